@@ -1,0 +1,58 @@
+# Bare `make` prints this help: every target's own comment, the text after its double hash.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help
+help: ## Print this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z0-9_-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: $(INSTALLED) ## Make .venv and install the locked, hashed requirements
+
+# uv is taken from PATH, else installed into the new environment by pip
+$(INSTALLED): requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "make: Python 3.11 to 3.13 is needed; choose one with: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@uv=$$(command -v uv || true); \
+	if [ -z "$$uv" ]; then \
+	  test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
+	  uv=$(BIN)/uv; \
+	fi; \
+	"$$uv" pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.PHONY: lock
+lock: $(INSTALLED) ## Compile requirements*.txt from pyproject.toml, for Python 3.11 to 3.13 on every platform
+	@uv=$$(command -v uv || echo $(BIN)/uv); \
+	compile() { "$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --custom-compile-command "make lock" pyproject.toml "$$@"; }; \
+	compile -o requirements.txt; \
+	compile --group dev -c requirements.txt -o requirements-dev.txt
+
+.PHONY: lint
+lint: $(INSTALLED) ## Check style and types: flake8, black, mypy
+	$(BIN)/flake8 src tests benchmarks
+	$(BIN)/black --quiet --check --diff src tests benchmarks
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(INSTALLED) ## Format the code with black
+	$(BIN)/black --quiet src tests benchmarks
+
+.PHONY: test
+test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS=0 leaves the slow ones out)
+	$(BIN)/python -m pytest
+
+.PHONY: demo
+demo: $(INSTALLED) ## Run the whole pipeline in a throw-away folder, on TRAIN_DATA_PATH or on generated loans
+	@$(BIN)/python src/run_demo.py

@@ -1,0 +1,3 @@
+"""Loan-default prediction: from a raw export to calibrated, monitored decisions."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,133 @@
+"""Every setting, its meaning and its default; the only reader of the environment and of `.env`."""
+
+from functools import lru_cache
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from loan_default.errors import InputError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Settings(BaseSettings):
+    """The settings of one process, frozen. A field's name in capitals is its environment variable."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="How much the scripts say on stderr"
+    )
+
+    # Where things are
+    train_data_path: str = Field(
+        "data/raw/accepted_2007_to_2018Q4.csv",
+        description="Finished loans to learn from: a LendingClub export or a prepared file",
+    )
+    prepared_data_path: str = Field(
+        "data/processed/loan_default_selected_features_clean.parquet",
+        description="Where prepare_data.py writes typed application records",
+    )
+    batch_input_path: str = Field(
+        "data/batch_input.csv", description="Applications that batch_predict.py scores"
+    )
+    output_path: str = Field(
+        "artifacts", description="Root of predictions/, reports/ and promotions/"
+    )
+    gcs_bucket: str = Field("", description="Bucket for gs:// paths; empty keeps everything local")
+
+    # MLflow
+    mlflow_tracking_uri: str = Field(
+        "sqlite:///mlflow.db", description="MLflow's tracking server or database"
+    )
+    mlflow_experiment_name: str = Field(
+        "loan_default", description="The MLflow experiment that holds the runs"
+    )
+    model_name: str = Field("loan_default_model", description="The registered model's name")
+    model_alias: str = Field("staging", description="The alias of the candidate")
+    production_alias: str = Field("production", description="The alias of the promoted model")
+    batch_alias: str = Field(
+        "production,staging", description="Aliases to score with, the first that exists"
+    )
+
+    # Data
+    max_rejected_share: Share = Field(
+        0.05, description="A file with a larger share of rejected rows is refused"
+    )
+
+    # Training
+    random_seed: int = Field(42, description="Seed of every random choice")
+    n_threads: Annotated[int, Field(ge=0)] = Field(
+        0, description="Threads; 0 takes every core. The same count gives the same booster bytes"
+    )
+    test_share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.2, description="Share of the matured loans, newest issue months, that the gate is judged on"
+    )
+    cv_folds: Annotated[int, Field(ge=2)] = Field(
+        5, description="Folds for early stopping and for out-of-fold calibration"
+    )
+    threshold_strategy: Literal["f1", "cost"] = Field(
+        "f1", description="Decision threshold: the best F1, or the cost ratio below"
+    )
+    cost_ratio: Annotated[float, Field(gt=0)] = Field(
+        5.0, description="Cost of a missed default over the cost of a good loan declined"
+    )
+    xgb_max_rounds: Annotated[int, Field(ge=1)] = Field(
+        2000, description="Most boosting rounds; early stopping finds fewer"
+    )
+    xgb_early_stopping_rounds: Annotated[int, Field(ge=1)] = Field(
+        50, description="Rounds without improvement before training stops"
+    )
+    xgb_learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.05, description="XGBoost's eta"
+    )
+    xgb_max_depth: Annotated[int, Field(ge=1, le=12)] = Field(4, description="Depth of the trees")
+    xgb_device: Literal["cpu", "cuda"] = Field("cpu", description="Where XGBoost trains")
+
+    # Promotion
+    promotion_auc_threshold: Share = Field(0.75, description="Least AUC on the test months")
+    promotion_f1_threshold: Share = Field(0.0, description="Least F1 on the test months")
+    promotion_calibration_tolerance: Share = Field(
+        0.05, description="Largest expected calibration error on the test months"
+    )
+
+    # Monitoring
+    drift_min_rows: Annotated[int, Field(ge=1)] = Field(
+        500, description="Fewer scored rows than this give no drift verdict"
+    )
+    drift_share_threshold: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.3, description="Share of drifted columns that makes the run drift"
+    )
+    drift_psi_threshold: Annotated[float, Field(gt=0)] = Field(
+        0.2, description="Population stability index that makes a category column drift"
+    )
+    drift_wasserstein_threshold: Annotated[float, Field(gt=0)] = Field(
+        0.1, description="Wasserstein distance, in standard deviations, that makes a number drift"
+    )
+    drift_missing_threshold: Share = Field(
+        0.1, description="Change of a column's missing share that counts as drift"
+    )
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings from the environment, then `.env`, then the defaults.
+
+    Raises InputError that names the setting and what is wrong with it.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{str(item['loc'][0]).upper()}={item['input']!r}: {item['msg']}"
+            for item in error.errors()
+        )
+        raise InputError(f"bad setting: {problems}") from None
+
+
+def alias_list(text: str) -> tuple[str, ...]:
+    """The names in a comma-separated list, blanks dropped."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
