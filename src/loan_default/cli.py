@@ -9,7 +9,8 @@ import contextlib
 import json
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from typing import Any
 
 from loan_default.errors import InputError, LoanDefaultError
@@ -26,6 +27,37 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+
+
+def month(text: str) -> date:
+    """An argument YYYY-MM as the first day of that month."""
+    return _date(f"{text}-01", "a month such as 2018-03", text)
+
+
+def day(text: str) -> date:
+    """An argument YYYY-MM-DD."""
+    return _date(text, "a day such as 2018-03-31", text)
+
+
+def _date(iso: str, wanted: str, text: str) -> date:
+    try:
+        return date.fromisoformat(iso)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}") from None
+
+
+@contextlib.contextmanager
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None] | None]:
+    """A progress bar on stderr where that is a terminal: yields what sets how much is done, else None."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def run(arguments: argparse.ArgumentParser, job: Job, argv: Sequence[str] | None = None) -> int:

@@ -1,5 +1,6 @@
 """Every setting, its meaning and its default; the only reader of the environment and of `.env`."""
 
+import os
 from functools import lru_cache
 from typing import Annotated, Literal
 
@@ -85,6 +86,18 @@ class Settings(BaseSettings):
         0.05, description="XGBoost's eta"
     )
     xgb_max_depth: Annotated[int, Field(ge=1, le=12)] = Field(4, description="Depth of the trees")
+    xgb_min_child_weight: Annotated[float, Field(ge=0)] = Field(
+        10.0, description="Least sum of hessians in a leaf"
+    )
+    xgb_reg_lambda: Annotated[float, Field(ge=0)] = Field(
+        5.0, description="L2 penalty on leaf weights"
+    )
+    xgb_subsample: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.8, description="Share of the rows that each tree sees"
+    )
+    xgb_colsample_bytree: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.4, description="Share of the features that each tree sees"
+    )
     xgb_device: Literal["cpu", "cuda"] = Field("cpu", description="Where XGBoost trains")
 
     # Promotion
@@ -110,6 +123,12 @@ class Settings(BaseSettings):
     drift_missing_threshold: Share = Field(
         0.1, description="Change of a column's missing share that counts as drift"
     )
+
+
+    @property
+    def threads(self) -> int:
+        """The number of threads to use, at least 1."""
+        return self.n_threads or os.cpu_count() or 1
 
 
 @lru_cache(maxsize=1)

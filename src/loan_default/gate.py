@@ -1,0 +1,74 @@
+"""Judge a model version: its metrics against the gate, and itself against the production model."""
+
+import tempfile
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from loan_default import evaluation, model, promotion
+from loan_default.columns import DEFAULT, ISSUE_MONTH
+from loan_default.errors import InputError
+from loan_default.evaluation import Interval
+from loan_default.loans import month
+from loan_default.promotion import Check, Decision, Gate
+from loan_default.registry import Registry, Version
+from loan_default.settings import Settings
+
+
+def judge(registry: Registry, challenger: Version, settings: Settings) -> Decision:
+    """Every check of the gate, for a registered version as it stands now."""
+    gate = Gate(
+        auc_threshold=settings.promotion_auc_threshold,
+        f1_threshold=settings.promotion_f1_threshold,
+        calibration_tolerance=settings.promotion_calibration_tolerance,
+    )
+    checks = promotion.threshold_checks(registry.metrics(challenger), gate)
+    return promotion.decide([*checks, _against_champion(registry, challenger, settings)])
+
+
+def _against_champion(registry: Registry, challenger: Version, settings: Settings) -> Check:
+    champion = registry.aliased_or_none(challenger.name, settings.production_alias)
+    if champion is None or champion.number == challenger.number:
+        return promotion.champion_check(None, champion_version=None)
+    try:
+        interval = _compare(registry, champion, challenger, settings.random_seed)
+    except InputError as error:
+        return promotion.champion_check(
+            None, champion_version=champion.number, why_not=str(error)
+        )
+    return promotion.champion_check(interval, champion_version=champion.number)
+
+
+def _compare(registry: Registry, champion: Version, challenger: Version, seed: int) -> Interval:
+    """AUC(challenger) - AUC(champion) of both evaluation models on months that neither has seen.
+
+    Raises InputError where there are no such months or the champion's files do not load.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        of_champion, of_challenger = (
+            registry.download(version, Path(folder, version.number)) / model.EVALUATION
+            for version in (champion, challenger)
+        )
+        models = [model.load(path) for path in (of_champion, of_challenger)]
+        test = _unseen(pl.read_parquet(of_challenger / model.TEST_ROWS), models)
+    scores = [judged.probability(test) for judged in models]
+    return evaluation.paired_auc_difference(test[DEFAULT].to_numpy(), *scores, seed=seed)
+
+
+def _unseen(test: pl.DataFrame, models: list[model.Model]) -> pl.DataFrame:
+    seen_through = max(_month(judged.facts.fit_through) for judged in models)
+    unseen = test.filter(pl.col(ISSUE_MONTH) > seen_through)
+    if unseen[DEFAULT].n_unique() < 2:
+        raise InputError(
+            f"the test months hold no loans of both outcomes issued after {seen_through:%Y-%m}, the last "
+            "month that both models have learned from"
+        )
+    return unseen
+
+
+def _month(text: str) -> date:
+    found = month(text)
+    if found is None:
+        raise InputError(f"fit_through {text!r} is no month")
+    return found

@@ -1,0 +1,118 @@
+"""Why a row was set aside: one plain reason a row, and the ids that were seen before."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from loan_default.columns import BY_NAME, DEFAULT, ID, ISSUE_MONTH, RAW_SOURCE, STATUS, Column
+
+SCHEMA = {"row": pl.Int64, "id": pl.String, "column": pl.String, "reason": pl.String}
+MISSING = ("", "n/a", "N/A", "NA", "nan", "NaN", "null", "NULL", "None", "#N/A")
+BLANK_LINE = "blank line"
+FOOTER = "not a loan: only the id cell is filled"
+NOT_LOANS = (BLANK_LINE, FOOTER)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """`records`: row, id, issue_month, default (training only) and the record's columns, all of them.
+
+    `rejected`: row, id, column (null where the whole row is at fault) and reason.
+    """
+
+    records: pl.DataFrame
+    rejected: pl.DataFrame
+
+
+class SeenIds:
+    """Finds the rows that repeat an id, over all the blocks of a file, in 8 bytes an id.
+
+    Ids are compared by a 64-bit hash: among 10 million the chance of a single false match is 3e-6.
+    """
+
+    def __init__(self) -> None:
+        self._seen = np.empty(0, dtype=np.uint64)
+
+    def split(self, parsed: Parsed) -> Parsed:
+        """`parsed` with every later row of a repeated id moved to the rejected ones."""
+        hashes = parsed.records[ID].hash(seed=0).to_numpy()
+        places = np.searchsorted(self._seen, hashes)
+        known = np.zeros(len(hashes), dtype=bool)
+        inside = places < len(self._seen)
+        known[inside] = self._seen[places[inside]] == hashes[inside]
+        first = parsed.records[ID].is_first_distinct().to_numpy() & ~known
+        self._seen = np.sort(np.concatenate([self._seen, hashes[first]]), kind="stable")
+        if first.all():
+            return parsed
+        again = parsed.records.filter(~first).select(
+            "row", ID, pl.lit(ID).alias("column"), pl.lit("repeats the id of an earlier row").alias("reason")
+        )
+        return Parsed(
+            parsed.records.filter(first), pl.concat([parsed.rejected, again]).sort("row")
+        )
+
+
+def malformed(rows: list[tuple[int, str]]) -> pl.DataFrame:
+    """Rows that are not even cells, as rejections."""
+    numbers, reasons = [row for row, _ in rows], [reason for _, reason in rows]
+    empty = [None] * len(rows)
+    return pl.DataFrame([numbers, empty, empty, reasons], schema=SCHEMA)
+
+
+def explain(
+    faulty: pl.DataFrame, faults: dict[str, pl.Expr], cells: pl.DataFrame
+) -> pl.DataFrame:
+    """One rejection for each faulty row: the first column at fault, or the row itself where it is no loan."""
+    raw = cells.filter(pl.col("row").is_in(faulty["row"].implode())).with_columns(
+        _empty_but(cells, ID).alias("footer"), _empty_but(cells).alias("blank")
+    )
+    flags = faulty.select(**faults)
+    rows = []
+    for number, name, cell, flag in zip(
+        faulty["row"], faulty[ID], raw.iter_rows(named=True), flags.iter_rows(named=True), strict=True
+    ):
+        rows.append((number, name, *_reason(cell, flag)))
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def _empty_but(cells: pl.DataFrame, *filled: str) -> pl.Expr:
+    others = [name for name in cells.columns if name not in ("row", *filled)]
+    return pl.all_horizontal(pl.col(others).is_null())
+
+
+def _reason(cell: dict[str, object], flag: dict[str, bool | None]) -> tuple[str | None, str]:
+    if cell["blank"]:
+        return None, BLANK_LINE
+    if cell["footer"]:
+        return None, FOOTER
+    name = next(name for name, broken in flag.items() if broken)
+    if name == ISSUE_MONTH:
+        return name, f"{_shown(cell, RAW_SOURCE[name], name)} is not a month such as Dec-2010"
+    if name == DEFAULT:
+        return name, f"{_shown(cell, STATUS, name)} is not a known outcome"
+    return name, _number_reason(BY_NAME[name], cell)
+
+
+def _number_reason(column: Column, cell: dict[str, object]) -> str:
+    name = column.name
+    if name not in cell and name in RAW_SOURCE:
+        return f"{_shown(cell, RAW_SOURCE[name])} gives a {name} outside {_span(column)}"
+    text = str(cell.get(name) if cell.get(name) is not None else "").strip()
+    if text in MISSING:
+        return f"{name} is empty"
+    try:
+        float(text.removesuffix("%").removesuffix("months"))
+    except ValueError:
+        return f"{_shown(cell, name)} is not a number"
+    return f"{_shown(cell, name)} is outside {_span(column)}"
+
+
+def _span(column: Column) -> str:
+    return f"{column.low:,g} to {column.high:,.0f} {column.unit}"
+
+
+def _shown(cell: dict[str, object], *names: str) -> str:
+    name = next((name for name in names if name in cell), names[0])
+    text = "" if cell.get(name) is None else str(cell[name])
+    return f"{name} {text[:40]!r}"

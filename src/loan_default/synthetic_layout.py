@@ -1,0 +1,149 @@
+"""The layout that generated loans are written in: texts of each column, and cells to a frame of the export.
+
+Cells are plain numpy arrays, so that making loans costs no Python object per value: a number is itself, a
+text its place among the column's texts, a month its index (year * 12 + month - 1); NaN is an empty cell.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from loan_default.columns import BY_NAME, EXPORT
+
+Numbers = npt.NDArray[np.float64]
+Places = npt.NDArray[np.intp]
+Flags = npt.NDArray[np.bool_]
+Cells = dict[str, npt.NDArray[Any]]
+Rng = np.random.Generator
+
+FIRST_YEAR, LAST_YEAR = 1930, 2040
+
+# State, share of the loans in percent, first and last three-digit zip code.
+STATES = [entry.split(":") for entry in """
+CA:14:900-961 TX:8.2:750-799 NY:8.2:100-149 FL:7.2:320-349 IL:4:600-629 NJ:3.7:070-089 PA:3.4:150-196
+OH:3.3:430-459 GA:3.2:300-319 VA:2.8:220-246 NC:2.8:270-289 MI:2.6:480-499 MD:2.4:206-219 AZ:2.4:850-865
+MA:2.3:010-027 CO:2.1:800-816 WA:2.1:980-994 MN:1.8:550-567 IN:1.7:460-479 MO:1.6:630-658 CT:1.6:060-069
+TN:1.6:370-385 NV:1.4:889-898 WI:1.3:530-549 SC:1.2:290-299 AL:1.2:350-369 OR:1.2:970-979 LA:1.1:700-714
+KY:1:400-427 OK:.9:730-749 KS:.8:660-679 AR:.75:716-729 UT:.65:840-847 NM:.55:870-884 MS:.55:386-397
+HI:.5:967-968 NH:.5:030-038 RI:.45:028-029 WV:.4:247-268 NE:.3:680-693 DE:.28:197-199 MT:.28:590-599
+DC:.24:200-205 AK:.24:995-999 ME:.2:039-049 WY:.2:820-831 VT:.2:050-059 SD:.2:570-577 ND:.16:580-588
+ID:.15:832-838
+""".split()]
+PURPOSES = BY_NAME["purpose"].levels
+STATUSES = (
+    "Fully Paid",
+    "Charged Off",
+    "Current",
+    "In Grace Period",
+    "Late (16-30 days)",
+    "Late (31-120 days)",
+    "Default",
+)
+FULLY_PAID, CHARGED_OFF, CURRENT, IN_GRACE, LATE_16, LATE_31, DEFAULTED = range(len(STATUSES))
+
+_YES_NO = ("N", "Y")
+_VERIFICATION = BY_NAME["verification_status"].levels
+_TITLES = (
+    "Car financing,Credit card refinancing,Debt consolidation,Student loan,Home improvement,Home buying,"
+    "Major purchase,Medical expenses,Moving and relocation,Other,Green loan,Business,Vacation,Wedding"
+)
+_JOBS = (
+    "Teacher,Manager,Owner,Registered Nurse,Driver,Supervisor,Sales,Project Manager,Office Manager,Director,"
+    "General Manager,Engineer,Truck Driver,Administrative Assistant,Operations Manager,Analyst,Accountant,"
+    "Technician,Police Officer,Mechanic,Attorney,Paralegal,Software Engineer,Electrician,Cashier,Server,"
+    "Nurse,Store Manager,Assistant Manager,Machine Operator,Customer Service,Foreman,Consultant,Professor"
+)
+TEXTS: dict[str, tuple[str, ...]] = {
+    "term": (" 36 months", " 60 months"),
+    "grade": BY_NAME["grade"].levels,
+    "sub_grade": BY_NAME["sub_grade"].levels,
+    "emp_title": tuple(_JOBS.split(",")),
+    "emp_length": ("< 1 year", "1 year", *(f"{n} years" for n in range(2, 10)), "10+ years", "n/a"),
+    "home_ownership": BY_NAME["home_ownership"].levels,
+    "verification_status": _VERIFICATION,
+    "verification_status_joint": _VERIFICATION,
+    "loan_status": STATUSES,
+    "pymnt_plan": ("n", "y"),
+    "desc": ("I want to pay off my cards at a lower rate.", "One payment instead of several."),
+    "purpose": PURPOSES,
+    "title": tuple(_TITLES.split(",")),
+    "zip_code": tuple(f"{number:03d}xx" for number in range(1000)),
+    "addr_state": tuple(name for name, _, _ in STATES),
+    "initial_list_status": ("f", "w"),
+    "application_type": BY_NAME["application_type"].levels,
+    "hardship_flag": _YES_NO,
+    "hardship_type": ("INTEREST ONLY-3 MONTHS DEFERRAL",),
+    "hardship_reason": ("UNEMPLOYMENT", "MEDICAL", "REDUCED_HOURS", "EXCESSIVE_OBLIGATIONS"),
+    "hardship_status": ("ACTIVE",),
+    "hardship_loan_status": STATUSES,
+    "disbursement_method": ("Cash", "DirectPay"),
+    "debt_settlement_flag": _YES_NO,
+    "settlement_status": ("ACTIVE", "COMPLETE", "BROKEN"),
+}
+_MONTH_NAMES = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTH_TEXTS = pl.Enum([f"{m}-{y}" for y in range(FIRST_YEAR, LAST_YEAR) for m in _MONTH_NAMES])
+_TEXT_TYPES = {name: pl.Enum(texts) for name, texts in TEXTS.items()}
+_MONTH_COLUMNS = frozenset(
+    "issue_d earliest_cr_line last_pymnt_d next_pymnt_d last_credit_pull_d sec_app_earliest_cr_line "
+    "hardship_start_date hardship_end_date payment_plan_start_date debt_settlement_flag_date "
+    "settlement_date".split()
+)
+_DECIMALS = frozenset("""
+int_rate installment dti dti_joint revol_util bc_util percent_bc_gt_75 pct_tl_nvr_dlq sec_app_revol_util
+out_prncp out_prncp_inv total_pymnt total_pymnt_inv total_rec_prncp total_rec_int total_rec_late_fee
+recoveries collection_recovery_fee last_pymnt_amnt hardship_amount hardship_payoff_balance_amount
+hardship_last_payment_amount orig_projected_additional_accrued_interest settlement_amount
+settlement_percentage
+""".split())
+
+
+def month_index(year: int, month: int) -> int:
+    """The number that stands for a month, `month` from 1 to 12."""
+    return year * 12 + month - 1
+
+
+# From these months on the export has the columns of a group, or a product is on offer.
+LONG_TERM_FROM = month_index(2010, 5)
+LATE_BUREAU_FROM = month_index(2012, 1)
+JOINT_FROM = month_index(2015, 10)
+NEWEST_BUREAU_FROM = month_index(2016, 1)
+CO_APPLICANT_BUREAU_FROM = month_index(2017, 3)
+
+
+def only_where(kept: Flags, values: npt.NDArray[Any]) -> Numbers:
+    """The values where `kept`, empty cells elsewhere."""
+    return np.where(kept, values, np.nan)
+
+
+def cents(dollars: Numbers) -> Numbers:
+    """Rounded to two decimals, to the very number that its decimal text stands for."""
+    rounded: Numbers = np.rint(dollars * 100) / 100
+    return rounded
+
+
+def to_frame(cells: Cells, rows: int) -> pl.DataFrame:
+    """The 151 columns of the export, in its order, always of the same types.
+
+    Columns that `cells` lacks are empty. Written by polars the cells read as in the export.
+    """
+    return pl.DataFrame(
+        [_series(name, cells[name]) if name in cells else _empty(name, rows) for name in EXPORT]
+    )
+
+
+def _series(name: str, values: npt.NDArray[Any]) -> pl.Series:
+    if name in _MONTH_COLUMNS:
+        values = values - FIRST_YEAR * 12
+    series = pl.Series(name, values, nan_to_null=values.dtype.kind == "f")
+    if name in _DECIMALS:
+        return series
+    whole = series.cast(pl.Int64)
+    if name in _MONTH_COLUMNS:
+        return whole.cat.to(_MONTH_TEXTS)
+    return whole.cat.to(_TEXT_TYPES[name]) if name in TEXTS else whole
+
+
+def _empty(name: str, rows: int) -> pl.Series:
+    return pl.repeat(None, rows, dtype=pl.String, eager=True).alias(name)

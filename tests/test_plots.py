@@ -1,0 +1,295 @@
+import itertools
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.image import imread
+from matplotlib.text import Text
+from sklearn import metrics as sklearn_metrics
+
+from loan_default import plots
+
+SUBTITLE = "evaluation model, tested on 2010-07 to 2010-12"
+
+
+@pytest.fixture(scope="module")
+def loans():
+    generator = np.random.default_rng(0)
+    probability = generator.beta(2, 10, 3000)
+    return (generator.random(3000) < probability).astype(np.int8), probability
+
+
+def labels(axes):
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def tick_labels(axis):
+    return [text.get_text() for text in axis.get_ticklabels()]
+
+
+def only_axes(figure):
+    (axes,) = figure.axes
+    return axes
+
+
+def drawn(figure):
+    FigureCanvasAgg(figure).draw()
+    return figure
+
+
+def beyond_the_limits(axis):
+    low, high = sorted(axis.get_view_interval())
+    return {tick.label1 for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high}
+
+
+def writing(figure):
+    """Each text that is seen on a figure, and its box in pixels."""
+    texts = set(drawn(figure).findobj(lambda it: isinstance(it, Text) and it.get_visible()))
+    for axes in figure.axes:
+        texts -= beyond_the_limits(axes.xaxis) | beyond_the_limits(axes.yaxis)
+    return {text: text.get_window_extent() for text in texts if text.get_text()}
+
+
+def every_figure(loans):
+    default, probability = loans
+    names = [f"a_rather_long_feature_name_{i}" for i in range(30)]
+    return {
+        "ROC curve": plots.roc(default, probability, SUBTITLE),
+        "Precision and recall": plots.precision_recall(default, probability, SUBTITLE),
+        "Calibration": plots.calibration(default, probability, SUBTITLE),
+        "Decisions at threshold 0.2000": plots.confusion_matrix(
+            default, probability, 0.2, SUBTITLE
+        ),
+        "Feature importance": plots.feature_importance(names, np.arange(30), SUBTITLE),
+        "Log loss by boosting round": plots.loss_curves([0.6, 0.5], [0.6, 0.55], 2, SUBTITLE),
+    }
+
+
+def test_every_figure_says_what_it_shows_and_on_which_months(loans):
+    for title, figure in every_figure(loans).items():
+        axes = figure.axes[0]
+        assert axes.get_title(loc="left") == title
+        assert SUBTITLE in [text.get_text() for text in axes.texts]
+        assert figure.axes[-1].get_xlabel()
+
+
+def test_every_figure_has_its_writing_inside_and_apart(loans):
+    for title, figure in every_figure(loans).items():
+        boxes = writing(figure)
+        assert {title, SUBTITLE} < {text.get_text() for text in boxes}
+        for text, box in boxes.items():
+            assert figure.bbox.x0 < box.x0 and box.x1 < figure.bbox.x1, text
+            assert figure.bbox.y0 < box.y0 and box.y1 < figure.bbox.y1, text
+        for (one, box), (other, second) in itertools.combinations(boxes.items(), 2):
+            assert not box.overlaps(second), (one, other)
+
+
+def test_every_figure_looks_alike(loans):
+    for figure in every_figure(loans).values():
+        assert drawn(figure).get_figwidth() == 8
+        for axes in figure.axes:
+            shown = {side for side, spine in axes.spines.items() if spine.get_visible()}
+            assert shown == {"left", "bottom"}
+            assert axes.get_axisbelow() is True
+            for side in shown:
+                assert to_hex(axes.spines[side].get_edgecolor()) == plots.QUIET
+            for axis in (axes.xaxis, axes.yaxis):
+                assert to_hex(axis.label.get_color()) == plots.INK
+                assert axis.get_tick_params()["labelcolor"] == plots.INK
+                assert axis.get_tick_params()["color"] == plots.QUIET
+
+
+def test_bars_and_cells_are_free_of_grid_lines_that_say_nothing(loans):
+    figures = every_figure(loans)
+    grids = {
+        title: tuple(
+            axis.get_tick_params()["gridOn"] and axis.get_tick_params()["grid_color"]
+            for axis in (figure.axes[-1].xaxis, figure.axes[-1].yaxis)
+        )
+        for title, figure in figures.items()
+    }
+    assert grids.pop("Decisions at threshold 0.2000") == (False, False)
+    assert grids.pop("Feature importance") == (plots.GRID, False)
+    assert set(grids.values()) == {(plots.GRID, plots.GRID)}
+
+
+def test_roc(loans):
+    axes = only_axes(plots.roc(*loans, SUBTITLE))
+    auc = sklearn_metrics.roc_auc_score(*loans)
+    assert labels(axes) == [f"model (AUC {auc:.4f})", "no skill (AUC 0.5000)"]
+    curve, baseline = axes.lines
+    x, y = curve.get_data()
+    assert np.trapezoid(y, x) == pytest.approx(auc, abs=1e-3)
+    assert baseline.get_xydata().tolist() == [[0, 0], [1, 1]]
+    assert axes.get_xlabel() == "share of paid loans declined"
+    assert axes.get_ylabel() == "share of defaults caught"
+    assert axes.get_xlim() == (0, 1)
+    assert axes.get_ylim() == (0, 1.01)
+
+
+def test_precision_recall(loans):
+    axes = only_axes(plots.precision_recall(*loans, SUBTITLE))
+    rate, average = loans[0].mean(), sklearn_metrics.average_precision_score(*loans)
+    assert labels(axes) == [f"model (AP {average:.4f})", f"no skill (AP {rate:.4f})"]
+    curve, baseline = axes.lines
+    recall, precision = curve.get_data()
+    assert (recall[0], precision[0]) == (1, pytest.approx(rate))
+    assert -np.trapezoid(precision, recall) == pytest.approx(average, abs=5e-3)
+    assert baseline.get_xydata() == pytest.approx(np.array([[0, rate], [1, rate]]))
+    assert axes.get_xlabel() == "recall: share of defaults caught"
+    assert axes.get_ylabel() == "precision: defaults among the declined"
+
+
+def test_precision_recall_ends_at_the_highest_score():
+    default, probability = np.array([0, 1, 0, 1]), np.array([0.9, 0.8, 0.1, 0.2])
+    curve = only_axes(plots.precision_recall(default, probability, SUBTITLE)).lines[0]
+    points = [[1, 0.5], [1, 2 / 3], [0.5, 0.5], [0, 0]]
+    assert curve.get_xydata() == pytest.approx(np.array(points))
+
+
+def test_calibration(loans):
+    default, probability = loans
+    above, below = plots.calibration(default, probability, SUBTITLE).axes
+    brier = sklearn_metrics.brier_score_loss(default, probability)
+    error = plots.calibration_error(default, probability)
+    assert labels(above) == [
+        f"model (Brier {brier:.4f}, calibration error {error:.4f})",
+        "perfect calibration",
+    ]
+    points, diagonal = above.lines
+    table = plots.calibration_table(default, probability)
+    assert points.get_xydata().tolist() == [
+        [row["mean_probability"], row["default_rate"]] for row in table
+    ]
+    assert points.get_marker() == "o"
+    top = 1.05 * probability.max()
+    assert diagonal.get_xydata() == pytest.approx(np.array([[0, 0], [top, top]]))
+    assert above.get_xlim() == below.get_xlim() == pytest.approx((0, top))
+    assert above.get_ylim() == pytest.approx((0, 1.01 * top))
+    heights = [bar.get_height() for bar in below.patches]
+    assert (len(heights), sum(heights)) == (50, 3000)
+    assert (above.get_ylabel(), below.get_ylabel()) == ("observed default rate", "loans")
+    assert (above.get_xlabel(), below.get_xlabel()) == ("", "predicted default probability")
+    assert above.get_position().height > 2 * below.get_position().height
+
+
+def test_calibration_has_the_bins_asked_for_and_room_for_the_highest_rate(loans):
+    points = plots.calibration(*loans, SUBTITLE, bins=4).axes[0].lines[0]
+    assert len(points.get_xdata()) == 4
+    above = plots.calibration(np.array([0, 1]), np.array([0.1, 0.2]), SUBTITLE).axes[0]
+    assert above.get_ylim()[1] > 1
+
+
+def test_calibration_separates_thousands(loans):
+    default, probability = (np.tile(values, 2) for values in loans)
+    figure = plots.calibration(default, np.round(probability), SUBTITLE)
+    drawn(figure)
+    assert "2,000" in tick_labels(figure.axes[1].yaxis)
+
+
+def test_confusion_matrix():
+    default = np.array([0] * 1500 + [1] * 500)
+    probability = np.concatenate([np.full(1200, 0.1), np.full(650, 0.3), np.full(150, 0.2)])
+    axes = only_axes(plots.confusion_matrix(default, probability, 0.3, SUBTITLE))
+    cells = {text.get_position(): text for text in axes.texts if text.get_text() != SUBTITLE}
+    assert {place: text.get_text() for place, text in cells.items()} == {
+        (0, 0): "1,200\n80.0% of the row",
+        (1, 0): "300\n20.0% of the row",
+        (0, 1): "150\n30.0% of the row",
+        (1, 1): "350\n70.0% of the row",
+    }
+    colors = [cells[place].get_color() for place in [(0, 0), (1, 0), (0, 1), (1, 1)]]
+    assert colors == ["white", plots.INK, plots.INK, "white"]
+    (image,) = axes.images
+    assert image.get_array().tolist() == [[0.8, 0.2], [0.3, 0.7]]
+    assert image.get_clim() == (0, 1)
+    assert tick_labels(axes.xaxis) == tick_labels(axes.yaxis) == ["paid in full", "default"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("what was predicted", "what happened")
+
+
+def test_confusion_matrix_where_nothing_is_predicted_to_default():
+    figure = plots.confusion_matrix(np.array([0.0, 1.0]), np.array([0.1, 0.2]), 0.5, SUBTITLE)
+    assert [text.get_text()[0] for text in only_axes(figure).texts[1:]] == ["1", "0", "1", "0"]
+
+
+def test_feature_importance_shows_the_largest_shares_first():
+    figure = plots.feature_importance(["a", "b", "c"], [1.0, 6.0, 3.0], SUBTITLE, top=2)
+    axes = only_axes(figure)
+    assert tick_labels(axes.yaxis) == ["b", "c"]
+    assert axes.yaxis_inverted()
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([0.6, 0.3])
+    assert [text.get_text() for text in axes.texts[1:]] == ["60.0%", "30.0%"]
+    assert axes.get_xlabel() == "share of the total gain (top 2 of 3 features)"
+    drawn(figure)
+    assert tick_labels(axes.xaxis)[:2] == ["0%", "10%"]
+    assert axes.get_xlim()[1] > 0.65
+
+
+def test_feature_importance_shows_at_most_25_and_grows_with_them():
+    names = [str(i) for i in range(40)]
+    many = plots.feature_importance(names, range(40), SUBTITLE)
+    assert len(only_axes(many).patches) == 25
+    few = plots.feature_importance(names[:5], range(5), SUBTITLE)
+    assert (few.get_figheight(), many.get_figheight()) == pytest.approx((3.1, 8.3))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("names", [[], ["a", "b"]])
+def test_a_booster_that_gained_nothing_still_gives_a_figure(names, tmp_path):
+    figure = plots.feature_importance(names, [0.0] * len(names), SUBTITLE)
+    assert [bar.get_width() for bar in only_axes(figure).patches] == [0] * len(names)
+    plots.save(figure, tmp_path / "gain.png")
+
+
+def test_loss_curves():
+    axes = only_axes(plots.loss_curves([0.6, 0.5, 0.4], [0.61, 0.52, 0.53], 2, SUBTITLE))
+    assert labels(axes) == [
+        "train (0.5000 at the best round)",
+        "validation (0.5200 at the best round)",
+        "best round: 2",
+    ]
+    train, validation, best = axes.lines
+    assert train.get_xydata().tolist() == [[1, 0.6], [2, 0.5], [3, 0.4]]
+    assert validation.get_xydata().tolist() == [[1, 0.61], [2, 0.52], [3, 0.53]]
+    assert best.get_xdata() == [2, 2]
+    assert (train.get_color(), validation.get_color()) == (plots.MAIN, plots.SECOND)
+    assert axes.get_xlim() == (1, 3)
+    assert all(tick == round(tick) for tick in axes.get_xticks())
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("boosting round", "log loss")
+
+
+@pytest.mark.parametrize("n", [1, 2, 1999, 2000, 2001, 100_000])
+def test_thinned_curves_keep_their_ends_and_stay_aligned(n):
+    x, y = plots._thinned(np.arange(n), 2 * np.arange(n))
+    assert len(x) == min(n, 2000)
+    assert (x[0], x[-1]) == (0, n - 1)
+    assert np.all(np.diff(x) > 0)
+    assert np.array_equal(y, 2 * x)
+
+
+def test_a_million_loans_do_not_make_a_heavy_curve():
+    generator = np.random.default_rng(1)
+    probability = generator.random(100_000)
+    default = generator.random(100_000) < probability
+    for figure in (
+        plots.roc(default, probability, SUBTITLE),
+        plots.precision_recall(default, probability, SUBTITLE),
+    ):
+        assert len(only_axes(figure).lines[0].get_xdata()) == plots.MOST_POINTS
+
+
+def test_saving_twice_gives_the_same_png_without_date_or_software(loans, tmp_path):
+    for name in ("one.png", "two"):
+        plots.save(plots.roc(*loans, SUBTITLE), tmp_path / name)
+    first, second = (tmp_path / "one.png").read_bytes(), (tmp_path / "two").read_bytes()
+    assert first == second
+    assert not any(word in first for word in (b"tEXt", b"iTXt", b"tIME", b"Software"))
+    assert imread(tmp_path / "one.png").shape[:2] == (864, 1152)
+
+
+def test_drawing_leaves_pyplot_alone(loans):
+    import matplotlib.pyplot
+
+    every_figure(loans)
+    assert matplotlib.pyplot.get_fignums() == []
