@@ -102,6 +102,7 @@ def _learn(
     config: "Settings",
 ) -> "Version":
     from loan_default import provenance, training
+    from loan_default.model import PROBABILITY
 
     with registry.run("train", tags) as run_id, tempfile.TemporaryDirectory() as folder:
         with cli.progress("boosting", config.xgb_max_rounds) as advance:
@@ -112,7 +113,8 @@ def _learn(
         _log_run(registry, run_id, trained, params, Path(folder, "report"))
         registry.log_data(path, digest, "training")
         trained.save(Path(folder, "model"))
-        return registry.register(Path(folder, "model"), name, tags)
+        example = trained.self_check.head(1).drop(PROBABILITY)
+        return registry.register(Path(folder, "model"), name, tags, example)
 
 
 def _months(split: "Split") -> dict[str, str]:
@@ -145,7 +147,7 @@ def _result(
 
     alias = flags.alias or config.model_alias
     registry.point(version, alias)
-    decision = judge(registry, version, config)
+    decision = judge(registry, version, config.production_alias, config)
     if existing:
         log.info("no new version: version %s stands (%s)", version.number, existing)
     return {

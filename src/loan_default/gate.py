@@ -16,23 +16,28 @@ from loan_default.registry import Registry, Version
 from loan_default.settings import Settings
 
 
-def judge(registry: Registry, challenger: Version, settings: Settings) -> Decision:
+def judge(
+    registry: Registry, challenger: Version, champion_alias: str, settings: Settings
+) -> Decision:
     """Every check of the gate, for a registered version as it stands now."""
     gate = Gate(
         auc_threshold=settings.promotion_auc_threshold,
         f1_threshold=settings.promotion_f1_threshold,
         calibration_tolerance=settings.promotion_calibration_tolerance,
     )
+    champion = registry.aliased_or_none(challenger.name, champion_alias)
+    check = _against(registry, champion, challenger, settings.random_seed)
     checks = promotion.threshold_checks(registry.metrics(challenger), gate)
-    return promotion.decide([*checks, _against_champion(registry, challenger, settings)])
+    return promotion.decide([*checks, check])
 
 
-def _against_champion(registry: Registry, challenger: Version, settings: Settings) -> Check:
-    champion = registry.aliased_or_none(challenger.name, settings.production_alias)
+def _against(
+    registry: Registry, champion: Version | None, challenger: Version, seed: int
+) -> Check:
     if champion is None or champion.number == challenger.number:
         return promotion.champion_check(None, champion_version=None)
     try:
-        interval = _compare(registry, champion, challenger, settings.random_seed)
+        interval = _compare(registry, champion, challenger, seed)
     except InputError as error:
         return promotion.champion_check(
             None, champion_version=champion.number, why_not=str(error)

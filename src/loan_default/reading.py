@@ -87,7 +87,7 @@ def _parquet(path: str, stream: BinaryIO, wanted: set[str]) -> Table:
     names = tuple(file.schema_arrow.names)
     metadata = {
         key.decode(): value.decode()
-        for key, value in (file.schema_arrow.metadata or {}).items()
+        for key, value in (file.metadata.metadata or {}).items()
         if not key.startswith((b"ARROW", b"pandas"))
     }
     return Table(path, names, metadata, _parquet_blocks(file, [n for n in names if n in wanted]))

@@ -16,6 +16,7 @@ from loan_default.errors import InputError, LoanDefaultError, ServiceError
 from loan_default.settings import Settings
 
 if TYPE_CHECKING:
+    import polars as pl
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
@@ -59,6 +60,7 @@ class Registry:
         # MLflow's default of seven tries with back-off keeps a user waiting for minutes.
         if not knobs.MLFLOW_HTTP_REQUEST_MAX_RETRIES.is_set():
             knobs.MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(3)
+        knobs.MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         self.uri = settings.mlflow_tracking_uri
@@ -163,14 +165,20 @@ class Registry:
         data = MetaDataset(source, name=Path(path).name[:500], digest=digest[:32])
         self._mlflow.log_input(data, context=context)
 
-    def register(self, folder: Path, name: str, tags: Mapping[str, str]) -> Version:
-        """Log the model's folder to the current run and register it as a new version of `name`."""
+    def register(
+        self, folder: Path, name: str, tags: Mapping[str, str], example: "pl.DataFrame"
+    ) -> Version:
+        """Log the model's folder to the current run and register it as a new version of `name`.
+
+        `example` is a typed record or two, which MLflow shows and tries out.
+        """
         info = self._mlflow.pyfunc.log_model(
             name="model",
             loader_module="loan_default.pyfunc",
             data_path=str(folder),
             code_paths=[str(Path(__file__).parent)],
             signature=_signature(),
+            input_example=example.to_pandas(),
             pip_requirements=MODEL_REQUIREMENTS,
         )
         made = self._mlflow.register_model(info.model_uri, name, tags=dict(tags))

@@ -21,14 +21,15 @@ EVENT = "promotion_event"
 
 @dataclass(frozen=True)
 class Order:
-    """Who wants what moved. `root` is where promotions/ lies; `force_reason` skips the gate."""
+    """Who wants what moved, and why. `root` is where promotions/ lies; `forced` skipped the gate."""
 
     from_alias: str
     to_alias: str
     triggered_by: str
     trigger_source: str
     root: str
-    force_reason: str | None = None
+    reason: str = ""
+    forced: bool = False
 
 
 def with_history(decision: Decision, version: Version) -> Decision:
@@ -74,7 +75,8 @@ def roll_back(registry: Registry, name: str, order: Order) -> tuple[Version, str
     event = _event("rollback", good, promotion.Decision(True, (), []), order) | {
         "rolled_back_version": bad.number
     }
-    registry.tag(bad, {ROLLED_BACK: event["time"], "rolled_back_by": order.triggered_by})
+    who = {"rolled_back_by": order.triggered_by, "rolled_back_reason": order.reason}
+    registry.tag(bad, {ROLLED_BACK: event["time"], **who})
     registry.tag(good, {"restored_at": event["time"], "restored_by": order.triggered_by})
     if before := good.tags.get(REPLACED):
         registry.point(registry.version(name, before), PREVIOUS)
@@ -108,8 +110,8 @@ def _tags(event: dict[str, Any]) -> dict[str, str]:
         "promoted_at": event["time"],
         "triggered_by": event["triggered_by"],
         "trigger_source": event["trigger_source"],
-        "forced": str(event["force_reason"] is not None).lower(),
-        "force_reason": event["force_reason"] or "",
+        "forced": str(event["forced"]).lower(),
+        "reason": event["reason"],
     }
     return tags | {f"check_{check['name']}": json.dumps(check) for check in event["checks"]}
 

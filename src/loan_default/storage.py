@@ -4,6 +4,7 @@ The only importer of google-cloud-storage, which a purely local run never loads.
 """
 
 import contextlib
+import hashlib
 import os
 import shutil
 import tempfile
@@ -88,6 +89,12 @@ def publish(local: Path, path: str) -> None:
         os.replace(local, path)
     except IsADirectoryError:
         raise InputError(f"cannot write {path}: it is a folder; name a file") from None
+
+
+def digest(path: str) -> str:
+    """SHA-256 of the bytes at `path`, in hexadecimal."""
+    with open_input(path) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write_text(path: str, text: str) -> None:

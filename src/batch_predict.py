@@ -1,0 +1,137 @@
+"""Score a file of applications with a registered model.
+
+Writes predictions.parquet, sample.parquet, rejected.csv and manifest.json under
+ROOT/predictions/run_date=YYYY-MM-DD/ and then moves the marker latest_prediction.txt. A rerun of a date
+uses the version in its manifest and gives the same files, unless --rescore. The last line of stdout is a
+JSON object: run_date, the paths, model_version and the row counts.
+"""
+
+import argparse
+import logging
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loan_default import cli
+from loan_default.errors import InputError
+
+if TYPE_CHECKING:
+    from loan_default.model import Model
+    from loan_default.registry import Registry, Version
+    from loan_default.runs import RunFiles
+
+log = logging.getLogger("batch")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line; a flag that is not given is as in the settings."""
+    flags = cli.parser(__doc__)
+    flags.add_argument("--input-path", help="applications, raw or typed (BATCH_INPUT_PATH)")
+    flags.add_argument("--output-path", help="root of predictions/ (OUTPUT_PATH)")
+    flags.add_argument("--run-date", type=cli.day, help="YYYY-MM-DD (default: today in UTC)")
+    flags.add_argument("--model-name", help="registered model (MODEL_NAME)")
+    flags.add_argument("--alias", help="aliases A[,B], the first that exists (BATCH_ALIAS)")
+    flags.add_argument("--reasons", choices=("declined", "all", "none"), default="declined")
+    flags.add_argument("--rescore", action="store_true", help="take the alias's version anew")
+    return flags
+
+
+def predict(flags: argparse.Namespace) -> dict[str, Any]:
+    """The job: returns what the JSON line holds."""
+    from loan_default import batch, storage
+    from loan_default.intake import open_loans
+    from loan_default.registry import Registry
+    from loan_default.runs import MANIFEST, PREDICTIONS, RunFiles
+    from loan_default.settings import settings
+
+    config = settings()
+    run_date: date = flags.run_date or datetime.now(UTC).date()
+    run = RunFiles(flags.output_path or config.output_path, run_date)
+    path = flags.input_path or config.batch_input_path
+    with open_loans(path, run_date.replace(day=1)) as intake:
+        registry = Registry(config)
+        name = flags.model_name or config.model_name
+        version = _version(registry, name, flags.alias or config.batch_alias, run, flags.rescore)
+        model = _load(registry, version, config.threads)
+        job = batch.Job(model, version.number, flags.reasons, run_date)
+        with storage.work_folder(storage.join(run.root, "predictions"), f"run_date={run_date}") as here:
+            counts = batch.write(intake, job, here)
+            intake.refuse_too_many_rejected(config.max_rejected_share)
+            manifest = _manifest(run, version, model, flags.reasons, counts, here, path)
+            run.publish(here, manifest)
+    log.info("%s rows scored with version %s", counts["rows_scored"], version.number)
+    return {
+        "run_date": run_date.isoformat(),
+        "predictions_path": run.path(PREDICTIONS),
+        "manifest_path": run.path(MANIFEST),
+        "marker_path": run.marker,
+        "model_version": version.number,
+        **{key: counts[key] for key in ("rows_in", "rows_scored", "rows_rejected", "rows_declined")},
+    }
+
+
+def _version(
+    registry: "Registry", name: str, aliases: str, run: "RunFiles", rescore: bool
+) -> "Version":
+    from loan_default.settings import alias_list
+
+    earlier = None if rescore else run.manifest()
+    if earlier:
+        log.info("%s was scored before: version %s again", run.run_date, earlier["model_version"])
+        return registry.version(earlier["model_name"], earlier["model_version"])
+    names = alias_list(aliases)
+    if not names:
+        raise InputError("--alias names no alias")
+    for alias in names[:-1]:
+        if version := registry.aliased_or_none(name, alias):
+            return version
+    return registry.aliased(name, names[-1])
+
+
+def _load(registry: "Registry", version: "Version", threads: int) -> "Model":
+    import polars as pl
+
+    from loan_default import model
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = registry.download(version, Path(temporary))
+        loaded = model.load(folder, threads)
+        loaded.verify(pl.read_parquet(folder / model.SELF_CHECK))
+    return loaded
+
+
+def _manifest(
+    run: "RunFiles",
+    version: "Version",
+    model: "Model",
+    reasons: str,
+    counts: dict[str, Any],
+    folder: Path,
+    input_path: str,
+) -> dict[str, Any]:
+    from loan_default import storage
+    from loan_default.runs import DATA_FILES
+
+    digests = {name: storage.digest(str(folder / name)) for name in DATA_FILES}
+    return {
+        "run_date": run.run_date.isoformat(),
+        "model_name": version.name,
+        "model_version": version.number,
+        "threshold": model.facts.threshold,
+        "reasons": reasons,
+        "input_path": input_path,
+        "digests": digests | {"input": storage.digest(input_path)},
+        **counts,
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; returns its exit code."""
+    return cli.run(build_parser(), predict, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

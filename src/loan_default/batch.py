@@ -1,0 +1,138 @@
+"""Score a file of applications, block by block: memory does not grow with the rows."""
+
+import hashlib
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from loan_default import columns, scoring
+from loan_default.columns import ID
+from loan_default.intake import Intake
+from loan_default.model import PROBABILITY, Model
+from loan_default.rejections import SCHEMA
+from loan_default.runs import PREDICTIONS, REJECTED, SAMPLE
+from loan_default.tables import CsvSink, ParquetSink
+
+SAMPLE_ROWS = 100_000
+SCORES = pl.Schema(
+    {
+        ID: pl.String,
+        PROBABILITY: pl.Float64,
+        scoring.PREDICTION: pl.Int8,
+        scoring.REASONS: pl.List(pl.String),
+        scoring.VERSION: pl.String,
+    }
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to score with: the model, its version's number, which rows get reasons, the run's date."""
+
+    model: Model
+    version: str
+    reasons: scoring.Which
+    run_date: date
+
+
+def write(intake: Intake, job: Job, folder: Path) -> dict[str, Any]:
+    """Score every block of `intake` into the data files of a run in `folder`.
+
+    Returns the manifest's counts: rows, decisions, score summary and, by column, missing, unknown and
+    rejected cells over all rows.
+    """
+    sample = _Sample(job.run_date)
+    counts = _Counts()
+    with ParquetSink(folder / PREDICTIONS, SCORES) as out, CsvSink(
+        folder / REJECTED, pl.Schema(SCHEMA)
+    ) as bad:
+        for block in intake:
+            scored = scoring.score(block.records, job.model, job.version, job.reasons)
+            out.write(scored)
+            bad.write(block.rejected)
+            sample.add(block.records, scored)
+            counts.add(block.records, block.rejected, scored)
+            log.info("%s rows read, %s rejected", intake.rows_in, intake.rows_rejected)
+    sample.frame().write_parquet(folder / SAMPLE)
+    return counts.summary() | {
+        "rows_in": intake.rows_in,
+        "rows_rejected": intake.rows_rejected,
+        "rejected_by_reason": dict(sorted(intake.rejected.items())),
+    }
+
+
+class _Sample:
+    """A uniform sample of the stream, the same for the same run date and rows.
+
+    Every row draws a number, and the rows with the smallest stay (bottom-k sampling).
+    """
+
+    def __init__(self, run_date: date, rows: int = SAMPLE_ROWS) -> None:
+        seed = hashlib.sha256(run_date.isoformat().encode()).digest()
+        self._generator = np.random.default_rng(int.from_bytes(seed[:8], "big"))
+        self._rows, self._limit = rows, 1.0
+        self._pool: list[pl.DataFrame] = []
+
+    def add(self, records: pl.DataFrame, scored: pl.DataFrame) -> None:
+        draws = pl.Series("draw", self._generator.random(records.height))
+        typed = records.select("row", ID, *columns.NAMES).with_columns(
+            scored[PROBABILITY], scored[scoring.PREDICTION], draws
+        )
+        self._pool.append(typed.filter(draws <= self._limit))
+        if sum(frame.height for frame in self._pool) > 2 * self._rows:
+            self._prune()
+
+    def frame(self) -> pl.DataFrame:
+        self._prune()
+        return self._pool[0].sort("row").drop("row", "draw")
+
+    def _prune(self) -> None:
+        kept = pl.concat(self._pool).bottom_k(self._rows, by="draw")
+        self._pool = [kept]
+        if kept.height == self._rows:
+            self._limit = float(kept["draw"].to_numpy().max())
+
+
+class _Counts:
+    """What monitoring wants to know of all rows, the ones outside the sample too."""
+
+    def __init__(self) -> None:
+        self._missing, self._unknown = Counter[str](), Counter[str]()
+        self._rejected = Counter[str]()
+        self._rows = self._declined = 0
+        self._probability = 0.0
+
+    def add(self, records: pl.DataFrame, rejected: pl.DataFrame, scored: pl.DataFrame) -> None:
+        self._rows += records.height
+        self._declined += int(scored[scoring.PREDICTION].sum())
+        self._probability += float(scored[PROBABILITY].sum())
+        self._rejected.update(rejected["column"].drop_nulls())
+        for column in columns.RECORD:
+            cells = records[column.name]
+            self._missing[column.name] += cells.null_count()
+            if column.kind == "category":
+                strange = ~cells.is_in(column.levels) & cells.is_not_null()
+                self._unknown[column.name] += int(strange.sum())
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "rows_scored": self._rows,
+            "rows_declined": self._declined,
+            "mean_probability": self._probability / self._rows if self._rows else None,
+            "columns": {
+                name: {
+                    "missing": self._missing[name],
+                    "unknown": self._unknown[name],
+                    "rejected": self._rejected[name],
+                }
+                for name in (*columns.NAMES, ID)
+            },
+        }

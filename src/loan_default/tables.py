@@ -1,0 +1,61 @@
+"""Frames to files, block by block: what a stream of blocks becomes on disk."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet
+
+
+class ParquetSink:
+    """One Parquet file from many frames of the same schema. The same frames give the same bytes."""
+
+    def __init__(self, path: Path, schema: pl.Schema) -> None:
+        self._schema = pl.DataFrame(schema=schema).to_arrow().schema
+        self._writer: Any = pa.parquet.ParquetWriter(path, self._schema, compression="zstd")
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Append the rows of `frame`."""
+        if frame.height:
+            self._writer.write_table(frame.to_arrow().cast(self._schema))
+
+    def annotate(self, metadata: dict[str, str]) -> None:
+        """Add to the file's key-value metadata."""
+        self._writer.add_key_value_metadata(metadata)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._writer.close()
+
+
+class CsvSink:
+    """One CSV file from many frames; the header is there even when no row is."""
+
+    def __init__(self, path: Path, schema: pl.Schema) -> None:
+        self._stream = open(path, "wb")
+        self._stream.write(pl.DataFrame(schema=schema).write_csv().encode())
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Append the rows of `frame`."""
+        if frame.height:
+            frame.write_csv(self._stream, include_header=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stream.close()

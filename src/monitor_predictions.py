@@ -1,0 +1,127 @@
+"""Compare a scoring run's sample with the model's reference through Evidently and say whether it drifts.
+
+Without --run-date the run that the marker names is monitored. Writes drift_report.html and
+drift_report.json under ROOT/reports/run_date=YYYY-MM-DD/. The last line of stdout is a JSON object: drift
+(true, false, or null when there are too few rows to say), drift_share, drifted_columns (worst first), the
+report's paths and sampled_rows.
+"""
+
+import argparse
+import logging
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loan_default import cli
+from loan_default.errors import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from loan_default.drift import Comparison
+    from loan_default.drift_verdict import Thresholds
+    from loan_default.runs import RunFiles
+    from loan_default.settings import Settings
+
+log = logging.getLogger("monitor")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line; a flag that is not given is as in the settings."""
+    flags = cli.parser(__doc__)
+    flags.add_argument("--output-path", help="root of predictions/ and reports/ (OUTPUT_PATH)")
+    flags.add_argument("--run-date", type=cli.day, help="YYYY-MM-DD (default: what the marker names)")
+    return flags
+
+
+def monitor(flags: argparse.Namespace) -> dict[str, Any]:
+    """The job: returns what the JSON line holds."""
+    import polars as pl
+
+    from loan_default import drift, storage
+    from loan_default.quality import quality
+    from loan_default.runs import SAMPLE
+    from loan_default.settings import settings
+
+    config = settings()
+    run = _run(flags, config)
+    manifest = run.complete_manifest()
+    reference = _reference(manifest, config)
+    with storage.open_input(run.path(SAMPLE)) as stream:
+        sample = pl.read_parquet(stream)
+    comparison = drift.compare(reference, sample, _thresholds(config))
+    facts = {
+        "run_date": manifest["run_date"],
+        "model_version": manifest["model_version"],
+        "sampled_rows": sample.height,
+        "quality": quality(manifest, reference),
+    }
+    html, report = _write(run, comparison, facts)
+    log.info("%s", comparison.verdict.reason)
+    return {
+        "run_date": manifest["run_date"],
+        "model_version": manifest["model_version"],
+        "drift": comparison.verdict.drift,
+        "reason": comparison.verdict.reason,
+        "drift_share": comparison.verdict.drift_share,
+        "drifted_columns": comparison.verdict.drifted_columns,
+        "report_html": html,
+        "report_json": report,
+        "sampled_rows": sample.height,
+    }
+
+
+def _run(flags: argparse.Namespace, config: "Settings") -> "RunFiles":
+    from loan_default.runs import RunFiles, marked_date
+
+    root = flags.output_path or config.output_path
+    run_date = flags.run_date or marked_date(root)
+    if run_date is None:
+        raise InputError(f"nothing was scored under {root} yet: run batch_predict.py first")
+    return RunFiles(root, run_date)
+
+
+def _reference(manifest: dict[str, Any], config: "Settings") -> "pl.DataFrame":
+    import polars as pl
+
+    from loan_default import model
+    from loan_default.registry import Registry
+
+    registry = Registry(config)
+    version = registry.version(manifest["model_name"], manifest["model_version"])
+    with tempfile.TemporaryDirectory() as folder:
+        return pl.read_parquet(registry.download(version, Path(folder)) / model.REFERENCE)
+
+
+def _thresholds(config: "Settings") -> "Thresholds":
+    from loan_default.drift_verdict import Thresholds
+
+    return Thresholds(
+        wasserstein=config.drift_wasserstein_threshold,
+        psi=config.drift_psi_threshold,
+        missing=config.drift_missing_threshold,
+        share=config.drift_share_threshold,
+        min_rows=config.drift_min_rows,
+    )
+
+
+def _write(run: "RunFiles", comparison: "Comparison", facts: dict[str, Any]) -> tuple[str, str]:
+    from loan_default import storage
+
+    folder = storage.join(run.root, "reports", f"run_date={run.run_date}")
+    html, report = (storage.join(folder, f"drift_report.{kind}") for kind in ("html", "json"))
+    with storage.atomic_file(html) as page, storage.atomic_file(report) as figures:
+        comparison.save_html(page)
+        comparison.save_json(figures, facts)
+    return html, report
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; returns its exit code."""
+    return cli.run(build_parser(), monitor, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

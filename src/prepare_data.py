@@ -1,0 +1,44 @@
+"""Turn the LendingClub export into typed application records with an outcome.
+
+Rows that break the contract go to rejected.csv beside the output, with the reason. The last line of stdout
+is a JSON object: output_path, rejected_path, as_of and the counts.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from loan_default import cli
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line; a flag that is not given is as in the settings."""
+    flags = cli.parser(__doc__)
+    flags.add_argument("--input-path", help="the export, CSV or Parquet (TRAIN_DATA_PATH)")
+    flags.add_argument("--output-path", help=".parquet or .csv (PREPARED_DATA_PATH)")
+    flags.add_argument("--as-of", type=cli.month, help="YYYY-MM through which outcomes are known")
+    return flags
+
+
+def prepare(flags: argparse.Namespace) -> dict[str, Any]:
+    """The job: returns what the JSON line holds."""
+    from loan_default import prepared
+    from loan_default.settings import settings
+
+    config = settings()
+    return prepared.prepare(
+        flags.input_path or config.train_data_path,
+        flags.output_path or config.prepared_data_path,
+        flags.as_of,
+        config.max_rejected_share,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; returns its exit code."""
+    return cli.run(build_parser(), prepare, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
