@@ -34,8 +34,11 @@ def judge(
 def _against(
     registry: Registry, champion: Version | None, challenger: Version, seed: int
 ) -> Check:
-    if champion is None or champion.number == challenger.number:
+    if champion is None:
         return promotion.champion_check(None, champion_version=None)
+    if champion.number == challenger.number:
+        itself = f"version {champion.number} is the production model itself"
+        return Check(promotion.CHAMPION_CHECK, None, None, True, itself)
     try:
         interval = _compare(registry, champion, challenger, seed)
     except InputError as error:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from loan_default.evaluation import Interval
 
+CHAMPION_CHECK = "not_worse_than_champion"
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -75,7 +77,7 @@ def champion_check(
     of it lies below 0, and when there is a champion but no interval: `why_not` then says why. The
     check's `value` is the interval's upper end, its `limit` 0.
     """
-    name = "not_worse_than_champion"
+    name = CHAMPION_CHECK
     if champion_version is None:
         return Check(name, None, None, True, "no production model to compare with")
     if interval is None:

@@ -134,9 +134,18 @@ class Registry:
     def run(self, name: str, tags: Mapping[str, str]) -> Iterator[str]:
         """An MLflow run around the block, marked as failed when it raises; yields the run id."""
         with self._explained():
-            self._mlflow.set_experiment(self._settings.mlflow_experiment_name)
+            self._choose_experiment()
             with self._mlflow.start_run(run_name=name, tags=dict(tags)) as run:
                 yield run.info.run_id
+
+    def _choose_experiment(self) -> None:
+        name, root = self._settings.mlflow_experiment_name, self._settings.mlflow_artifact_root
+        if self.client.get_experiment_by_name(name) is None:
+            # A server decides itself where artifacts go.
+            served = self.uri.startswith(("http://", "https://"))
+            local = root if "://" in root else str(Path(root).resolve())
+            self.client.create_experiment(name, None if served else local)
+        self._mlflow.set_experiment(name)
 
     def log(self, params: Mapping[str, Any], metrics: Mapping[str, float], artifacts: Path) -> None:
         """Parameters, metrics and a folder of artifacts of the current run."""

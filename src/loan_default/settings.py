@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: str = Field(
         "sqlite:///mlflow.db", description="MLflow's tracking server or database"
     )
+    mlflow_artifact_root: str = Field(
+        "./mlruns", description="Artifacts of a new experiment, where no tracking server decides"
+    )
     mlflow_experiment_name: str = Field(
         "loan_default", description="The MLflow experiment that holds the runs"
     )

@@ -180,7 +180,7 @@ def _wording(rng: Rng, issued: Places, cells: Cells) -> Cells:
 def _price(rng: Rng, cells: Cells) -> Cells:
     """Sub-grade from what the lender makes of the application; the month's rate from the sub-grade."""
     strain = _lenders_score(cells) + 0.55 * rng.standard_normal(len(cells["dti"]))
-    place = np.minimum(np.floor(3 * np.logaddexp(0, (9.7 + 6.6 * strain) / 3)), 34)
+    place = np.minimum(np.floor(3 * np.logaddexp(0, (10.3 + 9 * strain) / 3)), 34)
     year = cells["issue_d"] / 12
     step = np.interp(year, _RATE_YEARS, _RATE_STEP)
     rate = cents(np.interp(year, _RATE_YEARS, _LOWEST_RATE) + step * place)

@@ -43,18 +43,27 @@ def newest_bureau(rng: Rng, cells: Cells) -> Cells:
 
 def co_applicant(rng: Rng, joint: Flags, cells: Cells) -> Cells:
     """The joint columns, empty where not `joint`; the co-applicant's credit file only in later months."""
-    rows = len(joint)
-    income = np.rint(cells["annual_inc"] * (1.1 + rng.random(rows)))
-    found = joint & (cells["issue_d"] >= CO_APPLICANT_BUREAU_FROM)
-    second = _co_applicant_file(rng, cells)
+    together = {name: values[joint] for name, values in cells.items()}
+    found = together["issue_d"] >= CO_APPLICANT_BUREAU_FROM
+    columns = _joint_means(rng, together)
+    columns |= {n: only_where(found, v) for n, v in _co_applicant_file(rng, together).items()}
+    return {name: _spread(joint, values) for name, values in columns.items()}
+
+
+def _spread(rows: Flags, values: Numbers) -> Numbers:
+    """The values, one for each flagged row, in their rows; empty cells elsewhere."""
+    column = np.full(len(rows), np.nan)
+    column[rows] = values
+    return column
+
+
+def _joint_means(rng: Rng, cells: Cells) -> Cells:
+    rows = len(cells["dti"])
     return {
-        "annual_inc_joint": only_where(joint, income),
-        "dti_joint": only_where(joint, cents(cells["dti"] * (0.7 + 0.4 * rng.random(rows)))),
-        "verification_status_joint": only_where(joint, rng.integers(0, 3, rows)),
-        "revol_bal_joint": only_where(
-            found, np.rint(cells["revol_bal"] * (1.2 + rng.random(rows)))
-        ),
-    } | {name: only_where(found, values) for name, values in second.items()}
+        "annual_inc_joint": np.rint(cells["annual_inc"] * (1.1 + rng.random(rows))),
+        "dti_joint": cents(cells["dti"] * (0.7 + 0.4 * rng.random(rows))),
+        "verification_status_joint": rng.integers(0, 3, rows),
+    }
 
 
 def _account_counts(rng: Rng, cells: Cells) -> Cells:
@@ -183,6 +192,7 @@ def _co_applicant_file(rng: Rng, cells: Cells) -> Cells:
     derogatory = only_where(rng.random(rows) < 0.33, np.floor(80 * rng.random(rows)))
     used = np.clip(58 + 25 * rng.standard_normal(rows), 0, 150)
     return {
+        "revol_bal_joint": np.rint(cells["revol_bal"] * (1.2 + rng.random(rows))),
         "sec_app_fico_range_low": points,
         "sec_app_fico_range_high": points + 4,
         "sec_app_earliest_cr_line": cells["issue_d"] - 24 - np.minimum(np.floor(rng.gamma(3, 55, rows)), 720),

@@ -84,7 +84,6 @@ TEXTS: dict[str, tuple[str, ...]] = {
 }
 _MONTH_NAMES = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _MONTH_TEXTS = pl.Enum([f"{m}-{y}" for y in range(FIRST_YEAR, LAST_YEAR) for m in _MONTH_NAMES])
-_TEXT_TYPES = {name: pl.Enum(texts) for name, texts in TEXTS.items()}
 _MONTH_COLUMNS = frozenset(
     "issue_d earliest_cr_line last_pymnt_d next_pymnt_d last_credit_pull_d sec_app_earliest_cr_line "
     "hardship_start_date hardship_end_date payment_plan_start_date debt_settlement_flag_date "
@@ -103,6 +102,15 @@ def month_index(year: int, month: int) -> int:
     """The number that stands for a month, `month` from 1 to 12."""
     return year * 12 + month - 1
 
+
+_NEVER_FILLED = ("member_id", "url")
+_TYPES: dict[str, pl.DataType] = (
+    dict.fromkeys(EXPORT, pl.Int64())
+    | dict.fromkeys(_DECIMALS, pl.Float64())
+    | dict.fromkeys(_MONTH_COLUMNS, _MONTH_TEXTS)
+    | dict.fromkeys(_NEVER_FILLED, pl.String())
+    | {name: pl.Enum(texts) for name, texts in TEXTS.items()}
+)
 
 # From these months on the export has the columns of a group, or a product is on offer.
 LONG_TERM_FROM = month_index(2010, 5)
@@ -134,16 +142,16 @@ def to_frame(cells: Cells, rows: int) -> pl.DataFrame:
 
 
 def _series(name: str, values: npt.NDArray[Any]) -> pl.Series:
+    dtype = _TYPES[name]
     if name in _MONTH_COLUMNS:
         values = values - FIRST_YEAR * 12
     series = pl.Series(name, values, nan_to_null=values.dtype.kind == "f")
-    if name in _DECIMALS:
+    if dtype == pl.Float64:
         return series
-    whole = series.cast(pl.Int64)
-    if name in _MONTH_COLUMNS:
-        return whole.cat.to(_MONTH_TEXTS)
-    return whole.cat.to(_TEXT_TYPES[name]) if name in TEXTS else whole
+    # The numbers are whole and small, so the check for overflow, three times the work, is left out.
+    whole = series.cast(pl.Int64, wrap_numerical=True)
+    return whole.cat.to(dtype) if isinstance(dtype, pl.Enum) else whole
 
 
 def _empty(name: str, rows: int) -> pl.Series:
-    return pl.repeat(None, rows, dtype=pl.String, eager=True).alias(name)
+    return pl.repeat(None, rows, dtype=_TYPES[name], eager=True).alias(name)

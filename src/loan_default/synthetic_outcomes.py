@@ -34,8 +34,8 @@ MONTHS_TO_CHARGE_OFF = 5  # after the last payment
 SETTLEMENTS_FROM = month_index(2012, 1)
 
 # Chosen so that 17 % of the matured loans default and the best reachable AUC on them is 0.78.
-INTERCEPT = -1.75
-STEEPNESS = 1.0
+INTERCEPT = -2.25
+STEEPNESS = 1.045
 
 _PURPOSE_EFFECTS = {"small_business": 0.5, "credit_card": -0.12, "wedding": -0.2, "car": -0.12}
 _PURPOSE_EFFECT = np.array([_PURPOSE_EFFECTS.get(purpose, 0) for purpose in PURPOSES])
@@ -91,7 +91,7 @@ def afterwards(rng: Rng, cells: Cells, fate: Fate) -> Cells:
 
 def _price_effect(cells: Cells) -> Numbers:
     """The lender's view, which holds its private knowledge, and the longer term."""
-    effect: Numbers = 0.13 * (cells["sub_grade"] - 9.5) + 0.4 * cells["term"]
+    effect: Numbers = 0.1 * (cells["sub_grade"] - 9.5) + 0.3 * cells["term"]
     return effect
 
 
@@ -103,10 +103,10 @@ def _means_effect(cells: Cells) -> Numbers:
     business = cells["purpose"] == PURPOSES.index("small_business")
     strained = np.logaddexp(0, (debts - 22) / 4) / 4
     effect: Numbers = (
-        (0.4 + 0.3 * business) * share
-        - 0.35 * np.tanh(np.log(income / 65_000))
-        + 0.018 * (debts - 17)
-        + 0.35 * strained * _used(cells)
+        (0.5 + 0.3 * business) * share
+        - 0.4 * np.tanh(np.log(income / 65_000))
+        + 0.022 * (debts - 17)
+        + 0.4 * strained * _used(cells)
         + _PURPOSE_EFFECT[cells["purpose"]]
         + _HOME_EFFECT[cells["home_ownership"]]
     )
@@ -115,9 +115,9 @@ def _means_effect(cells: Cells) -> Numbers:
 
 def _credit_effect(cells: Cells) -> Numbers:
     effect: Numbers = (
-        -0.4 * np.tanh((cells["fico_range_low"] - 695) / 30)
-        + 0.25 * np.minimum(np.sqrt(cells["inq_last_6mths"]), 2)
-        + 0.3 * (_used(cells) - 0.5)
+        -0.45 * np.tanh((cells["fico_range_low"] - 695) / 30)
+        + 0.3 * np.minimum(np.sqrt(cells["inq_last_6mths"]), 2)
+        + 0.4 * (_used(cells) - 0.5)
     )
     return effect
 

@@ -1,0 +1,131 @@
+"""What the tests share: the loans to learn from and a tracking store with one trained model in it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loan_default import settings
+
+ROOT = Path(__file__).resolve().parents[1]
+REAL_LOANS = ROOT.parent / "shared" / "data" / "lendingclub_accepted_2007_2010.csv.gz"
+# Small and quick; what a model is worth is not the matter of most tests.
+QUICK = {"XGB_MAX_ROUNDS": "40", "CV_FOLDS": "3", "XGB_LEARNING_RATE": "0.1", "N_THREADS": "2"}
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished script: exit code, stderr and the JSON object on the last line of stdout."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def result(self) -> dict[str, Any]:
+        assert self.code == 0, self.stderr
+        return dict(json.loads(self.stdout.splitlines()[-1]))
+
+    @property
+    def error(self) -> str:
+        """The one line that tells the user what to do."""
+        lines = [line for line in self.stderr.splitlines() if line.startswith("error: ")]
+        assert len(lines) == 1 and "Traceback" not in self.stderr, self.stderr
+        return lines[0]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder with a tracking store and outputs of its own; runs scripts by their command line."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {
+            "MLFLOW_TRACKING_URI": f"sqlite:///{self.folder}/mlflow.db",
+            "MLFLOW_ARTIFACT_ROOT": str(self.folder / "mlruns"),
+            "OUTPUT_PATH": str(self.folder / "artifacts"),
+            **QUICK,
+            **self.environment,
+        }
+
+    def command(self, script: str, *arguments: str | Path) -> list[str]:
+        return [sys.executable, str(ROOT / "src" / f"{script}.py"), *map(str, arguments)]
+
+    def run(self, script: str, *arguments: str | Path, **more: str) -> Done:
+        done = subprocess.run(
+            self.command(script, *arguments),
+            cwd=self.folder,
+            env=os.environ | self.settings | more,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Settings come from the defaults: no `.env` of the checkout, no variable of the shell."""
+    for name in settings.Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+    settings.settings.cache_clear()
+    yield
+    settings.settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def real_loans() -> Path:
+    """The real export; the test is skipped where it is not on the machine."""
+    if not REAL_LOANS.exists():
+        pytest.skip("the real loans are not on this machine")
+    return REAL_LOANS
+
+
+@pytest.fixture(scope="session")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generated export: 20,000 loans of 2007 to 2018, some 5,000 of them matured."""
+    path = tmp_path_factory.mktemp("export") / "loans.csv"
+    done = Workspace(path.parent).run(
+        "make_loans", "--rows", "20000", "--seed", "11", "--output-path", path
+    )
+    assert done.code == 0, done.stderr
+    return path
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database with its tables and nothing in them, to be copied: making one takes seconds."""
+    from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    _initialize_tables(create_sqlalchemy_engine(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, empty_store: Path) -> Workspace:
+    """A workspace without any model."""
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    return Workspace(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, export: Path) -> Workspace:
+    """A workspace with version 1 behind `staging`, learned from `export`. Not to be changed by a test:
+    give scripts an --output-path of your own."""
+    folder = tmp_path_factory.mktemp("trained")
+    shutil.copy(empty_store, folder / "mlflow.db")
+    made = Workspace(folder)
+    assert made.run("train_with_mlflow", "--data-path", export).result["model_version"] == "1"
+    return made
