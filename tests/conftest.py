@@ -17,7 +17,7 @@ from loan_default import settings
 ROOT = Path(__file__).resolve().parents[1]
 REAL_LOANS = ROOT.parent / "shared" / "data" / "lendingclub_accepted_2007_2010.csv.gz"
 # Small and quick; what a model is worth is not the matter of most tests.
-QUICK = {"XGB_MAX_ROUNDS": "40", "CV_FOLDS": "3", "XGB_LEARNING_RATE": "0.1", "N_THREADS": "2"}
+QUICK = {"XGB_MAX_ROUNDS": "40", "CV_FOLDS": "3", "XGB_LEARNING_RATE": "0.1", "N_THREADS": "1"}
 
 
 @dataclass(frozen=True)

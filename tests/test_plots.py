@@ -45,37 +45,37 @@ def beyond_the_limits(axis):
 
 def writing(figure):
     """Each text that is seen on a figure, and its box in pixels."""
-    texts = set(drawn(figure).findobj(lambda it: isinstance(it, Text) and it.get_visible()))
+    texts = set(figure.findobj(lambda it: isinstance(it, Text) and it.get_visible()))
     for axes in figure.axes:
         texts -= beyond_the_limits(axes.xaxis) | beyond_the_limits(axes.yaxis)
     return {text: text.get_window_extent() for text in texts if text.get_text()}
 
 
-def every_figure(loans):
-    default, probability = loans
+@pytest.fixture(scope="module")
+def figures(loans):
+    """One of each, drawn, by its title."""
     names = [f"a_rather_long_feature_name_{i}" for i in range(30)]
-    return {
-        "ROC curve": plots.roc(default, probability, SUBTITLE),
-        "Precision and recall": plots.precision_recall(default, probability, SUBTITLE),
-        "Calibration": plots.calibration(default, probability, SUBTITLE),
-        "Decisions at threshold 0.2000": plots.confusion_matrix(
-            default, probability, 0.2, SUBTITLE
-        ),
+    every = {
+        "ROC curve": plots.roc(*loans, SUBTITLE),
+        "Precision and recall": plots.precision_recall(*loans, SUBTITLE),
+        "Calibration": plots.calibration(*loans, SUBTITLE),
+        "Decisions at threshold 0.2000": plots.confusion_matrix(*loans, 0.2, SUBTITLE),
         "Feature importance": plots.feature_importance(names, np.arange(30), SUBTITLE),
         "Log loss by boosting round": plots.loss_curves([0.6, 0.5], [0.6, 0.55], 2, SUBTITLE),
     }
+    return {title: drawn(figure) for title, figure in every.items()}
 
 
-def test_every_figure_says_what_it_shows_and_on_which_months(loans):
-    for title, figure in every_figure(loans).items():
+def test_every_figure_says_what_it_shows_and_on_which_months(figures):
+    for title, figure in figures.items():
         axes = figure.axes[0]
         assert axes.get_title(loc="left") == title
         assert SUBTITLE in [text.get_text() for text in axes.texts]
         assert figure.axes[-1].get_xlabel()
 
 
-def test_every_figure_has_its_writing_inside_and_apart(loans):
-    for title, figure in every_figure(loans).items():
+def test_every_figure_has_its_writing_inside_and_apart(figures):
+    for title, figure in figures.items():
         boxes = writing(figure)
         assert {title, SUBTITLE} < {text.get_text() for text in boxes}
         for text, box in boxes.items():
@@ -85,9 +85,9 @@ def test_every_figure_has_its_writing_inside_and_apart(loans):
             assert not box.overlaps(second), (one, other)
 
 
-def test_every_figure_looks_alike(loans):
-    for figure in every_figure(loans).values():
-        assert drawn(figure).get_figwidth() == 8
+def test_every_figure_looks_alike(figures):
+    for figure in figures.values():
+        assert figure.get_figwidth() == 8
         for axes in figure.axes:
             shown = {side for side, spine in axes.spines.items() if spine.get_visible()}
             assert shown == {"left", "bottom"}
@@ -100,8 +100,35 @@ def test_every_figure_looks_alike(loans):
                 assert axis.get_tick_params()["color"] == plots.QUIET
 
 
-def test_bars_and_cells_are_free_of_grid_lines_that_say_nothing(loans):
-    figures = every_figure(loans)
+def test_titles_start_where_subtitles_do(figures):
+    for title, figure in figures.items():
+        boxes = {text.get_text(): box for text, box in writing(figure).items()}
+        assert boxes[title].x0 == pytest.approx(boxes[SUBTITLE].x0, abs=2)
+        assert boxes[title].y0 > boxes[SUBTITLE].y1
+        heading, subtitle = figure.axes[0]._left_title, figure.axes[0].texts[0]
+        assert (heading.get_color(), subtitle.get_color()) == (plots.INK, plots.QUIET)
+
+
+def test_models_are_solid_blue_and_references_grey_dashes(figures):
+    for title, figure in figures.items():
+        lines = figure.axes[0].lines
+        if lines:
+            styles = [(line.get_color(), line.get_linestyle()) for line in (lines[0], lines[-1])]
+            assert styles == [(plots.MAIN, "-"), (plots.QUIET, "--")], title
+            legend = figure.axes[0].get_legend()
+            assert {to_hex(text.get_color()) for text in legend.get_texts()} == {plots.INK}
+
+
+def test_legends_leave_the_curves_free(figures):
+    for title, figure in figures.items():
+        axes = figure.axes[0]
+        if axes.lines:
+            box = axes.get_legend().get_window_extent(figure.canvas.get_renderer())
+            points = axes.transData.transform(axes.lines[0].get_xydata())
+            assert not any(box.contains(*point) for point in points), title
+
+
+def test_bars_and_cells_are_free_of_grid_lines_that_say_nothing(figures):
     grids = {
         title: tuple(
             axis.get_tick_params()["gridOn"] and axis.get_tick_params()["grid_color"]
@@ -169,6 +196,8 @@ def test_calibration(loans):
     assert above.get_ylim() == pytest.approx((0, 1.01 * top))
     heights = [bar.get_height() for bar in below.patches]
     assert (len(heights), sum(heights)) == (50, 3000)
+    assert below.patches[-1].get_corners()[1][0] == pytest.approx(top)
+    assert {to_hex(bar.get_facecolor()) for bar in below.patches} == {plots.MAIN}
     assert (above.get_ylabel(), below.get_ylabel()) == ("observed default rate", "loans")
     assert (above.get_xlabel(), below.get_xlabel()) == ("", "predicted default probability")
     assert above.get_position().height > 2 * below.get_position().height
@@ -203,7 +232,10 @@ def test_confusion_matrix():
     assert colors == ["white", plots.INK, plots.INK, "white"]
     (image,) = axes.images
     assert image.get_array().tolist() == [[0.8, 0.2], [0.3, 0.7]]
-    assert image.get_clim() == (0, 1)
+    assert (image.get_clim(), image.get_cmap().name) == ((0, 1), "Blues")
+    assert {cell.get_ha() + cell.get_va() for cell in cells.values()} == {"centercenter"}
+    assert axes.get_xticks().tolist() == axes.get_yticks().tolist() == [0, 1]
+    assert {text.get_rotation() for text in axes.get_yticklabels()} == {90}
     assert tick_labels(axes.xaxis) == tick_labels(axes.yaxis) == ["paid in full", "default"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("what was predicted", "what happened")
 
@@ -224,6 +256,13 @@ def test_feature_importance_shows_the_largest_shares_first():
     drawn(figure)
     assert tick_labels(axes.xaxis)[:2] == ["0%", "10%"]
     assert axes.get_xlim()[1] > 0.65
+
+
+def test_features_of_equal_gain_keep_their_order():
+    names = [str(i) for i in range(60)]
+    axes = only_axes(plots.feature_importance(names, [1, 2] * 30, SUBTITLE, top=40))
+    assert tick_labels(axes.yaxis) == names[1::2] + names[:20:2]
+    assert {to_hex(bar.get_facecolor()) for bar in axes.patches} == {plots.MAIN}
 
 
 def test_feature_importance_shows_at_most_25_and_grows_with_them():
@@ -291,5 +330,5 @@ def test_saving_twice_gives_the_same_png_without_date_or_software(loans, tmp_pat
 def test_drawing_leaves_pyplot_alone(loans):
     import matplotlib.pyplot
 
-    every_figure(loans)
+    drawn(plots.roc(*loans, SUBTITLE))
     assert matplotlib.pyplot.get_fignums() == []

@@ -111,7 +111,7 @@ def _first_test_month(finished: pl.DataFrame, months: list[date], share: float) 
         .len()
         .sort(ISSUE_MONTH, descending=True)
     )
-    enough = counts.filter(pl.col("len").cum_sum() >= share * pl.col("len").sum())
+    enough = counts.filter(pl.col("len").cum_sum() / pl.col("len").sum() >= share)
     return max(enough[ISSUE_MONTH].to_list()[0], months[1])
 
 

@@ -1,9 +1,9 @@
 """What is compared with what: a column's two samples, made comparable, with method and threshold.
 
-Numbers are clipped to the inner 99 % of both samples. One income of 110,000,000 would otherwise blow
-up the reference's standard deviation and hide everything, or move the current mean and fake drift.
-The wider of the two samples' bounds counts: what leaves the reference's range is seen as soon as it
-is more than 0.5 % of the values.
+Numbers are clipped to the inner 99 % of both samples. One income of 110,000,000 would otherwise
+blow up the reference's standard deviation and hide everything, or move the current mean and fake
+drift. The wider of the two bounds counts: what leaves the reference's range is seen as soon
+as it is more than 0.5 % of the values.
 """
 
 from dataclasses import dataclass

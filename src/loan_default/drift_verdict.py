@@ -28,9 +28,9 @@ class Thresholds:
     """What makes a column, and a run, drift.
 
     `wasserstein` is in standard deviations of the reference, `psi` has no unit, `missing` and
-    `share` are shares in [0, 1], `min_rows` is a count. A PSI below 0.1 is called stable, above 0.25 a
-    major shift (Siddiqi 2006, Credit Risk Scorecards, Wiley); 0.1 is Evidently's own default for the
-    Wasserstein distance.
+    `share` are shares in [0, 1], `min_rows` is a count. A PSI below 0.1 is called stable, above
+    0.25 a major shift (Siddiqi 2006, Credit Risk Scorecards, Wiley); 0.1 is Evidently's own default
+    for the Wasserstein distance.
     """
 
     wasserstein: float
@@ -96,7 +96,7 @@ def verdict(
     found = f"{len(drifted)} of {len(columns)} columns drifted"
     drift: bool | None = True
     if rows < min_rows:
-        drift, reason = None, f"{rows:,} rows are too few to say, it takes {min_rows:,}"
+        drift, reason = None, f"too few rows, {rows:,} of at least {min_rows:,}"
     elif PROBABILITY in drifted:
         reason = f"the predicted probability drifted, which suffices; {found}"
     else:
@@ -121,7 +121,7 @@ def psi_limit(threshold: float, reference: int, current: int, levels: int) -> fl
 
     Without drift, PSI / (1/reference + 1/current) is chi-squared with levels - 1 degrees of freedom
     (Yurdakul 2018, Statistical Properties of Population Stability Index, Western Michigan
-    University); the quantile is Wilson and Hilferty's (1931, PNAS 17:684).
+    University); the quantile is Wilson and Hilferty's (1931, PNAS 17:684), high by 8 % at most.
     """
     freedom = max(levels - 1, 1)
     spread = 2 / (9 * freedom)

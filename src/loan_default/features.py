@@ -15,6 +15,7 @@ from loan_default.columns import BY_NAME, RECORD
 
 Matrix = NDArray[np.float32]
 Levels = Mapping[str, Sequence[str]]
+LARGEST = float(np.finfo(np.float32).max)  # XGBoost refuses infinity
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def _ratio(ratio: Ratio) -> Callable[[pl.DataFrame], NDArray[np.float64]]:
     def compute(records: pl.DataFrame) -> NDArray[np.float64]:
         over, under = _numbers(records[ratio.over]), _numbers(records[ratio.under])
         missing = np.full(over.shape, np.nan)
-        return np.divide(over, under, out=missing, where=under > 0)
+        quotient = np.divide(over, under, out=missing, where=under > 0)
+        return np.minimum(quotient, LARGEST)
 
     return compute
 

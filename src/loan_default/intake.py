@@ -56,7 +56,7 @@ class Intake:
         """Raise InputError where more than the share `limit` of the rows that look like loans is bad."""
         loans = Counter({k: n for k, n in self.rejected.items() if k not in NOT_LOANS})
         rows = self.rows_in - self.rejected.total() + loans.total()
-        if loans.total() > limit * rows:
+        if rows and loans.total() / rows > limit:
             examples = "; ".join(
                 f"{kind} ({count} rows, first row {self.first_rejected[kind]})"
                 for kind, count in loans.most_common(3)

@@ -164,8 +164,10 @@ def _months(series: pl.Series) -> pl.Series:
 def _labels(cells: pl.DataFrame) -> pl.Series:
     """1 defaulted, 0 paid, null not finished, -1 a status that nobody knows."""
     if DEFAULT in cells.columns:
-        number = cells[DEFAULT].cast(pl.Float64, strict=False)
-        known = number.is_in([0.0, 1.0]) | _text(cells[DEFAULT]).is_null()
+        text = _text(cells[DEFAULT])
+        source = text if cells[DEFAULT].dtype == pl.String else cells[DEFAULT]
+        number = source.cast(pl.Float64, strict=False).fill_nan(None)
+        known = number.is_in([0.0, 1.0]).fill_null(False) | text.is_null()
         return number.set(~known, -1.0).cast(pl.Int8).alias(DEFAULT)
     status = _text(cells[STATUS]).str.strip_prefix(POLICY_PREFIX).str.strip_chars()
     labels = status.replace_strict(

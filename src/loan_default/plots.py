@@ -109,9 +109,13 @@ def confusion_matrix(
 def feature_importance(
     names: Sequence[str], gains: Sequence[float], subtitle: str, top: int = 25
 ) -> Figure:
-    """Each feature's share of the booster's total gain, largest first, the `top` of them."""
-    order = np.argsort(gains, kind="stable")[::-1][:top]
-    shares = np.asarray(gains, dtype=np.float64) / (np.sum(gains) or 1)
+    """The `top` features by their share of the booster's total gain, largest first.
+
+    `gains` (n,) are total gains, at least 0, of the features in `names` (n,).
+    """
+    # A booster without a single split has no gain to share
+    shares = np.asarray(gains) / (np.sum(gains) or 1)
+    order = np.argsort(-shares, kind="stable")[:top]
     figure, axes = _canvas("Feature importance", subtitle, height=1.8 + 0.26 * len(order))
     bars = axes.barh([names[i] for i in order], shares[order], color=MAIN)
     axes.bar_label(bars, [f"{share:.1%}" for share in shares[order]], padding=4, color=QUIET)
@@ -126,7 +130,7 @@ def feature_importance(
 def loss_curves(
     train: Sequence[float], validation: Sequence[float], best_round: int, subtitle: str
 ) -> Figure:
-    """Log loss after each boosting round; `best_round` counts from 1 and is the last one kept."""
+    """Log loss (nats) after each boosting round; `best_round`, from 1, is the last one kept."""
     figure, axes = _canvas("Log loss by boosting round", subtitle)
     rounds = range(1, len(train) + 1)
     for name, losses, color in (("train", train, MAIN), ("validation", validation, SECOND)):

@@ -33,6 +33,8 @@ def prepare(
     """
     if not output_path.endswith((".parquet", ".csv")):
         raise InputError(f"cannot write {output_path}: name a .parquet or a .csv file")
+    if PurePath(output_path).name == REJECTED:
+        raise InputError(f"cannot write {output_path}: {REJECTED} holds the bad rows; name another file")
     rejected_path = str(PurePath(output_path).parent / REJECTED)
     if storage.is_remote(output_path):
         rejected_path = output_path.rsplit("/", 1)[0] + "/" + REJECTED

@@ -82,24 +82,51 @@ def _explained(path: str) -> Iterator[None]:
         raise InputError(f"{path} cannot be read: {error}") from None
 
 
+@contextmanager
+def _parquet_explained(path: str) -> Iterator[None]:
+    # pyarrow reports some damage as a plain OSError; its subclasses come from the disk or the network.
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and type(error) is not OSError:
+            raise
+        said = str(error).splitlines()[0].rstrip(": .")
+        raise InputError(f"{path} is damaged (Parquet: {said}): fetch it again") from None
+
+
 def _parquet(path: str, stream: BinaryIO, wanted: set[str]) -> Table:
-    file = pa.parquet.ParquetFile(stream)
+    with _parquet_explained(path):
+        file = pa.parquet.ParquetFile(stream)
     names = tuple(file.schema_arrow.names)
+    _refuse_repeated(path, names)
+    odd = [field for field in file.schema_arrow if field.name in wanted and _no_cells(field.type)]
+    if odd:
+        raise InputError(
+            f"{path} holds {', '.join(f'{field.name} as {field.type}' for field in odd)}: "
+            "write plain text, numbers or dates"
+        )
     metadata = {
         key.decode(): value.decode()
         for key, value in (file.metadata.metadata or {}).items()
         if not key.startswith((b"ARROW", b"pandas"))
     }
-    return Table(path, names, metadata, _parquet_blocks(file, [n for n in names if n in wanted]))
+    columns = [name for name in names if name in wanted]
+    return Table(path, names, metadata, _parquet_blocks(path, file, columns))
 
 
-def _parquet_blocks(file: Any, columns: list[str]) -> Iterator[Block]:
+def _no_cells(kind: pa.DataType) -> bool:
+    binary = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    return pa.types.is_nested(kind) or any(is_kind(kind) for is_kind in binary)
+
+
+def _parquet_blocks(path: str, file: Any, columns: list[str]) -> Iterator[Block]:
     row = 1
-    for batch in file.iter_batches(batch_size=PARQUET_ROWS, columns=columns):
-        frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
-        numbers = pl.Series("row", np.arange(row, row + batch.num_rows), pl.Int64)
-        yield Block(frame.insert_column(0, numbers), [])
-        row += batch.num_rows
+    with _parquet_explained(path):
+        for batch in file.iter_batches(batch_size=PARQUET_ROWS, columns=columns):
+            frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
+            numbers = pl.Series("row", np.arange(row, row + batch.num_rows), pl.Int64)
+            yield Block(frame.insert_column(0, numbers), [])
+            row += batch.num_rows
 
 
 def _csv(path: str, stream: BinaryIO, wanted: set[str]) -> Table:
@@ -114,11 +141,21 @@ def _header(path: str, line: bytes) -> tuple[str, ...]:
         text = "\0"
     if "\0" in text:
         raise InputError(f"{path} is neither text in UTF-8, nor gzip, nor Parquet")
-    names = tuple(name.strip() for name in next(csv.reader([text]), []))
+    try:
+        names = tuple(name.strip() for name in next(csv.reader([text]), []))
+    except csv.Error:
+        raise InputError(
+            f"{path} does not start with a CSV header: end its lines with LF or CRLF, and name each "
+            f"column in less than {csv.field_size_limit():,} characters"
+        ) from None
+    _refuse_repeated(path, names)
+    return names
+
+
+def _refuse_repeated(path: str, names: tuple[str, ...]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1 and name})
     if twice:
         raise InputError(f"{path} has more than one column named {', '.join(twice)}")
-    return names
 
 
 def _csv_blocks(

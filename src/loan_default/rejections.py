@@ -1,6 +1,8 @@
 """Why a row was set aside: one plain reason a row, and the ids that were seen before."""
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -69,10 +71,10 @@ def explain(
     )
     flags = faulty.select(**faults)
     rows = []
-    for number, name, cell, flag in zip(
-        faulty["row"], faulty[ID], raw.iter_rows(named=True), flags.iter_rows(named=True), strict=True
+    for value, cell, flag in zip(
+        faulty.iter_rows(named=True), raw.iter_rows(named=True), flags.iter_rows(named=True), strict=True
     ):
-        rows.append((number, name, *_reason(cell, flag)))
+        rows.append((value["row"], value[ID], *_reason(value, cell, flag)))
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
@@ -81,7 +83,9 @@ def _empty_but(cells: pl.DataFrame, *filled: str) -> pl.Expr:
     return pl.all_horizontal(pl.col(others).is_null())
 
 
-def _reason(cell: dict[str, object], flag: dict[str, bool | None]) -> tuple[str | None, str]:
+def _reason(
+    value: dict[str, Any], cell: dict[str, Any], flag: dict[str, bool | None]
+) -> tuple[str | None, str]:
     if cell["blank"]:
         return None, BLANK_LINE
     if cell["footer"]:
@@ -91,19 +95,17 @@ def _reason(cell: dict[str, object], flag: dict[str, bool | None]) -> tuple[str 
         return name, f"{_shown(cell, RAW_SOURCE[name], name)} is not a month such as Dec-2010"
     if name == DEFAULT:
         return name, f"{_shown(cell, STATUS, name)} is not a known outcome"
-    return name, _number_reason(BY_NAME[name], cell)
+    return name, _number_reason(BY_NAME[name], value[name], cell)
 
 
-def _number_reason(column: Column, cell: dict[str, object]) -> str:
+def _number_reason(column: Column, value: float | None, cell: dict[str, Any]) -> str:
+    """`value` is None where the cell is empty, NaN where its text is no number."""
     name = column.name
     if name not in cell and name in RAW_SOURCE:
         return f"{_shown(cell, RAW_SOURCE[name])} gives a {name} outside {_span(column)}"
-    text = str(cell.get(name) if cell.get(name) is not None else "").strip()
-    if text in MISSING:
+    if value is None:
         return f"{name} is empty"
-    try:
-        float(text.removesuffix("%").removesuffix("months"))
-    except ValueError:
+    if math.isnan(value):
         return f"{_shown(cell, name)} is not a number"
     return f"{_shown(cell, name)} is outside {_span(column)}"
 
@@ -112,7 +114,7 @@ def _span(column: Column) -> str:
     return f"{column.low:,g} to {column.high:,.0f} {column.unit}"
 
 
-def _shown(cell: dict[str, object], *names: str) -> str:
+def _shown(cell: dict[str, Any], *names: str) -> str:
     name = next((name for name in names if name in cell), names[0])
     text = "" if cell.get(name) is None else str(cell[name])
     return f"{name} {text[:40]!r}"

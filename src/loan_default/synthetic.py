@@ -20,6 +20,7 @@ from loan_default.synthetic_outcomes import AS_OF, afterwards, default_probabili
 CHUNK_ROWS = 50_000
 FIRST_ID = 1_000_000
 FIRST_MONTH = month_index(2007, 6)
+TRUTH_HEADER = b"id,default_probability\n"
 
 # Loans that LendingClub issued, from June 2007 on, by year.
 _VOLUMES = {
@@ -94,6 +95,12 @@ def csv_footer(funded: int) -> bytes:
     return "".join(
         f"Total amount funded in policy code {code}: {dollars}{empty}\n" for code, dollars in totals
     ).encode()
+
+
+def truth_lines(chunk: Chunk) -> bytes:
+    """A chunk's ids and true default probabilities as lines of CSV, without header."""
+    truth = pl.Series("default_probability", chunk.default_probability)
+    return csv_lines(pl.DataFrame([chunk.frame["id"], truth]))
 
 
 class Tally:

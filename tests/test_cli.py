@@ -1,0 +1,119 @@
+import argparse
+import json
+import os
+import subprocess
+import sys
+from datetime import date
+from typing import Any
+
+import pytest
+
+from conftest import ROOT
+from loan_default import cli
+from loan_default.errors import InputError, ServiceError
+
+SCRIPTS = sorted(path.stem for path in (ROOT / "src").glob("*.py"))
+
+
+def run(job: cli.Job, *argv: str) -> int:
+    flags = cli.parser("what it does")
+    flags.add_argument("--month", type=cli.month)
+    return cli.run(flags, job, argv)
+
+
+def test_the_result_is_the_only_line_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    def job(flags: argparse.Namespace) -> dict[str, Any]:
+        print("a library that chats")
+        return {"answer": 42, "month": str(flags.month)}
+
+    assert run(job, "--month", "2018-03") == 0
+    captured = capsys.readouterr()
+    assert [json.loads(line) for line in captured.out.splitlines()] == [
+        {"answer": 42, "month": "2018-03-01"}
+    ]
+    assert "a library that chats" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InputError("the file\nis empty"), 2),
+        (ServiceError("no answer"), 1),
+        (PermissionError("no"), 1),
+    ],
+)
+def test_an_explained_failure_is_one_line_and_its_exit_code(
+    capsys: pytest.CaptureFixture[str], error: Exception, code: int
+) -> None:
+    def job(flags: argparse.Namespace) -> dict[str, Any]:
+        raise error
+
+    assert run(job) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == f"error: {' '.join(str(error).split())}\n"
+
+
+def test_a_bug_shows_its_traceback_and_exits_1(caplog: pytest.LogCaptureFixture) -> None:
+    def job(flags: argparse.Namespace) -> dict[str, Any]:
+        raise ZeroDivisionError
+
+    assert run(job) == 1
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_bad_setting_is_a_usage_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "LOUD")
+    assert run(lambda flags: {}) == 2
+    assert "LOG_LEVEL='LOUD'" in capsys.readouterr().err
+
+
+def test_a_result_that_is_no_json_number_fails() -> None:
+    with pytest.raises(ValueError):
+        run(lambda flags: {"share": float("nan")})
+
+
+@pytest.mark.parametrize("text", ["2018-13", "March", "2018", "2018-03-01"])
+def test_a_month_is_written_year_and_month(text: str) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run(lambda flags: {}, "--month", text)
+    assert stopped.value.code == 2
+
+
+def test_a_day_is_an_iso_date() -> None:
+    assert cli.day("2018-03-31") == date(2018, 3, 31)
+    with pytest.raises(argparse.ArgumentTypeError, match="2018-03-32"):
+        cli.day("2018-03-32")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_imports_nothing_heavy(script: str) -> None:
+    path = ROOT / "src" / f"{script}.py"
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = ['{script}', '--help']\n"
+        f"try: runpy.run_path({str(path)!r}, run_name='__main__')\n"
+        "except SystemExit as stop: assert not stop.code\n"
+        "heavy = {'polars', 'numpy', 'xgboost', 'mlflow', 'evidently', 'pydantic', 'google', 'sklearn'}\n"
+        "print('heavy:', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+    )
+    assert "usage:" in done.stdout, done.stderr
+    assert done.stdout.splitlines()[-1] == "heavy: []"
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_an_unknown_flag_is_a_usage_error(script: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "src" / f"{script}.py"), "--no-such-flag"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and "--no-such-flag" in done.stderr

@@ -1,0 +1,178 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from loan_default.drift_verdict import (
+    PROBABILITY,
+    ColumnDrift,
+    missing_drift,
+    psi_limit,
+    verdict,
+    wasserstein_limit,
+    worst_first,
+)
+
+
+def column(name, severity, **changed):
+    result = ColumnDrift(name, "wasserstein", severity * 0.1, 0.1, severity >= 1, 0.0, 0.0)
+    return dataclasses.replace(result, **changed)
+
+
+def judge(*columns, rows=10_000):
+    return verdict(columns, rows, min_rows=500, share_threshold=0.3)
+
+
+STILL = [column(f"still_{number}", 0.5) for number in range(7)]
+
+
+def test_the_share_that_is_just_reached_makes_a_run_drift():
+    found = judge(*STILL, column("dti", 1), column("term", 3), column("grade", 2))
+    assert found.drift is True
+    assert found.drift_share == 0.3
+    assert found.drifted_columns == ["term", "grade", "dti"]
+    assert found.reason == "3 of 10 columns drifted, a run drifts from 30% on"
+
+
+def test_a_smaller_share_is_reported_without_making_the_run_drift():
+    found = judge(*STILL, column("dti", 1), column("term", 3))
+    assert (found.drift, found.drifted_columns) == (False, ["term", "dti"])
+    assert (found.compared, found.rows) == (9, 10_000)
+    assert found.drift_share == pytest.approx(2 / 9)
+
+
+def test_the_predicted_probability_makes_a_run_drift_by_itself():
+    found = judge(*STILL, column("dti", 8), column(PROBABILITY, 1.1))
+    assert found.drift is True
+    assert found.drifted_columns == ["dti", PROBABILITY]
+    assert found.reason.startswith("the predicted probability drifted")
+
+
+@pytest.mark.parametrize("rows, drift", [(0, None), (499, None), (500, True), (501, True)])
+def test_too_few_rows_give_no_verdict_but_still_the_columns(rows, drift):
+    found = judge(column("dti", 2), rows=rows)
+    assert (found.drift, found.drift_share, found.drifted_columns) == (drift, 1.0, ["dti"])
+
+
+def test_no_columns_are_no_drift():
+    assert (judge().drift, judge().drift_share) == (False, 0.0)
+
+
+def test_methods_are_ranked_by_how_far_they_pass_their_own_threshold():
+    psi = column("purpose", 0, method="psi", score=0.5, threshold=0.2, drifted=True)
+    missing = column("dti", 0, method="missing share", score=0.2, threshold=0.1, drifted=True)
+    assert worst_first([column("term", 9, drifted=False), missing, psi])[0] is psi
+    assert [item.column for item in worst_first([missing, psi, *STILL])][:3] == [
+        "purpose",
+        "dti",
+        "still_0",
+    ]
+
+
+def test_a_threshold_of_zero_ranks_a_change_above_everything_but_no_change_below():
+    changed = missing_drift("dti", (0, 10), (1_000_000, 1_000_000), 0.0)
+    assert changed.severity > 1 or not changed.drifted
+    assert missing_drift("dti", (0, 0), (500, 500), 0.0).severity == 0
+
+
+@given(st.lists(st.floats(0, 1e6), max_size=60), st.floats(0.01, 1))
+def test_every_verdict_is_consistent(severities, share_threshold):
+    columns = [column(f"c{number}", severity) for number, severity in enumerate(severities)]
+    found = verdict(columns, 500, 500, share_threshold)
+    ranked = [columns[int(name[1:])].severity for name in found.drifted_columns]
+    assert ranked == sorted(ranked, reverse=True)
+    assert set(found.drifted_columns) == {item.column for item in columns if item.drifted}
+    assert found.drift is (found.drift_share >= share_threshold)
+
+
+@pytest.mark.parametrize("rows", [5_000, 100_000])
+def test_with_many_values_the_lender_sets_the_threshold(rows):
+    assert wasserstein_limit(0.1, rows, rows, pooled=1.0) == 0.1
+    assert psi_limit(0.2, rows, rows, levels=35) == 0.2
+    assert missing_drift("dti", (rows // 2, rows // 2), (rows, rows), 0.1).threshold == 0.1
+
+
+def test_with_few_values_chance_does():
+    assert wasserstein_limit(0.1, 500, 500, pooled=1.0) == pytest.approx(0.2403, abs=1e-4)
+    assert wasserstein_limit(0.1, 500, 500, pooled=2.0) == pytest.approx(0.4807, abs=1e-4)
+    assert psi_limit(0.2, 500, 500, levels=35) == pytest.approx(0.2993, abs=1e-4)
+    assert missing_drift("dti", (250, 250), (500, 500), 0.1).threshold == pytest.approx(
+        0.1202, 1e-3
+    )
+
+
+@pytest.mark.parametrize("levels", [2, 3, 7, 14, 35])
+def test_the_psi_limit_is_a_chi_squared_quantile(levels):
+    exact = stats.chi2.isf(stats.norm.sf(3.8), levels - 1) * (1 / 500 + 1 / 2_000)
+    assert psi_limit(0.0, 500, 2_000, levels) == pytest.approx(exact, rel=0.08)
+
+
+def test_a_surge_of_missing_values_is_drift():
+    surge = missing_drift("dti", (40, 6_000), (10_000, 10_000), 0.1)
+    assert surge.drifted and surge.method == "missing share"
+    assert surge.score == pytest.approx(0.596)
+    assert surge.severity == pytest.approx(5.96)
+    assert (surge.missing_reference, surge.missing_current) == (0.004, 0.6)
+
+
+def test_values_that_return_are_drift_too():
+    assert missing_drift("dti", (6_000, 40), (10_000, 10_000), 0.1).drifted
+
+
+@pytest.mark.parametrize("now, drifted", [(1_000, False), (1_001, True)])
+def test_a_change_drifts_past_the_threshold(now, drifted):
+    assert missing_drift("dti", (0, now), (10_000, 10_000), 0.1).drifted is drifted
+
+
+def test_a_rare_column_that_is_gone_drifts_below_the_threshold():
+    gone = missing_drift("mths_since_last_record", (9_200, 10_000), (10_000, 10_000), 0.1)
+    assert gone.drifted and gone.score == pytest.approx(0.08)
+
+
+def test_a_column_so_rare_that_a_sample_may_miss_it_does_not():
+    assert not missing_drift("mths_since_last_record", (9_990, 500), (10_000, 500), 0.1).drifted
+
+
+def numbers_of(random, rows):
+    """Thirty columns of the shapes that loans have, as a matrix."""
+    return np.hstack(
+        [
+            random.normal(size=(rows, 10)),
+            random.lognormal(size=(rows, 10)),
+            random.poisson(0.5, (rows, 5)),
+            random.random((rows, 5)) < 0.02,
+        ]
+    )
+
+
+def judged_numbers(then, now):
+    """Wasserstein distances of equally many values are the mean gaps of the sorted ones."""
+    scores = np.abs(np.sort(then, 0) - np.sort(now, 0)).mean(0) / then.std(0)
+    pooled = np.vstack([then, now]).std(0) / then.std(0)
+    for number, score in enumerate(scores):
+        limit = wasserstein_limit(0.1, len(then), len(now), pooled[number])
+        name = str(number) if number else PROBABILITY
+        yield ColumnDrift(name, "wasserstein", score, limit, score >= limit, 0.0, 0.0)
+
+
+def judged_grades(random, rows):
+    mix = [0.3, 0.25, 0.2, 0.12, 0.08, 0.04, 0.01]
+    then, now = (np.maximum(random.multinomial(rows, mix) / rows, 1e-4) for _ in range(2))
+    score, limit = ((then - now) * np.log(then / now)).sum(), psi_limit(0.2, rows, rows, 7)
+    return ColumnDrift("grade", "psi", score, limit, score >= limit, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("rows", [500, 2_000])
+def test_identical_distributions_hardly_ever_drift(rows):
+    alarms = named = 0
+    for seed in range(500):
+        random = np.random.default_rng(seed)
+        columns = list(judged_numbers(numbers_of(random, rows), numbers_of(random, rows)))
+        found = verdict([*columns, judged_grades(random, rows)], rows, 500, 0.3)
+        alarms += found.drift is True
+        named += bool(found.drifted_columns)
+    assert alarms <= 1
+    assert named < 0.02 * 500

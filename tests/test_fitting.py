@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from loan_default import evaluation, features, fitting
+from loan_default.errors import InputError
+from loan_default.model import Calibration
+from loan_default.settings import Settings
+from records import typed_loans
+
+QUICK = Settings(xgb_max_rounds=60, xgb_early_stopping_rounds=10, cv_folds=3, n_threads=1)
+LOANS = typed_loans(3000)
+MATRIX, DEFAULT = features.matrix(LOANS), LOANS["default"].to_numpy()
+
+
+def test_every_row_gets_a_margin_from_a_booster_that_did_not_see_it() -> None:
+    found = fitting.cross_validate(MATRIX, DEFAULT, QUICK)
+    assert found.margins.shape == (3000,) and np.isfinite(found.margins).all()
+    assert 0.6 < roc_auc_score(DEFAULT, found.margins) < roc_auc_score(DEFAULT, LOANS["truth"])
+    noise = np.random.default_rng(1).permutation(DEFAULT)
+    overfitted = fitting.cross_validate(MATRIX, noise, QUICK, rounds=60)
+    assert abs(roc_auc_score(noise, overfitted.margins) - 0.5) < 0.04
+
+
+def test_early_stopping_keeps_the_round_with_the_least_validation_loss() -> None:
+    settings = QUICK.model_copy(update={"xgb_learning_rate": 0.5, "xgb_max_rounds": 300})
+    found = fitting.cross_validate(MATRIX, DEFAULT, settings)
+    assert found.rounds == len(found.validation_loss) == len(found.train_loss) < 290
+    assert np.argmin(found.validation_loss) == found.rounds - 1
+
+
+def test_given_rounds_are_kept_and_progress_is_told() -> None:
+    told: list[int] = []
+    found = fitting.cross_validate(MATRIX, DEFAULT, QUICK, rounds=7, progress=told.append)
+    assert (found.rounds, told) == (7, [1, 2, 3, 4, 5, 6, 7])
+
+
+def test_a_class_rarer_than_the_folds_is_refused() -> None:
+    default = np.zeros(3000, dtype=np.int8)
+    default[:2] = 1
+    with pytest.raises(InputError, match="only 2 matured loans.*at least 3"):
+        fitting.cross_validate(MATRIX, default, QUICK)
+
+
+def test_the_same_rows_settings_and_threads_give_the_same_bytes() -> None:
+    first, second = (fitting.fit(MATRIX, DEFAULT, QUICK, 20).save_raw("ubj") for _ in range(2))
+    assert first == second
+    other = QUICK.model_copy(update={"random_seed": 43})
+    assert fitting.fit(MATRIX, DEFAULT, other, 20).save_raw("ubj") != first
+
+
+def test_calibration_finds_the_scale_of_the_margins() -> None:
+    draw = np.random.default_rng(0)
+    log_odds = draw.normal(-1.5, 1, 200_000)
+    default = (draw.random(200_000) < 1 / (1 + np.exp(-log_odds))).astype(np.int8)
+    found = fitting.calibrate(2 * log_odds + 1, default)
+    assert found.slope == pytest.approx(0.5, abs=0.02)
+    assert found.intercept == pytest.approx(-0.5, abs=0.03)
+
+
+def test_margins_that_say_nothing_give_the_default_rate() -> None:
+    default = np.array([1, 1, 0, 0, 0, 0, 0, 0], dtype=np.int8)
+    found = fitting.calibrate(-default.astype(float), default)
+    assert found.slope == 0
+    assert found.probability(np.array([-3.0, 5.0])) == pytest.approx([0.25, 0.25])
+
+
+def test_the_threshold_follows_the_strategy() -> None:
+    probability = LOANS["truth"].to_numpy()
+    best = fitting.threshold(DEFAULT, probability, QUICK)
+    assert best == evaluation.best_f1_threshold(DEFAULT, probability)
+    cost = QUICK.model_copy(update={"threshold_strategy": "cost", "cost_ratio": 4.0})
+    assert fitting.threshold(DEFAULT, probability, cost) == pytest.approx(0.2)
+
+
+def test_only_complete_months_calibrate_but_every_row_teaches() -> None:
+    validation = fitting.cross_validate(MATRIX, DEFAULT, QUICK, rounds=10)
+    half = np.arange(3000) < 1500
+    model, probability = fitting.assemble(MATRIX, DEFAULT, half, validation, "2014-12", QUICK)
+    assert model.facts.calibration == fitting.calibrate(validation.margins[half], DEFAULT[half])
+    assert model.facts.threshold == evaluation.best_f1_threshold(DEFAULT[half], probability[half])
+    assert model.booster_bytes == bytes(fitting.fit(MATRIX, DEFAULT, QUICK, 10).save_raw("ubj"))
+    assert probability == pytest.approx(model.facts.calibration.probability(validation.margins))
+
+
+def test_a_higher_risk_never_lowers_the_score() -> None:
+    booster = fitting.fit(MATRIX, DEFAULT, QUICK, 40)
+    column = features.NAMES.index("dti")
+    ladder = np.repeat(MATRIX[:1], 50, axis=0)
+    ladder[:, column] = np.linspace(0, 60, 50)
+    margins = booster.inplace_predict(ladder, predict_type="margin")
+    assert (np.diff(margins) >= 0).all() and margins[-1] > margins[0]
+
+
+def test_platt_scaling_is_the_logistic_of_the_scaled_margin() -> None:
+    assert Calibration(2.0, -1.0).probability(np.array([0.5])) == pytest.approx([0.5])
+    assert Calibration(1.0, 0.0).probability(np.array([1e6, -1e6])) == pytest.approx([1.0, 0.0])

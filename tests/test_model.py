@@ -1,0 +1,87 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from loan_default import features, fitting, model
+from loan_default.errors import InputError
+from loan_default.settings import Settings
+from records import typed_loans
+
+SETTINGS = Settings(cv_folds=3, n_threads=1)
+LOANS = typed_loans(1500)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> model.Model:
+    matrix, default = features.matrix(LOANS), LOANS["default"].to_numpy()
+    validation = fitting.cross_validate(matrix, default, SETTINGS, rounds=15)
+    every = np.ones(len(default), dtype=bool)
+    return fitting.assemble(matrix, default, every, validation, "2014-12", SETTINGS)[0]
+
+
+def test_a_saved_model_loads_to_the_same_model(fitted: model.Model, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "model")
+    loaded = model.load(tmp_path / "model", threads=2)
+    assert (loaded.facts, loaded.booster_bytes) == (fitted.facts, fitted.booster_bytes)
+    assert (loaded.probability(LOANS) == fitted.probability(LOANS)).all()
+
+
+def test_no_file_of_a_model_is_a_pickle(fitted: model.Model, tmp_path: Path) -> None:
+    fitted.save(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["booster.ubj", "model.json"]
+    json.loads((tmp_path / "model.json").read_text())
+
+
+def test_one_row_scores_as_it_does_among_many(fitted: model.Model) -> None:
+    many = fitted.probability(LOANS)
+    alone = [fitted.probability(LOANS[row : row + 1])[0] for row in range(20)]
+    assert alone == list(many[:20])
+    assert ((many > 0) & (many < 1)).all()
+
+
+def test_no_rows_give_no_scores(fitted: model.Model) -> None:
+    assert fitted.probability(LOANS.clear()).shape == (0,)
+
+
+def test_both_ways_into_the_booster_agree(fitted: model.Model) -> None:
+    matrix = fitted.matrix(LOANS)
+    margin = fitted.booster.predict(fitted.dmatrix(matrix), output_margin=True)
+    assert fitted.facts.calibration.probability(margin) == pytest.approx(fitted.probability_of(matrix))
+
+
+def test_verify_accepts_the_stored_scores_and_refuses_others(fitted: model.Model) -> None:
+    scores = fitted.probability(LOANS)
+    fitted.verify(LOANS.with_columns(pl.Series(model.PROBABILITY, scores)))
+    wrong = scores.copy()
+    wrong[700] += 1e-4
+    with pytest.raises(InputError, match="does not reproduce its stored scores"):
+        fitted.verify(LOANS.with_columns(pl.Series(model.PROBABILITY, wrong)))
+    wrong[700] = np.nan
+    with pytest.raises(InputError, match="does not reproduce"):
+        fitted.verify(LOANS.with_columns(pl.Series(model.PROBABILITY, wrong)))
+    with pytest.raises(InputError, match="does not reproduce"):
+        fitted.verify(LOANS.clear().with_columns(pl.Series(model.PROBABILITY, [], pl.Float64)))
+
+
+@pytest.mark.parametrize("damage", ["booster.ubj", "model.json"])
+def test_a_missing_file_is_explained(fitted: model.Model, tmp_path: Path, damage: str) -> None:
+    fitted.save(tmp_path)
+    (tmp_path / damage).unlink()
+    with pytest.raises(InputError, match="holds no model of this platform"):
+        model.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change", [{"format": 2}, {"features": ["loan_amnt", "shoe_size"]}, {"threshold": "x"}]
+)
+def test_a_model_of_another_version_is_refused(
+    fitted: model.Model, tmp_path: Path, change: dict[str, object]
+) -> None:
+    fitted.save(tmp_path)
+    facts = json.loads((tmp_path / "model.json").read_text()) | change
+    (tmp_path / "model.json").write_text(json.dumps(facts))
+    with pytest.raises(InputError, match="another version|holds no model"):
+        model.load(tmp_path)

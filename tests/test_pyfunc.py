@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from loan_default import columns, features, fitting, pyfunc
+from loan_default.errors import InputError
+from loan_default.settings import Settings
+from records import typed_loans
+
+SETTINGS = Settings(cv_folds=3, n_threads=1)
+LOANS = typed_loans(1000)
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory: pytest.TempPathFactory) -> pyfunc.Predictor:
+    matrix, default = features.matrix(LOANS), LOANS["default"].to_numpy()
+    validation = fitting.cross_validate(matrix, default, SETTINGS, rounds=20)
+    every = np.ones(len(default), dtype=bool)
+    model, _ = fitting.assemble(matrix, default, every, validation, "2014-12", SETTINGS)
+    folder = tmp_path_factory.mktemp("model")
+    model.save(folder)
+    return pyfunc._load_pyfunc(str(folder))
+
+
+def frame(rows: int = 5) -> pd.DataFrame:
+    return LOANS[:rows].select(columns.NAMES).to_pandas()
+
+
+def test_decisions_are_the_default_answer(predictor: pyfunc.Predictor) -> None:
+    found = predictor.predict(frame(1000))
+    expected = predictor.model.probability(LOANS) >= predictor.model.facts.threshold
+    assert found.dtype == np.int64
+    assert found.tolist() == expected.astype(int).tolist()
+
+
+def test_the_full_answer_holds_probability_decision_threshold_and_reasons(
+    predictor: pyfunc.Predictor,
+) -> None:
+    found = predictor.predict(frame(), {"return": "full"})
+    assert isinstance(found, pd.DataFrame)
+    assert set(found) == {"default_probability", "prediction", "reasons", "threshold"}
+    assert found["default_probability"].tolist() == list(predictor.model.probability(LOANS[:5]))
+    assert all(len(reasons) for reasons in found["reasons"])
+
+
+def test_nulls_missing_optional_columns_and_integers_are_fine(predictor: pyfunc.Predictor) -> None:
+    bare = frame()[list(columns.CORE)].astype({"term": int})
+    nulls = frame().assign(**{name: None for name in columns.NAMES if name not in columns.CORE})
+    assert predictor.predict(bare).tolist() == predictor.predict(nulls).tolist()
+
+
+def test_an_unknown_category_counts_as_missing(predictor: pyfunc.Predictor) -> None:
+    strange = predictor.predict(frame().assign(purpose="a yacht"), {"return": "full"})
+    missing = predictor.predict(frame().assign(purpose=None), {"return": "full"})
+    assert strange["default_probability"].tolist() == missing["default_probability"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"annual_inc": -5.0}, "row 1: annual_inc '-5.0' is outside"),
+        ({"loan_amnt": 9.2}, "row 1: loan_amnt '9.2' is outside"),
+        ({"dti": "much"}, "row 1: dti 'much' is not a number"),
+        ({"annual_inc": None}, "row 1: annual_inc is empty"),
+    ],
+)
+def test_a_bad_row_is_named_with_its_column(
+    predictor: pyfunc.Predictor, change: dict[str, object], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        predictor.predict(frame().assign(**change))
+
+
+def test_a_missing_core_column_is_named(predictor: pyfunc.Predictor) -> None:
+    with pytest.raises(InputError, match="lacks the columns annual_inc"):
+        predictor.predict(frame().drop(columns="annual_inc"))
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no model"):
+        pyfunc._load_pyfunc(str(tmp_path))

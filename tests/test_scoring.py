@@ -1,0 +1,63 @@
+import numpy as np
+import polars as pl
+import pytest
+
+from loan_default import features, fitting, scoring
+from loan_default.model import Model
+from loan_default.settings import Settings
+from records import typed_loans
+
+SETTINGS = Settings(cv_folds=3, n_threads=1)
+LOANS = typed_loans(2000)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Model:
+    matrix, default = features.matrix(LOANS), LOANS["default"].to_numpy()
+    validation = fitting.cross_validate(matrix, default, SETTINGS, rounds=40)
+    every = np.ones(len(default), dtype=bool)
+    return fitting.assemble(matrix, default, every, validation, "2014-12", SETTINGS)[0]
+
+
+def test_who_reaches_the_threshold_is_declined(fitted: Model) -> None:
+    scored = scoring.score(LOANS, fitted, "3", "none")
+    assert scored.columns == ["id", "default_probability", "prediction", "reasons", "model_version"]
+    assert scored["id"].to_list() == LOANS["id"].to_list()
+    reaches = scored["default_probability"] >= fitted.facts.threshold
+    assert scored["prediction"].cast(bool).to_list() == reaches.to_list()
+    assert 0 < scored["prediction"].sum() < 2000
+    assert scored["model_version"].unique().to_list() == ["3"]
+    assert scored["reasons"].null_count() == 2000
+
+
+@pytest.mark.parametrize("which", ["declined", "all"])
+def test_reasons_go_to_whom_they_were_asked_for(fitted: Model, which: scoring.Which) -> None:
+    scored = scoring.score(LOANS, fitted, "3", which)
+    asked = scored["prediction"] == 1 if which == "declined" else pl.Series([True] * 2000)
+    assert scored["reasons"].is_not_null().to_list() == asked.to_list()
+    given = scored["reasons"].drop_nulls()
+    assert given.list.len().max() == 4
+    assert (given.list.len() == given.list.n_unique()).all()
+
+
+def test_a_price_the_lender_set_is_never_a_reason(fitted: Model) -> None:
+    phrases = set(scoring.explain(fitted, fitted.matrix(LOANS))[0])
+    for reasons in scoring.explain(fitted, fitted.matrix(LOANS)):
+        phrases.update(reasons)
+    assert phrases <= {reason for reason in features.REASONS.values() if reason}
+    for price in ("grade", "sub_grade", "int_rate", "installment"):
+        assert features.REASONS[price] is None
+
+
+def test_the_first_reason_is_what_made_the_difference(fitted: Model) -> None:
+    burdened = LOANS.filter(pl.col("int_rate") < 12)[:50].with_columns(dti=pl.lit(39.9))
+    reasons = scoring.explain(fitted, fitted.matrix(burdened))
+    first = [row[0] for row in reasons]
+    assert first.count("Excessive obligations in relation to income") > 45
+    relieved = burdened.with_columns(dti=pl.lit(0.0))
+    for row in scoring.explain(fitted, fitted.matrix(relieved)):
+        assert "Excessive obligations in relation to income" not in row
+
+
+def test_no_rows_give_an_empty_table(fitted: Model) -> None:
+    assert scoring.score(LOANS.clear(), fitted, "3", "all").height == 0
