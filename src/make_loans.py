@@ -1,9 +1,11 @@
-"""Make loans in the layout of the LendingClub export, with outcomes whose true probability is known.
+"""Make loans in the layout of the LendingClub export, with outcomes whose true probability is
+known.
 
-Shaped like LendingClub's loans of 2007 to 2018 as they stood in March 2019, newest month first; the same
-rows and seed give the same bytes. The last line of stdout is a JSON object: rows, output_path, the matured
-loans' default_rate, and best_auc: what no model can beat on the matured loans. best_auc_newest is the same
-on the newest 20 % of them, in months of which every loan has matured. Both are null without such loans.
+Shaped like LendingClub's loans of 2007 to 2018 as they stood in March 2019, newest month first; the
+same rows and seed give the same bytes. The last line of stdout is a JSON object: rows, output_path,
+the matured loans' default_rate, and best_auc: what no model can beat on the matured loans.
+best_auc_newest is the same on the newest 20 % of them, in months of which every loan has matured.
+Both are null without such loans.
 """
 
 import argparse
@@ -20,7 +22,7 @@ from loan_default import cli
 from loan_default.errors import InputError
 
 if TYPE_CHECKING:
-    from loan_default.synthetic import Tally
+    from loan_default.synthetic import Chunk, Tally
 
 log = logging.getLogger("make_loans")
 
@@ -39,15 +41,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 def make(flags: argparse.Namespace) -> dict[str, Any]:
     """The job: returns what the JSON line holds."""
+    from loan_default import synthetic
     from loan_default.settings import settings
 
     seed = settings().random_seed if flags.seed is None else flags.seed
     _refuse(flags, seed)
+    tally = synthetic.Tally()
     started = time.perf_counter()
     with contextlib.ExitStack() as outputs:
         loans = outputs.enter_context(_whole_file(flags.output_path))
         truth = outputs.enter_context(_whole_file(flags.truth_path)) if flags.truth_path else None
-        tally = _write(flags.rows, seed, loans, truth)
+        _write(synthetic.generate(flags.rows, seed), flags.rows, tally, loans, truth)
     seconds = time.perf_counter() - started
     log.info("%s loans in %.1f s: %s", flags.rows, seconds, flags.output_path)
     return {
@@ -66,7 +70,7 @@ def _refuse(flags: argparse.Namespace, seed: int) -> None:
         raise InputError(f"--rows {flags.rows}: ask for at least 1 loan")
     if seed < 0:
         raise InputError(f"--seed {seed}: a seed is 0 or more")
-    if flags.truth_path and Path(flags.truth_path) == Path(flags.output_path):
+    if flags.truth_path and Path(flags.truth_path).resolve() == Path(flags.output_path).resolve():
         raise InputError("--truth-path and --output-path name the same file: give two names")
 
 
@@ -84,15 +88,16 @@ def _whole_file(path: str) -> Iterator[IO[bytes]]:
             yield cast(IO[bytes], packed)
 
 
-def _write(rows: int, seed: int, loans: IO[bytes], truth: IO[bytes] | None) -> "Tally":
+def _write(
+    chunks: "Iterator[Chunk]", rows: int, tally: "Tally", loans: IO[bytes], truth: IO[bytes] | None
+) -> None:
     from loan_default import synthetic
 
-    tally = synthetic.Tally()
     loans.write(synthetic.csv_header())
     if truth:
         truth.write(synthetic.TRUTH_HEADER)
     with cli.progress("making loans", rows) as advance:
-        for chunk in synthetic.generate(rows, seed):
+        for chunk in chunks:
             loans.write(synthetic.csv_lines(chunk.frame))
             if truth:
                 truth.write(synthetic.truth_lines(chunk))
@@ -100,7 +105,6 @@ def _write(rows: int, seed: int, loans: IO[bytes], truth: IO[bytes] | None) -> "
             if advance:
                 advance(int(tally.made.sum()))
     loans.write(synthetic.csv_footer(tally.funded))
-    return tally
 
 
 def main(argv: Sequence[str] | None = None) -> int:

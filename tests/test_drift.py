@@ -1,4 +1,5 @@
 import json
+import math
 import socket
 
 import numpy as np
@@ -162,8 +163,9 @@ def test_the_page_says_the_verdict_and_needs_nothing_else(html):
 
 
 def test_the_report_agrees_with_the_verdict(drifted, tmp_path):
-    drifted.save_json(tmp_path / "drift.json")
+    drifted.save_json(tmp_path / "drift.json", {"run_date": "2026-11-01", "mean": math.nan})
     report = json.loads((tmp_path / "drift.json").read_text(), parse_constant=pytest.fail)
+    assert (report["run_date"], report["mean"]) == ("2026-11-01", None)
     assert report["verdict"]["drift"] is True
     assert report["verdict"]["drifted_columns"][0] == "annual_inc"
     assert [row["column"] for row in report["columns"]] == [row.column for row in drifted.columns]

@@ -49,7 +49,7 @@ def write(intake: Intake, job: Job, folder: Path) -> dict[str, Any]:
     Returns the manifest's counts: rows, decisions, score summary and, by column, missing, unknown and
     rejected cells over all rows.
     """
-    sample = _Sample(job.run_date)
+    sample = _Sample(job.run_date, SAMPLE_ROWS)
     counts = _Counts()
     with ParquetSink(folder / PREDICTIONS, SCORES) as out, CsvSink(
         folder / REJECTED, pl.Schema(SCHEMA)
@@ -75,7 +75,7 @@ class _Sample:
     Every row draws a number, and the rows with the smallest stay (bottom-k sampling).
     """
 
-    def __init__(self, run_date: date, rows: int = SAMPLE_ROWS) -> None:
+    def __init__(self, run_date: date, rows: int) -> None:
         seed = hashlib.sha256(run_date.isoformat().encode()).digest()
         self._generator = np.random.default_rng(int.from_bytes(seed[:8], "big"))
         self._rows, self._limit = rows, 1.0

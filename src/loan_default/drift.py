@@ -8,7 +8,7 @@ a column stands for it, in the verdict and in the report alike.
 import json
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from evidently.core.report import Snapshot
 
-_HEADINGS = ("Column", "Method", "Score", "Threshold", "Score / threshold", "Missing", "Before")
+_HEADINGS = ("Column", "Method", "Score", "Threshold", "Score / threshold", "Missing now", "Before")
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,13 @@ class Comparison:
         """Write Evidently's report below our verdict: one page, its scripts included."""
         self.snapshot.save_html(str(path))
 
-    def save_json(self, path: str | Path) -> None:
-        """Write `verdict`, `columns` (worst first) and Evidently's figures; NaN becomes null."""
+    def save_json(self, path: str | Path, facts: Mapping[str, Any] | None = None) -> None:
+        """Write `facts`, `verdict`, `columns` (worst first) and Evidently's figures.
+
+        `facts` are more keys beside these, of JSON's types; NaN becomes null everywhere.
+        """
         report = {
+            **(facts or {}),
             "verdict": asdict(self.verdict),
             "columns": [asdict(column) | {"severity": column.severity} for column in self.columns],
             "evidently": json.loads(self.snapshot.json()),

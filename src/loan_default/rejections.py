@@ -92,9 +92,9 @@ def _reason(
         return None, FOOTER
     name = next(name for name, broken in flag.items() if broken)
     if name == ISSUE_MONTH:
-        return name, f"{_shown(cell, RAW_SOURCE[name], name)} is not a month such as Dec-2010"
+        return name, f"{_shown(cell, name, RAW_SOURCE[name])} is not a month such as Dec-2010"
     if name == DEFAULT:
-        return name, f"{_shown(cell, STATUS, name)} is not a known outcome"
+        return name, f"{_shown(cell, name, STATUS)} is not a known outcome"
     return name, _number_reason(BY_NAME[name], value[name], cell)
 
 

@@ -1,8 +1,8 @@
 """LendingClub-shaped loans of any number, seeded, with their true default probability.
 
-Loans come in chunks, each with its own random stream, so memory does not grow with their number and the
-same rows and seed always give the same bytes. Because the true probability of every loan is known, so is
-the AUC that no model can beat (`Tally`).
+Loans come in chunks, each with its own random stream, so memory does not grow with their number and
+the same rows and seed always give the same bytes. Because the true probability of every loan is
+known, so is the AUC that no model can beat (`Tally`).
 """
 
 import io
@@ -44,9 +44,10 @@ _BINS = 4_000
 class Chunk:
     """Consecutive loans of the export, newest issue month first; arrays of shape (rows,).
 
-    `frame` holds the 151 columns as they are written. `default_probability` in (0, 1) is the truth that the
-    outcome was drawn from and `defaults` that outcome, also where it still lies ahead. `issue_month` counts
-    months (year * 12 + month - 1); `matured` loans were due to end by the as-of month, March 2019.
+    `frame` holds the 151 columns as they are written. `default_probability` in (0, 1) is the truth
+    that the outcome was drawn from and `defaults` that outcome, also where it still lies ahead.
+    `issue_month` counts months (year * 12 + month - 1); `matured` loans were due to end by the as-
+    of month, March 2019.
     """
 
     frame: pl.DataFrame

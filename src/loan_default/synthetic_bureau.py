@@ -1,4 +1,6 @@
-"""The columns of a generated credit file that the export gained over the years, and the co-applicant's."""
+"""The columns of a generated credit file that the export gained over the years, and the co-
+applicant's.
+"""
 
 import numpy as np
 
@@ -168,9 +170,7 @@ def _old_trouble(rng: Rng, quality: Numbers, cells: Cells) -> Cells:
 def _instalment_loans(rng: Rng, cells: Cells) -> Cells:
     rows = len(cells["dti"])
     active = rng.poisson(2.7, rows)
-    balance = np.where(
-        active > 0, np.rint(active * np.exp(9 + 0.8 * rng.standard_normal(rows))), 0
-    )
+    balance = np.where(active > 0, np.rint(active * np.exp(9 + 0.8 * rng.standard_normal(rows))), 0)
     return {
         "open_act_il": active,
         "open_il_12m": np.minimum(rng.poisson(0.7, rows), active),
@@ -195,7 +195,9 @@ def _co_applicant_file(rng: Rng, cells: Cells) -> Cells:
         "revol_bal_joint": np.rint(cells["revol_bal"] * (1.2 + rng.random(rows))),
         "sec_app_fico_range_low": points,
         "sec_app_fico_range_high": points + 4,
-        "sec_app_earliest_cr_line": cells["issue_d"] - 24 - np.minimum(np.floor(rng.gamma(3, 55, rows)), 720),
+        "sec_app_earliest_cr_line": cells["issue_d"]
+        - 24
+        - np.minimum(np.floor(rng.gamma(3, 55, rows)), 720),
         "sec_app_inq_last_6mths": rng.poisson(0.6, rows),
         "sec_app_mort_acc": rng.poisson(1.5, rows),
         "sec_app_open_acc": 1 + rng.poisson(10, rows),

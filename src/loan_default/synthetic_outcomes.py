@@ -1,7 +1,9 @@
-"""How a generated loan ends: its true default probability, its fate, and what is known of it afterwards.
+"""How a generated loan ends: its true default probability, its fate, and what is known of it
+afterwards.
 
-The fate is drawn first, from the true probability. What the export shows at the as-of month follows from
-the fate and from the month it shows in, so that matured loans default just as often as the truth says.
+The fate is drawn first, from the true probability. What the export shows at the as-of month follows
+from the fate and from the month it shows in, so that matured loans default just as often as the
+truth says.
 """
 
 from dataclasses import dataclass
@@ -252,8 +254,12 @@ def _settlement(rng: Rng, cells: Cells, status: Places, paid: Places, money: Cel
         "debt_settlement_flag_date": agreed,
         "settlement_status": rng.integers(0, 3, rows),
         "settlement_date": agreed,
-        "settlement_amount": cents((cells["loan_amnt"] - money["total_rec_prncp"]) * percentage / 100),
+        "settlement_amount": cents(
+            (cells["loan_amnt"] - money["total_rec_prncp"]) * percentage / 100
+        ),
         "settlement_percentage": percentage,
         "settlement_term": rng.integers(0, 25, rows),
     }
-    return {"debt_settlement_flag": settled} | {n: only_where(settled, v) for n, v in columns.items()}
+    return {"debt_settlement_flag": settled} | {
+        n: only_where(settled, v) for n, v in columns.items()
+    }

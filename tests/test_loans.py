@@ -1,0 +1,377 @@
+import math
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+
+from loan_default import columns
+from loan_default.columns import BY_NAME, CORE, LABELS, NAMES, POLICY_PREFIX, RECORD
+from loan_default.errors import InputError
+from loan_default.loans import latest_month, month, parse, require_core
+
+APPLICATION = {"loan_amnt": "10000", "term": " 36 months", "int_rate": "13.5%", "annual_inc": "60000"}
+LOAN = APPLICATION | {"issue_d": "Dec-2010", "loan_status": "Fully Paid"}
+OPTIONAL_NUMBERS = [name for name in columns.NUMBERS if name not in CORE]
+
+
+def frame(*rows: dict, **more: object) -> pl.DataFrame:
+    cells = pl.DataFrame(rows, infer_schema_length=None).with_columns(**more)
+    return cells.insert_column(0, pl.int_range(1, cells.height + 1, dtype=pl.Int64, eager=True).alias("row"))
+
+
+def record(run_month: date | None = None, labelled: bool = False, **cells: object) -> dict:
+    """The record of one application (with `labelled`, one loan) that has these cells."""
+    base = LOAN if labelled else APPLICATION
+    parsed = parse(frame(base | cells), run_month, labelled)
+    assert parsed.rejected.is_empty(), parsed.rejected["reason"][0]
+    return parsed.records.to_dicts()[0]
+
+
+def rejection(run_month: date | None = None, labelled: bool = False, **cells: object) -> tuple:
+    """The column at fault and the reason."""
+    base = LOAN if labelled else APPLICATION
+    parsed = parse(frame(base | cells), run_month, labelled)
+    assert parsed.records.is_empty() and parsed.rejected.height == 1
+    return parsed.rejected.select("column", "reason").row(0)
+
+
+def test_a_record_has_every_column_of_the_contract_typed():
+    parsed = parse(frame(LOAN), labelled=True)
+    assert parsed.records.columns == ["row", "id", "issue_month", "default", *NAMES]
+    for column in RECORD:
+        expected = pl.Float64 if column.kind == "number" else pl.String
+        assert parsed.records.schema[column.name] == expected, column.name
+    assert parsed.records.schema["issue_month"] == pl.Date
+    assert parsed.records.schema["default"] == pl.Int8
+
+
+def test_an_application_has_no_outcome():
+    assert "default" not in record()
+    assert "default" not in record(loan_status="Charged Off")
+
+
+def test_what_is_not_there_is_missing():
+    found = record()
+    assert [name for name in NAMES if found[name] is not None] == list(CORE)
+
+
+@pytest.mark.parametrize(
+    "name, text, number",
+    [
+        ("term", " 36 months", 36),
+        ("term", "60 months", 60),
+        ("term", "36months", 36),
+        ("term", " 36 ", 36),
+        ("int_rate", "13.5%", 13.5),
+        ("int_rate", "  7.9 %", 7.9),
+        ("int_rate", "7.90", 7.9),
+        ("revol_util", "104.3%", 104.3),
+        ("revol_util", "0%", 0),
+        ("dti", "0", 0),
+        ("annual_inc", "6.5e4", 65000),
+        ("annual_inc", " 65000.50 ", 65000.5),
+        ("emp_length", "< 1 year", 0),
+        ("emp_length", "1 year", 1),
+        *(("emp_length", f"{years} years", years) for years in range(2, 10)),
+        ("emp_length", "10+ years", 10),
+        ("emp_length", " 10+ years ", 10),
+        ("emp_length", "7", 7),
+        ("emp_length", "2.5", 2.5),
+    ],
+)
+def test_a_number_is_read_from_the_exports_text(name, text, number):
+    assert record(**{name: text})[name] == number
+
+
+@pytest.mark.parametrize("value", [36, 36.0, np.float32(36), np.int8(36)])
+def test_a_number_may_be_one_already(value):
+    assert record(term=value)["term"] == 36
+
+
+@pytest.mark.parametrize("text", ["", " ", "n/a", "N/A", "NA", "nan", "NaN", "null", "None", None])
+def test_a_text_for_missing_is_missing(text):
+    found = record(emp_length=text, dti=text, grade=text, earliest_cr_line=text, issue_d=text)
+    assert [found[name] for name in ("emp_length", "dti", "grade", "issue_month")] == [None] * 4
+    assert found["credit_history_months"] is None
+
+
+@pytest.mark.parametrize("name", CORE)
+@pytest.mark.parametrize("empty", [None, "", "  ", "n/a", "NaN", math.nan])
+def test_an_empty_core_column_rejects_the_row(name, empty):
+    assert rejection(**{name: empty}) == (name, f"{name} is empty")
+
+
+def test_not_a_number_among_numbers_is_missing():
+    assert record(dti=math.nan)["dti"] is None
+
+
+def test_a_category_keeps_its_text_known_or_not_without_the_spaces_around():
+    found = record(grade=" C ", home_ownership="HOUSEBOAT", purpose="a, b")
+    assert (found["grade"], found["home_ownership"], found["purpose"]) == ("C", "HOUSEBOAT", "a, b")
+
+
+@pytest.mark.parametrize("column", [c for c in RECORD if c.kind == "number"], ids=lambda c: c.name)
+def test_both_ends_of_the_range_are_allowed_and_nothing_beyond(column):
+    inside = [float(column.low), float(column.high)]
+    outside = [math.nextafter(column.low, -math.inf), math.nextafter(column.high, math.inf)]
+    base = APPLICATION | {"earliest_cr_line": "Jan-1990"}
+    for form in (float, repr):
+        rows = [base | {column.name: form(value)} for value in inside + outside]
+        parsed = parse(frame(*rows))
+        assert parsed.records[column.name].to_list() == inside
+        assert parsed.rejected["row"].to_list() == [3, 4]
+        assert parsed.rejected["column"].to_list() == [column.name] * 2
+        assert all("is outside" in reason for reason in parsed.rejected["reason"])
+
+
+@pytest.mark.parametrize("name", ["annual_inc", "dti", "term"])
+@pytest.mark.parametrize("text", ["inf", "-inf", "Infinity", "1e400", math.inf, -math.inf])
+def test_an_infinite_number_rejects_the_row(name, text):
+    column, reason = rejection(**{name: text})
+    assert column == name and f"{name} '{text}' is outside" in reason
+
+
+def test_a_negative_income_rejects_the_row():
+    assert rejection(annual_inc="-1") == (
+        "annual_inc",
+        "annual_inc '-1' is outside 0 to 1,000,000,000 dollars a year",
+    )
+
+
+@pytest.mark.parametrize("name", ["annual_inc", "dti", "credit_history_months"])
+@pytest.mark.parametrize("text", ["12,000", "$12000", "abc", "1_000", "0x10", "12 000", "-nan", "5 months"])
+def test_text_in_a_number_rejects_the_row(name, text):
+    assert rejection(**{name: text}) == (name, f"{name} '{text}' is not a number")
+
+
+@pytest.mark.parametrize("text", ["11+ years", "< 1 years", "one year", "1 years old"])
+def test_an_unknown_length_of_employment_rejects_the_row(text):
+    assert rejection(emp_length=text) == ("emp_length", f"emp_length '{text}' is not a number")
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("Dec-2010", date(2010, 12, 1)),
+        ("dec-2010", date(2010, 12, 1)),
+        ("JAN-1969", date(1969, 1, 1)),
+        (" Feb-2001 ", date(2001, 2, 1)),
+        ("2010-12", date(2010, 12, 1)),
+        ("2010-12-31", date(2010, 12, 1)),
+        ("2010-12-31 00:00:00", date(2010, 12, 1)),
+        ("2010-12-31T10:00:00Z", date(2010, 12, 1)),
+        ("2010-13", None),
+        ("2010-00", None),
+        ("0000-01", None),
+        ("Dez-2010", None),
+        ("Dec-10", None),
+        ("Dec 2010", None),
+        ("12/2010", None),
+        ("2010", None),
+        ("", None),
+    ],
+)
+def test_a_month_is_read_from_three_formats_and_no_other(text, expected):
+    assert month(text) == expected
+
+
+@pytest.mark.parametrize("text", ["Mar-2000", "2000-03", "2000-03-15"])
+@pytest.mark.parametrize("issued", ["Dec-2010", "2010-12", "2010-12-31", date(2010, 12, 31)])
+def test_the_credit_history_runs_to_the_issue_month(text, issued):
+    found = record(date(2020, 1, 1), earliest_cr_line=text, issue_d=issued)
+    assert found["credit_history_months"] == 10 * 12 + 9
+    assert found["issue_month"] == date(2010, 12, 1)
+
+
+def test_without_an_issue_month_the_credit_history_runs_to_the_run_month():
+    found = record(date(2020, 1, 1), earliest_cr_line="Mar-2000")
+    assert found["credit_history_months"] == 19 * 12 + 10
+    assert found["issue_month"] is None
+    assert record(earliest_cr_line="Mar-2000")["credit_history_months"] is None
+
+
+def test_each_row_has_its_own_end_of_credit_history():
+    rows = [APPLICATION | {"earliest_cr_line": "Mar-2000", "issue_d": d} for d in ("Apr-2000", None)]
+    parsed = parse(frame(*rows), date(2000, 6, 1))
+    assert parsed.records["credit_history_months"].to_list() == [1, 3]
+
+
+def test_a_given_credit_history_wins_over_the_earliest_credit_line():
+    found = record(credit_history_months="7", earliest_cr_line="Mar-2000", issue_d="Dec-2010")
+    assert found["credit_history_months"] == 7
+
+
+def test_a_credit_history_of_no_month_is_allowed_and_one_that_starts_later_is_not():
+    assert record(earliest_cr_line="Dec-2010", issue_d="Dec-2010")["credit_history_months"] == 0
+    assert rejection(earliest_cr_line="Jan-2011", issue_d="Dec-2010") == (
+        "credit_history_months",
+        "earliest_cr_line 'Jan-2011' gives a credit_history_months outside 0 to 1,200 months",
+    )
+
+
+@pytest.mark.parametrize("issued", ["Dec-2010", None])
+def test_an_earliest_credit_line_that_is_no_month_rejects_the_row(issued):
+    column, reason = rejection(earliest_cr_line="long ago", issue_d=issued)
+    assert column == "credit_history_months" and "earliest_cr_line 'long ago'" in reason
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize("name", ["issue_d", "issue_month"])
+def test_an_issue_month_that_is_none_rejects_the_row(labelled, name):
+    column, reason = rejection(labelled=labelled, **{name: "soon"})
+    assert column == "issue_month"
+    assert reason == f"{name} 'soon' is not a month such as Dec-2010"
+
+
+def test_a_loan_needs_an_issue_month_and_an_application_does_not():
+    assert record(issue_d=None)["issue_month"] is None
+    assert rejection(labelled=True, issue_d=None)[0] == "issue_month"
+
+
+@pytest.mark.parametrize(
+    "status, label",
+    [
+        ("Charged Off", 1),
+        ("Default", 1),
+        ("Fully Paid", 0),
+        ("Current", None),
+        ("In Grace Period", None),
+        ("Issued", None),
+        ("Late (16-30 days)", None),
+        ("Late (31-120 days)", None),
+    ],
+)
+def test_the_status_gives_the_label_behind_the_policy_prefix_too(status, label):
+    for text in (status, f" {status} ", POLICY_PREFIX + status, f"{POLICY_PREFIX}  {status}"):
+        assert record(labelled=True, loan_status=text)["default"] == label
+
+
+def test_every_status_of_the_contract_was_tried():
+    assert len(LABELS) == 8
+
+
+@pytest.mark.parametrize("status", ["Paid", "fully paid", POLICY_PREFIX, "", None, "n/a"])
+def test_an_unknown_status_rejects_the_row_where_the_outcome_matters(status):
+    column, reason = rejection(labelled=True, loan_status=status)
+    assert column == "default"
+    assert reason == f"loan_status {(status or '')[:40]!r} is not a known outcome"
+    assert record(loan_status=status)
+
+
+@pytest.mark.parametrize(
+    "value, label",
+    [("1", 1), ("0", 0), ("1.0", 1), (" 1 ", 1), ("", None), ("NaN", None), (None, None)]
+    + [(1, 1), (0.0, 0), (math.nan, None), (True, 1), (False, 0)],
+)
+def test_a_typed_outcome_is_1_or_0_or_not_yet_known(value, label):
+    assert record(labelled=True, default=value)["default"] == label
+
+
+@pytest.mark.parametrize("value", ["2", "-1", "0.5", "yes", "inf", 2, -1, 0.5, math.inf])
+def test_a_typed_outcome_of_another_value_rejects_the_row(value):
+    column, reason = rejection(labelled=True, default=value)
+    assert (column, reason) == ("default", f"default '{value}' is not a known outcome")
+
+
+def test_a_typed_outcome_wins_over_a_status():
+    assert record(labelled=True, default="1", loan_status="Fully Paid")["default"] == 1
+
+
+def test_a_row_without_an_id_is_named_by_its_number():
+    rows = [APPLICATION | {"id": name} for name in ("a", None, "", "n/a", "7")]
+    assert parse(frame(*rows)).records["id"].to_list() == ["a", "row-2", "row-3", "row-4", "7"]
+    assert parse(frame(APPLICATION)).records["id"].to_list() == ["row-1"]
+    assert record(id=1077501)["id"] == "1077501"
+
+
+def test_columns_in_another_order_and_more_of_them_change_nothing():
+    cells = frame(LOAN | {"id": "a", "dti": "3", "grade": "B"}, LOAN | {"id": "b"})
+    mixed = cells.select(reversed(cells.columns)).with_columns(url=pl.lit("x"), total_pymnt=pl.lit(9))
+    assert parse(mixed, labelled=True).records.equals(parse(cells, labelled=True).records)
+
+
+def test_good_rows_are_kept_in_order_among_bad_ones():
+    rows = [APPLICATION | {"id": f"{n}", "annual_inc": f"{n % 3 - 1}"} for n in range(9)]
+    parsed = parse(frame(*rows))
+    assert parsed.records["row"].to_list() == [2, 3, 5, 6, 8, 9]
+    assert parsed.records["annual_inc"].to_list() == [0, 1] * 3
+    assert parsed.rejected["id"].to_list() == ["0", "3", "6"]
+
+
+def test_no_rows_give_no_records_of_the_same_columns():
+    empty = parse(frame(LOAN).clear(), labelled=True)
+    assert empty.records.schema == parse(frame(LOAN), labelled=True).records.schema
+    assert empty.records.is_empty() and empty.rejected.is_empty()
+
+
+INCOMES = [20_000 * 1.1**n for n in range(25)]
+
+
+@pytest.mark.parametrize(
+    "name", [column.name for column in RECORD if column.unit.startswith("dollars")]
+)
+@pytest.mark.parametrize("transform", [np.log, np.log1p, np.log10])
+def test_dollars_on_a_log_scale_are_refused_by_name(name, transform):
+    rows = [APPLICATION | {name: f"{transform(income)}"} for income in INCOMES]
+    with pytest.raises(InputError, match=f"^{name} looks log-transformed .* give plain dollars"):
+        parse(frame(*rows))
+
+
+def test_income_in_thousands_is_no_log_scale():
+    rows = [APPLICATION | {"annual_inc": f"{income / 1000:.0f}"} for income in INCOMES]
+    assert parse(frame(*rows)).records.height == 25
+
+
+def test_a_log_scale_shows_among_missing_and_unreadable_values_too():
+    logs = [APPLICATION | {"revol_bal": f"{math.log(income)}"} for income in INCOMES]
+    with pytest.raises(InputError, match="^revol_bal looks log-transformed"):
+        parse(frame(*logs, *[APPLICATION | {"revol_bal": text} for text in (None, "x", "NaN")]))
+
+
+def test_a_few_small_amounts_and_many_zeros_are_no_log_scale():
+    few = [APPLICATION | {"tot_coll_amt": "12"}] * 19
+    zeros = [APPLICATION | {"tot_coll_amt": "0"}] * 30
+    assert parse(frame(*few)).records.height == 19
+    assert parse(frame(*few, *zeros)).records.height == 49
+
+
+def test_a_table_without_core_columns_is_refused_with_their_names():
+    with pytest.raises(InputError) as caught:
+        require_core("loans.csv", ("id", "term", "annual_inc"), (("default", "loan_status"), ("id",)))
+    assert str(caught.value) == (
+        "loans.csv lacks the columns loan_amnt, int_rate, default or loan_status; "
+        "it has id, term, annual_inc"
+    )
+
+
+def test_only_the_first_columns_of_a_wide_table_are_listed():
+    with pytest.raises(InputError, match=r"it has c0, c1, c2, c3, c4, c5, c6, c7, …$"):
+        require_core("loans.csv", tuple(f"c{n}" for n in range(20)))
+    with pytest.raises(InputError, match="it has none$"):
+        require_core("loans.csv", ())
+
+
+def test_a_table_with_the_core_columns_passes():
+    require_core("loans.csv", (*reversed(CORE), "loan_status"), (("default", "loan_status"),))
+
+
+def test_the_latest_month_is_that_of_the_last_payment_or_credit_pull():
+    cells = pl.DataFrame(
+        {
+            "last_pymnt_d": ["Jan-2015", None, "Mar-2016", "soon"],
+            "last_credit_pull_d": ["Feb-2016", "2016-02", "", "Dec-2015"],
+            "next_pymnt_d": ["Dec-2020"] * 4,
+        }
+    )
+    assert latest_month(cells) == date(2016, 3, 1)
+    assert latest_month(cells.drop("last_pymnt_d")) == date(2016, 2, 1)
+    assert latest_month(cells.drop("last_pymnt_d", "last_credit_pull_d")) is None
+    assert latest_month(cells.clear()) is None
+    assert latest_month(cells[1:2].drop("last_credit_pull_d")) is None
+
+
+@pytest.mark.parametrize("name", OPTIONAL_NUMBERS)
+def test_an_optional_number_may_be_missing(name):
+    assert record(**{name: None})[name] is None
+    assert BY_NAME[name].core is False

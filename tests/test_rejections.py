@@ -1,0 +1,176 @@
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loan_default.loans import parse
+from loan_default.rejections import (
+    BLANK_LINE,
+    FOOTER,
+    NOT_LOANS,
+    SCHEMA,
+    Parsed,
+    SeenIds,
+    malformed,
+)
+
+LOAN = {
+    "id": "1",
+    "loan_amnt": "10000",
+    "term": " 36 months",
+    "int_rate": "13.5%",
+    "annual_inc": "60000",
+    "dti": "10",
+    "issue_d": "Dec-2010",
+    "loan_status": "Fully Paid",
+}
+EMPTY = dict.fromkeys(LOAN)
+
+
+def cells(*rows: dict, first_row: int = 1) -> pl.DataFrame:
+    frame = pl.DataFrame(rows, infer_schema_length=None)
+    numbers = pl.Series("row", range(first_row, first_row + len(rows)), pl.Int64)
+    return frame.insert_column(0, numbers)
+
+
+def rejected(*rows: dict, labelled: bool = True) -> list[tuple]:
+    return parse(cells(*rows), labelled=labelled).rejected.rows()
+
+
+def of(*names: str, first_row: int = 1) -> Parsed:
+    """A block of good rows with these ids."""
+    numbers = pl.Series("row", range(first_row, first_row + len(names)), pl.Int64)
+    records = pl.DataFrame([numbers, pl.Series("id", names, pl.String)])
+    return Parsed(records, pl.DataFrame(schema=SCHEMA))
+
+
+def test_a_rejection_tells_row_id_column_and_reason():
+    found = parse(cells(LOAN, LOAN | {"id": "b", "dti": "x"}), labelled=True).rejected
+    assert dict(found.schema) == SCHEMA
+    assert found.rows() == [(2, "b", "dti", "dti 'x' is not a number")]
+
+
+def test_a_row_with_several_faults_is_rejected_once_for_the_first_column():
+    row = LOAN | {"loan_status": "?", "dti": "-1", "annual_inc": "x", "issue_d": "?"}
+    assert [found[2:] for found in rejected(row)] == [
+        ("annual_inc", "annual_inc 'x' is not a number")
+    ]
+
+
+def test_a_row_that_has_only_an_id_is_a_footer():
+    footer = EMPTY | {"id": "Total amount funded in policy code 1: 460296150"}
+    for labelled in (True, False):
+        assert rejected(LOAN, footer, labelled=labelled) == [(2, footer["id"], None, FOOTER)]
+
+
+def test_a_row_without_any_cell_is_a_blank_line():
+    for labelled in (True, False):
+        assert rejected(LOAN, EMPTY, labelled=labelled) == [(2, "row-2", None, BLANK_LINE)]
+
+
+def test_footers_and_blank_lines_are_no_loans():
+    assert set(NOT_LOANS) == {FOOTER, BLANK_LINE}
+
+
+def test_a_row_with_any_other_cell_is_a_loan_that_lacks_its_core():
+    assert rejected(EMPTY | {"id": "a", "dti": "3"})[0][2:] == ("loan_amnt", "loan_amnt is empty")
+    assert rejected(EMPTY | {"loan_status": "Current"})[0][2:] == (
+        "loan_amnt",
+        "loan_amnt is empty",
+    )
+
+
+def test_spaces_in_every_cell_make_no_blank_line():
+    assert rejected(dict.fromkeys(LOAN, " "))[0][2:] == ("loan_amnt", "loan_amnt is empty")
+
+
+def test_a_long_text_is_cut_in_the_reason():
+    reason = rejected(LOAN | {"dti": "x" * 500})[0][3]
+    assert reason == f"dti '{'x' * 40}' is not a number"
+
+
+def test_a_range_is_stated_with_its_unit():
+    assert rejected(LOAN | {"term": "0 months"})[0][3] == "term '0 months' is outside 1 to 480 months"
+    assert rejected(LOAN | {"int_rate": "101%"})[0][3] == (
+        "int_rate '101%' is outside 1 to 100 percent a year"
+    )
+
+
+def test_a_number_that_was_one_already_is_shown_as_it_was():
+    frame = cells(LOAN, LOAN).with_columns(dti=pl.Series([-5.5, 1.0]))
+    assert parse(frame).rejected.rows() == [
+        (1, "1", "dti", "dti '-5.5' is outside 0 to 10,000 percent of income")
+    ]
+
+
+def test_each_rejected_row_gets_its_own_reason():
+    rows = [LOAN | {"id": f"{n}", "dti": f"bad {n}"} for n in range(50)]
+    assert rejected(LOAN, *rows, LOAN) == [
+        (n + 2, f"{n}", "dti", f"dti 'bad {n}' is not a number") for n in range(50)
+    ]
+
+
+def test_rows_that_are_not_even_cells_become_rejections():
+    found = malformed([(3, "2 fields, not 151"), (9, "blank line")])
+    assert dict(found.schema) == SCHEMA
+    assert found.rows() == [(3, None, None, "2 fields, not 151"), (9, None, None, "blank line")]
+    assert malformed([]).is_empty()
+
+
+def test_the_first_row_of_an_id_stays_and_the_later_ones_are_rejected():
+    split = SeenIds().split(of("a", "b", "a", "c", "a"))
+    assert split.records["row"].to_list() == [1, 2, 4]
+    again = ("a", "id", "repeats the id of an earlier row")
+    assert split.rejected.rows() == [(3, *again), (5, *again)]
+
+
+def test_an_id_of_an_earlier_block_is_known():
+    seen = SeenIds()
+    assert seen.split(of("a", "b")).records.height == 2
+    split = seen.split(of("c", "b", "c", first_row=3))
+    assert split.records["id"].to_list() == ["c"]
+    assert split.rejected["row"].to_list() == [4, 5]
+    assert seen.split(of("a", "c", first_row=6)).records.is_empty()
+
+
+def test_a_rejected_row_does_not_use_up_its_id():
+    bad = LOAN | {"id": "a", "dti": "x"}
+    split = SeenIds().split(parse(cells(bad, LOAN | {"id": "a"}), labelled=True))
+    assert split.records["row"].to_list() == [2]
+    assert split.rejected["column"].to_list() == ["dti"]
+
+
+def test_repeated_ids_are_sorted_in_among_the_other_rejections():
+    rows = [LOAN | {"id": "a"}, LOAN | {"id": "a"}, LOAN | {"id": "b", "dti": "x"}]
+    split = SeenIds().split(parse(cells(*rows), labelled=True))
+    assert split.rejected.select("row", "column").rows() == [(2, "id"), (3, "dti")]
+
+
+def test_rows_without_an_id_repeat_none():
+    rows = [LOAN | {"id": None}, LOAN | {"id": ""}, LOAN | {"id": None}]
+    split = SeenIds().split(parse(cells(*rows), labelled=True))
+    assert split.records["id"].to_list() == ["row-1", "row-2", "row-3"]
+
+
+def test_a_block_without_rows_changes_nothing():
+    seen = SeenIds()
+    assert seen.split(of()).records.is_empty()
+    assert seen.split(of("a")).records.height == 1
+    assert seen.split(of()).records.is_empty()
+    assert seen.split(of("a")).records.is_empty()
+
+
+IDS = st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=6), max_size=5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(IDS)
+def test_over_all_blocks_each_id_is_kept_once_at_its_first_place(blocks):
+    seen, row, known = SeenIds(), 1, set()
+    for names in blocks:
+        split = seen.split(of(*names, first_row=row))
+        first = [n for place, n in enumerate(names) if n not in known and n not in names[:place]]
+        assert split.records["id"].to_list() == first
+        numbers = split.records["row"].to_list() + split.rejected["row"].to_list()
+        assert sorted(numbers) == list(range(row, row + len(names)))
+        known |= set(names)
+        row += len(names)

@@ -1,0 +1,272 @@
+"""The gate and the aliases, against a real MLflow store with three versions in it."""
+
+import json
+import shutil
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from loan_default import cohort, gate, model, promotion, registry, release, storage, training
+from loan_default.errors import InputError
+from loan_default.registry import Registry, Version
+from loan_default.settings import Settings
+from records import typed_loans
+
+NAME = "loan_default_model"
+LOANS = typed_loans(4000)
+
+
+def config(folder: Path, **more: object) -> Settings:
+    return Settings(
+        mlflow_tracking_uri=f"sqlite:///{folder}/mlflow.db",
+        mlflow_artifact_root=str(folder / "mlruns"),
+        promotion_auc_threshold=0.6,
+        promotion_calibration_tolerance=0.5,
+        cv_folds=3,
+        n_threads=1,
+        xgb_max_rounds=30,
+        xgb_learning_rate=0.2,
+        **more,
+    )
+
+
+def learn(loans: pl.DataFrame, folder: Path, as_of: date = date(2019, 1, 1)) -> training.Trained:
+    return training.train(cohort.split(loans, as_of, 0.25), config(folder))
+
+
+def register(store: Registry, trained: training.Trained, folder: Path) -> Version:
+    with store.run("train", {"kind": "test"}):
+        store._mlflow.log_metrics(trained.metrics)
+        trained.save(folder)
+        example = trained.self_check.head(1).drop(model.PROBABILITY)
+        return store.register(folder, NAME, {"fingerprint": folder.name}, example)
+
+
+@pytest.fixture(scope="module")
+def three_versions(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
+    """Version 1 and 2 learned from the same loans, version 3 from loans whose outcomes are noise."""
+    folder = tmp_path_factory.mktemp("three")
+    shutil.copy(empty_store, folder / "mlflow.db")
+    store = Registry(config(folder))
+    good = learn(LOANS, folder)
+    noise = LOANS.with_columns(default=LOANS["default"].shuffle(seed=3))
+    # Judged on the true outcomes, as the next months' loans would judge it.
+    bad = replace(learn(noise, folder), split=good.split)
+    for number, trained in enumerate((good, good, bad), start=1):
+        register(store, trained, folder / f"v{number}")
+    return folder
+
+
+@pytest.fixture
+def folder(three_versions: Path, tmp_path: Path) -> Path:
+    """The artifacts are shared, the database is the test's own."""
+    shutil.copy(three_versions / "mlflow.db", tmp_path / "mlflow.db")
+    return tmp_path
+
+
+@pytest.fixture
+def store(folder: Path) -> Registry:
+    return Registry(config(folder))
+
+
+def order(folder: Path, **more: object) -> release.Order:
+    facts = {"reason": "", "forced": False} | more
+    return release.Order("staging", "production", "alice", "test", str(folder / "out"), **facts)
+
+
+def promote(store: Registry, folder: Path, number: str, **more: object) -> str:
+    version = store.version(NAME, number)
+    decision = release.with_history(
+        gate.judge(store, version, "production", config(folder)), version
+    )
+    return release.promote(store, version, decision, order(folder, **more))
+
+
+def alias(store: Registry, name: str) -> str | None:
+    found = store.aliased_or_none(NAME, name)
+    return found.number if found else None
+
+
+def test_the_first_model_has_no_champion_to_beat(store: Registry, folder: Path) -> None:
+    decision = gate.judge(store, store.version(NAME, "1"), "production", config(folder))
+    assert decision.promotable
+    assert decision.checks[-1].reason == "no production model to compare with"
+
+
+def test_a_challenger_that_is_clearly_worse_is_refused(store: Registry, folder: Path) -> None:
+    promote(store, folder, "1")
+    lenient = config(folder).model_copy(update={"promotion_auc_threshold": 0.0})
+    decision = gate.judge(store, store.version(NAME, "3"), "production", lenient)
+    assert not decision.promotable
+    [reason] = decision.reasons
+    assert "lower than version 1's" in reason
+
+
+def test_a_challenger_that_is_as_good_passes(store: Registry, folder: Path) -> None:
+    promote(store, folder, "1")
+    decision = gate.judge(store, store.version(NAME, "2"), "production", config(folder))
+    assert decision.promotable and decision.checks[-1].value == 0.0
+
+
+def test_the_production_model_is_not_compared_with_itself(store: Registry, folder: Path) -> None:
+    promote(store, folder, "1")
+    decision = gate.judge(store, store.version(NAME, "1"), "production", config(folder))
+    assert decision.checks[-1].reason == "version 1 is the production model itself"
+
+
+def test_without_months_that_both_have_not_seen_the_comparison_fails(
+    store: Registry, folder: Path, tmp_path: Path
+) -> None:
+    newer = learn(typed_loans(3000, seed=4, months=60), folder, date(2021, 1, 1))
+    register(store, newer, tmp_path / "newer")
+    promote(store, folder, "4")
+    decision = gate.judge(store, store.version(NAME, "1"), "production", config(folder))
+    assert not decision.promotable
+    assert "not compared with version 4: the test months hold no loans" in decision.reasons[0]
+
+
+def test_a_promotion_moves_the_aliases_and_leaves_a_trail(store: Registry, folder: Path) -> None:
+    promote(store, folder, "1")
+    event_path = promote(store, folder, "2")
+    assert (alias(store, "production"), alias(store, "previous_production")) == ("2", "1")
+    event = json.loads(Path(event_path).read_text())
+    assert event["event"] == "promotion" and event["triggered_by"] == "alice"
+    assert (event["model_version"], event["replaced_version"]) == ("2", "1")
+    assert {check["name"] for check in event["checks"]} >= {"AUC", "F1", "calibration_error"}
+    version = store.version(NAME, "2")
+    run_tags = store.client.get_run(version.run_id).data.tags
+    for tags in (version.tags, run_tags):
+        assert tags["promoted_from"] == "staging" and tags["promoted_to"] == "production"
+        assert (tags["triggered_by"], tags["trigger_source"]) == ("alice", "test")
+        assert json.loads(tags["check_AUC"])["value"] == pytest.approx(store.metrics(version)["AUC"])
+    assert len(list((folder / "out" / "promotions").iterdir())) == 2
+
+
+def test_promoting_the_production_model_again_changes_nothing(store: Registry, folder: Path) -> None:
+    promote(store, folder, "1")
+    first = promote(store, folder, "2")
+    assert promote(store, folder, "2") == first
+    assert (alias(store, "production"), alias(store, "previous_production")) == ("2", "1")
+    assert len(list((folder / "out" / "promotions").iterdir())) == 2
+
+
+@pytest.mark.parametrize("step", ["tag", "point", "second point", "event"])
+def test_a_promotion_that_was_cut_off_is_completed_by_the_next(
+    store: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    promote(store, folder, "1")
+    calls = {"point": 0}
+    point = Registry.point
+
+    def cut_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def second(self: Registry, version: Version, name: str) -> None:
+        calls["point"] += 1
+        if calls["point"] == 2:
+            raise KeyboardInterrupt
+        point(self, version, name)
+
+    with monkeypatch.context() as patch:
+        if step == "event":
+            patch.setattr(storage, "write_text", cut_off)
+        else:
+            patch.setattr(Registry, step.split()[-1], second if " " in step else cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            promote(store, folder, "2")
+    event = promote(store, folder, "2")
+    assert (alias(store, "production"), alias(store, "previous_production")) == ("2", "1")
+    assert json.loads(Path(event).read_text())["replaced_version"] == "1"
+    assert len(list((folder / "out" / "promotions").iterdir())) == 2
+
+
+def test_a_rollback_goes_back_one_and_is_audited(store: Registry, folder: Path) -> None:
+    promote(store, folder, "1")
+    promote(store, folder, "2")
+    restored, event_path = release.roll_back(store, NAME, order(folder, reason="complaints"))
+    assert restored.number == alias(store, "production") == "1"
+    assert alias(store, "previous_production") is None
+    event = json.loads(Path(event_path).read_text())
+    assert (event["event"], event["rolled_back_version"]) == ("rollback", "2")
+    assert event["reason"] == "complaints"
+    tags = store.version(NAME, "2").tags
+    assert tags["rolled_back_by"] == "alice" and tags["rolled_back_reason"] == "complaints"
+    with pytest.raises(InputError, match="replaced no other"):
+        release.roll_back(store, NAME, order(folder))
+
+
+def test_a_rollback_that_was_cut_off_goes_back_one_when_repeated(
+    store: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in "123":
+        promote(store, folder, number, forced=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "write_text", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        point, calls = Registry.point, []
+
+        def only_the_first(self: Registry, version: Version, name: str) -> None:
+            calls.append(name)
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+            point(self, version, name)
+
+        patch.setattr(Registry, "point", only_the_first)
+        with pytest.raises(KeyboardInterrupt):
+            release.roll_back(store, NAME, order(folder))
+    assert (alias(store, "production"), alias(store, "previous_production")) == ("3", "1")
+    release.roll_back(store, NAME, order(folder))
+    assert (alias(store, "production"), alias(store, "previous_production")) == ("2", "1")
+
+
+def test_a_rolled_back_version_goes_up_again_only_by_force(store: Registry, folder: Path) -> None:
+    promote(store, folder, "1")
+    promote(store, folder, "2")
+    release.roll_back(store, NAME, order(folder))
+    version = store.version(NAME, "2")
+    passed = promotion.Decision(True, (), [])
+    refused = release.with_history(passed, version)
+    assert not refused.promotable and "only with --force" in refused.reasons[0]
+    promote(store, folder, "2", forced=True, reason="it was not the model")
+    tags = store.version(NAME, "2").tags
+    assert (tags["forced"], tags["reason"]) == ("true", "it was not the model")
+    assert release.with_history(passed, store.version(NAME, "2")).promotable
+
+
+def test_any_mlflow_client_can_load_and_score_a_version(store: Registry) -> None:
+    import mlflow
+
+    loaded = mlflow.pyfunc.load_model(f"models:/{NAME}/1")
+    row = LOANS.head(3).drop("id", "issue_month", "truth", "default").to_pandas()
+    assert set(np.asarray(loaded.predict(row))) <= {0, 1}
+    full = loaded.predict(row, params={"return": "full"})
+    assert full["default_probability"].between(0, 1).all()
+
+
+def test_a_version_is_found_by_its_tag(store: Registry) -> None:
+    found = store.tagged(NAME, registry.FINGERPRINT, "v2")
+    assert found and found.number == "2"
+    assert store.tagged(NAME, registry.FINGERPRINT, "v9") is None
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda store: store.version(NAME, "9"), "no version 9 of the model"),
+        (lambda store: store.version("other", "1"), "no version 1 of the model other"),
+        (lambda store: store.aliased(NAME, "champion"), "with the alias champion"),
+        (lambda store: store.aliased("other", "staging"), "no model other"),
+    ],
+)
+def test_what_is_not_there_is_named(store: Registry, ask: object, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        ask(store)
+
+
+def test_the_files_of_a_version_come_down_and_verify(store: Registry, tmp_path: Path) -> None:
+    folder = store.download(store.version(NAME, "1"), tmp_path / "down")
+    loaded = model.load(folder, threads=1)
+    loaded.verify(pl.read_parquet(folder / model.SELF_CHECK))
