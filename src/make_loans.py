@@ -1,5 +1,4 @@
-"""Make loans in the layout of the LendingClub export, with outcomes whose true probability is
-known.
+"""Make loans in the layout of the LendingClub export, of known default probability.
 
 Shaped like LendingClub's loans of 2007 to 2018 as they stood in March 2019, newest month first; the
 same rows and seed give the same bytes. The last line of stdout is a JSON object: rows, output_path,
@@ -76,7 +75,7 @@ def _refuse(flags: argparse.Namespace, seed: int) -> None:
 
 @contextlib.contextmanager
 def _whole_file(path: str) -> Iterator[IO[bytes]]:
-    """A stream that becomes the file at `path` when the block ends well, and leaves nothing when not."""
+    """A stream that becomes the file at `path` if the block ends well, else leaves nothing."""
     from loan_default import storage
 
     with storage.atomic_file(path) as partial, open(partial, "wb") as plain:

@@ -240,4 +240,5 @@ def _weighted_auc(cells: Integers, weight: NDArray[np.number]) -> float:
     totals = np.bincount(cells, weights=weight, minlength=cells.max() // 2 * 2 + 2)
     paid, defaulted = totals.reshape(-1, 2).T
     outscored = np.cumsum(paid) - paid / 2
-    return float(defaulted @ outscored / (defaulted.sum() * paid.sum()))
+    # Not `@`: on a busy machine the threads of a BLAS dot product cost ten times what they save
+    return float(np.sum(defaulted * outscored) / (defaulted.sum() * paid.sum()))

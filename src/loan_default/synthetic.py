@@ -46,8 +46,8 @@ class Chunk:
 
     `frame` holds the 151 columns as they are written. `default_probability` in (0, 1) is the truth
     that the outcome was drawn from and `defaults` that outcome, also where it still lies ahead.
-    `issue_month` counts months (year * 12 + month - 1); `matured` loans were due to end by the as-
-    of month, March 2019.
+    `issue_month` counts months (year * 12 + month - 1); `matured` loans were due to end by March
+    2019, the as-of month.
     """
 
     frame: pl.DataFrame
@@ -105,7 +105,7 @@ def truth_lines(chunk: Chunk) -> bytes:
 
 
 class Tally:
-    """Counts over chunks: what was made, and the best AUC that a model can reach on the matured loans.
+    """Counts over chunks: what was made, and the best AUC within reach on the matured loans.
 
     Holds matured loans by issue month, probability bin and outcome, so its size is fixed.
     """
@@ -136,7 +136,10 @@ class Tally:
         return _auc(self.matured.sum(axis=0))
 
     def best_auc_newest(self, share: float = 0.2) -> float | None:
-        """The same on the newest issue months, every loan of which has matured, that hold `share` of those."""
+        """The same on the newest complete months that hold `share` of the loans in such months.
+
+        A month is complete when every loan issued in it has matured.
+        """
         loans = self.matured.sum(axis=(1, 2))
         loans[loans < self.made] = 0
         newest_first = np.cumsum(loans[::-1])
@@ -159,7 +162,7 @@ def _auc(counts: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> float | Non
 
 
 def _calendar(rows: int) -> tuple[Places, Places]:
-    """Issue months, newest first, and the number of loans issued in and after each, (months,) both."""
+    """Issue months, newest first, and how many of `rows` loans are issued from each on."""
     volumes = np.array(list(_VOLUMES.values()), float)
     middles = month_index(min(_VOLUMES), 1) + 12 * np.arange(len(volumes)) + 5.5
     months = np.arange(FIRST_MONTH, month_index(max(_VOLUMES) + 1, 1))

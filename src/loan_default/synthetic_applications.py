@@ -6,6 +6,8 @@ Shares and shapes follow LendingClub's loans of 2007 to 2018. One hidden number 
 throughout.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from loan_default.synthetic_bureau import co_applicant, late_bureau, newest_bureau
@@ -72,7 +74,7 @@ def applications(rng: Rng, issued: Places) -> Cells:
 
 
 def installment(amount: Numbers, rate: Numbers, term: Numbers) -> Numbers:
-    """The monthly payment that repays `amount` in `term` months at `rate` percent a year (annuity)."""
+    """The monthly payment in dollars: an annuity over `term` months at `rate` percent a year."""
     monthly = rate / 1200
     payment: Numbers = amount * monthly / -np.expm1(-term * np.log1p(monthly))
     return payment
@@ -180,7 +182,7 @@ def _wording(rng: Rng, issued: Places, cells: Cells) -> Cells:
 
 
 def _price(rng: Rng, cells: Cells) -> Cells:
-    """Sub-grade from what the lender makes of the application; the month's rate from the sub-grade."""
+    """Sub-grade from what the lender makes of the application; rate from sub-grade and month."""
     strain = _lenders_score(cells) + 0.55 * rng.standard_normal(len(cells["dti"]))
     place = np.minimum(np.floor(3 * np.logaddexp(0, (10.3 + 9 * strain) / 3)), 34)
     year = cells["issue_d"] / 12
@@ -227,7 +229,7 @@ def _from(month: int, issued: Places, cells: Cells) -> Cells:
     return {name: only_where(since, values) for name, values in cells.items()}
 
 
-def _pick(rng: Rng, before: list[float], after: list[float], shift: Numbers) -> Places:
+def _pick(rng: Rng, before: Sequence[float], after: Sequence[float], shift: Numbers) -> Places:
     """Places drawn by the shares `before` where `shift` is 0, by those `after` where it is 1."""
     draw = rng.random(len(shift))
     old, new = (np.searchsorted(np.cumsum(s) / np.sum(s), draw, "right") for s in (before, after))
@@ -236,7 +238,7 @@ def _pick(rng: Rng, before: list[float], after: list[float], shift: Numbers) -> 
 
 
 def _rounded(rng: Rng, dollars: Numbers, fine: int, coarse: int, share: float) -> Numbers:
-    """To whole steps of `coarse` dollars for a share of the people, of `fine` dollars for the rest."""
+    """To whole steps of `coarse` dollars for a share of the people, of `fine` for the rest."""
     step = np.where(rng.random(len(dollars)) < share, coarse, fine)
     rounded: Numbers = np.rint(dollars / step) * step
     return rounded

@@ -28,7 +28,7 @@ def late_bureau(rng: Rng, quality: Numbers, cells: Cells) -> Cells:
 
 
 def newest_bureau(rng: Rng, cells: Cells) -> Cells:
-    """The columns that came in 2016: instalment loans, recently opened accounts, finance inquiries."""
+    """The columns that came in 2016: instalment loans, newly opened accounts, finance inquiries."""
     rows = len(cells["dti"])
     used = np.nan_to_num(cells["revol_util"], nan=50)
     return _instalment_loans(rng, cells) | {
@@ -44,7 +44,7 @@ def newest_bureau(rng: Rng, cells: Cells) -> Cells:
 
 
 def co_applicant(rng: Rng, joint: Flags, cells: Cells) -> Cells:
-    """The joint columns, empty where not `joint`; the co-applicant's credit file only in later months."""
+    """The joint columns, empty where not `joint`; the second credit file only in later months."""
     together = {name: values[joint] for name, values in cells.items()}
     found = together["issue_d"] >= CO_APPLICANT_BUREAU_FROM
     columns = _joint_means(rng, together)

@@ -1,9 +1,11 @@
-"""The layout that generated loans are written in: texts of each column, and cells to a frame of the export.
+"""The layout of generated loans: the texts of each column, and cells to a frame of the export.
 
-Cells are plain numpy arrays, so that making loans costs no Python object per value: a number is itself, a
-text its place among the column's texts, a month its index (year * 12 + month - 1); NaN is an empty cell.
+Cells are plain numpy arrays, so that making loans costs no Python object per value: a number is
+itself, a text its place among the column's texts, a month its index (year * 12 + month - 1); NaN is
+an empty cell.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,14 +24,15 @@ FIRST_YEAR, LAST_YEAR = 1930, 2040
 
 # State, share of the loans in percent, first and last three-digit zip code.
 STATES = [entry.split(":") for entry in """
-CA:14:900-961 TX:8.2:750-799 NY:8.2:100-149 FL:7.2:320-349 IL:4:600-629 NJ:3.7:070-089 PA:3.4:150-196
-OH:3.3:430-459 GA:3.2:300-319 VA:2.8:220-246 NC:2.8:270-289 MI:2.6:480-499 MD:2.4:206-219 AZ:2.4:850-865
-MA:2.3:010-027 CO:2.1:800-816 WA:2.1:980-994 MN:1.8:550-567 IN:1.7:460-479 MO:1.6:630-658 CT:1.6:060-069
-TN:1.6:370-385 NV:1.4:889-898 WI:1.3:530-549 SC:1.2:290-299 AL:1.2:350-369 OR:1.2:970-979 LA:1.1:700-714
-KY:1:400-427 OK:.9:730-749 KS:.8:660-679 AR:.75:716-729 UT:.65:840-847 NM:.55:870-884 MS:.55:386-397
-HI:.5:967-968 NH:.5:030-038 RI:.45:028-029 WV:.4:247-268 NE:.3:680-693 DE:.28:197-199 MT:.28:590-599
-DC:.24:200-205 AK:.24:995-999 ME:.2:039-049 WY:.2:820-831 VT:.2:050-059 SD:.2:570-577 ND:.16:580-588
-ID:.15:832-838
+CA:14:900-961 TX:8.2:750-799 NY:8.2:100-149 FL:7.2:320-349 IL:4:600-629 NJ:3.7:070-089
+PA:3.4:150-196 OH:3.3:430-459 GA:3.2:300-319 VA:2.8:220-246 NC:2.8:270-289 MI:2.6:480-499
+MD:2.4:206-219 AZ:2.4:850-865 MA:2.3:010-027 CO:2.1:800-816 WA:2.1:980-994 MN:1.8:550-567
+IN:1.7:460-479 MO:1.6:630-658 CT:1.6:060-069 TN:1.6:370-385 NV:1.4:889-898 WI:1.3:530-549
+SC:1.2:290-299 AL:1.2:350-369 OR:1.2:970-979 LA:1.1:700-714 KY:1:400-427 OK:.9:730-749
+KS:.8:660-679 AR:.75:716-729 UT:.65:840-847 NM:.55:870-884 MS:.55:386-397 HI:.5:967-968
+NH:.5:030-038 RI:.45:028-029 WV:.4:247-268 NE:.3:680-693 DE:.28:197-199 MT:.28:590-599
+DC:.24:200-205 AK:.24:995-999 ME:.2:039-049 WY:.2:820-831 VT:.2:050-059 SD:.2:570-577
+ND:.16:580-588 ID:.15:832-838
 """.split()]
 PURPOSES = BY_NAME["purpose"].levels
 STATUSES = (
@@ -46,14 +49,16 @@ FULLY_PAID, CHARGED_OFF, CURRENT, IN_GRACE, LATE_16, LATE_31, DEFAULTED = range(
 _YES_NO = ("N", "Y")
 _VERIFICATION = BY_NAME["verification_status"].levels
 _TITLES = (
-    "Car financing,Credit card refinancing,Debt consolidation,Student loan,Home improvement,Home buying,"
-    "Major purchase,Medical expenses,Moving and relocation,Other,Green loan,Business,Vacation,Wedding"
+    "Car financing,Credit card refinancing,Debt consolidation,Student loan,Home improvement,"
+    "Home buying,Major purchase,Medical expenses,Moving and relocation,Other,Green loan,Business,"
+    "Vacation,Wedding"
 )
 _JOBS = (
-    "Teacher,Manager,Owner,Registered Nurse,Driver,Supervisor,Sales,Project Manager,Office Manager,Director,"
-    "General Manager,Engineer,Truck Driver,Administrative Assistant,Operations Manager,Analyst,Accountant,"
-    "Technician,Police Officer,Mechanic,Attorney,Paralegal,Software Engineer,Electrician,Cashier,Server,"
-    "Nurse,Store Manager,Assistant Manager,Machine Operator,Customer Service,Foreman,Consultant,Professor"
+    "Teacher,Manager,Owner,Registered Nurse,Driver,Supervisor,Sales,Project Manager,Office Manager,"
+    "Director,General Manager,Engineer,Truck Driver,Administrative Assistant,Operations Manager,"
+    "Analyst,Accountant,Technician,Police Officer,Mechanic,Attorney,Paralegal,Software Engineer,"
+    "Electrician,Cashier,Server,Nurse,Store Manager,Assistant Manager,Machine Operator,Consultant,"
+    "Customer Service,Foreman,Professor"
 )
 TEXTS: dict[str, tuple[str, ...]] = {
     "term": (" 36 months", " 60 months"),
@@ -104,7 +109,7 @@ def month_index(year: int, month: int) -> int:
 
 
 _NEVER_FILLED = ("member_id", "url")
-_TYPES: dict[str, pl.DataType] = (
+_TYPES: Mapping[str, pl.DataType] = (
     dict.fromkeys(EXPORT, pl.Int64())
     | dict.fromkeys(_DECIMALS, pl.Float64())
     | dict.fromkeys(_MONTH_COLUMNS, _MONTH_TEXTS)
@@ -127,7 +132,8 @@ def only_where(kept: Flags, values: npt.NDArray[Any]) -> Numbers:
 
 def cents(dollars: Numbers) -> Numbers:
     """Rounded to two decimals, to the very number that its decimal text stands for."""
-    rounded: Numbers = np.rint(dollars * 100) / 100
+    # Adding zero turns -0.0 into 0.0.
+    rounded: Numbers = np.rint(dollars * 100) / 100 + 0.0
     return rounded
 
 

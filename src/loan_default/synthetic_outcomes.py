@@ -64,7 +64,7 @@ def default_probability(cells: Cells) -> Numbers:
 
 
 def draw_fate(rng: Rng, cells: Cells, probability: Numbers) -> Fate:
-    """Default or not, and after how many payments: defaults come early, half of the rest prepays."""
+    """Default or not, and after how many payments: defaults come early, half of the rest prepay."""
     rows = len(probability)
     term = 36 + 24 * cells["term"].astype(np.intp)
     defaults = rng.random(rows) < probability
@@ -79,7 +79,7 @@ def afterwards(rng: Rng, cells: Cells, fate: Fate) -> Cells:
     """The columns known only after the grant, as they stand in the as-of month."""
     elapsed = AS_OF - cells["issue_d"]
     status = _status(rng, fate, elapsed)
-    paid = np.minimum(fate.payments, elapsed)
+    paid = np.minimum(fate.payments, elapsed - (status >= IN_GRACE))
     money = _payments(rng, cells, fate, status, paid)
     return (
         {"loan_status": status}
@@ -195,7 +195,7 @@ def _balance(cells: Cells, paid: Places, term: Places) -> Numbers:
     """What is owed after `paid` of `term` monthly payments."""
     rate = cells["int_rate"]
     left = np.maximum(term - np.maximum(paid, 0), 0)
-    monthly = installment(cells["loan_amnt"], rate, term)
+    monthly = installment(cells["loan_amnt"], rate, term.astype(np.float64))
     balance: Numbers = monthly * -np.expm1(-left * np.log1p(rate / 1200)) / (rate / 1200)
     return balance
 

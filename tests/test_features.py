@@ -1,0 +1,232 @@
+import csv
+import io
+import json
+from datetime import date
+from itertools import count
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loan_default import columns, features
+from loan_default.columns import BY_NAME, RECORD, Column
+from loan_default.features import LARGEST, NAMES, matrix, types
+from loan_default.intake import open_loans
+from loan_default.loans import parse
+
+QUICK = settings(max_examples=40, deadline=None)
+ISSUED = date(2015, 6, 1)
+MONTH_NAMES = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+EMPLOYMENT = {0: "< 1 year", 1: "1 year", 10: "10+ years"} | {n: f"{n} years" for n in range(2, 10)}
+WHOLE = ("emp_length", "credit_history_months")
+CORE = {"loan_amnt": 10_000, "term": 36, "int_rate": 13.5, "annual_inc": 60_000}
+
+Application = dict[str, float | str | None]
+
+
+def values(column: Column) -> st.SearchStrategy:
+    """What a typed record may hold there; whole numbers where the export has no others."""
+    if column.kind == "category":
+        unknown = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=4)
+        known = st.sampled_from(column.levels)
+        return st.none() | known | unknown.filter(lambda text: text not in ("NA", "n/a"))
+    if column.name in WHOLE:
+        return st.none() | st.integers(0, min(int(column.high), 10 if column.high < 100 else 1200))
+    ends = {"min_value": column.low, "max_value": column.high}
+    number = st.floats(**ends) | st.integers(int(np.ceil(column.low)), int(min(column.high, 10_000)))
+    return number if column.core else st.none() | number
+
+
+APPLICATIONS = st.fixed_dictionaries({column.name: values(column) for column in RECORD})
+
+
+def raw(application: Application, issued: bool) -> dict[str, str]:
+    """The application as the export writes it."""
+    cells = {name: "" if value is None else f"{value}" for name, value in application.items()}
+    cells["term"] = f" {cells['term']} months"
+    for name in ("int_rate", "revol_util"):
+        cells[name] += "%" if cells[name] else ""
+    years, history = application["emp_length"], application["credit_history_months"]
+    cells["emp_length"] = "n/a" if years is None else EMPLOYMENT[years]
+    del cells["credit_history_months"]
+    if history is None:
+        cells["earliest_cr_line"] = ""
+    else:
+        year, month = divmod(ISSUED.year * 12 + ISSUED.month - 1 - history, 12)
+        cells["earliest_cr_line"] = f"{MONTH_NAMES[month]}-{year}"
+    return cells | {"url": "x", "zip_code": "945xx", "issue_d": "Jun-2015" if issued else ""}
+
+
+def typed(application: Application) -> dict[str, str]:
+    return {name: "" if value is None else f"{value}" for name, value in application.items()}
+
+
+def from_json(application: Application) -> np.ndarray:
+    request = pl.DataFrame([json.loads(json.dumps(application))])
+    return of(request)
+
+
+def of(cells: pl.DataFrame) -> np.ndarray:
+    """The features of cells that all make records."""
+    numbers = pl.Series("row", range(1, cells.height + 1), pl.Int64)
+    parsed = parse(cells.insert_column(0, numbers))
+    assert parsed.rejected.is_empty(), parsed.rejected["reason"][0]
+    return matrix(parsed.records)
+
+
+def feature(name: str, **cells: object) -> float:
+    return float(of(pl.DataFrame(CORE | cells))[0, NAMES.index(name)])
+
+
+@pytest.fixture(scope="module")
+def from_csv(tmp_path_factory):
+    folder, number = tmp_path_factory.mktemp("features"), count()
+
+    def read(rows: list[dict[str, str]]) -> np.ndarray:
+        path = folder / f"{next(number)}.csv"
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]), quoting=csv.QUOTE_ALL, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        path.write_bytes(text.getvalue().encode())
+        with open_loans(str(path), run_month=ISSUED) as intake:
+            found = np.concatenate([matrix(block.records) for block in intake])
+            assert intake.rows_rejected == 0, intake.rejected
+        return found
+
+    return read
+
+
+@QUICK
+@given(st.lists(APPLICATIONS, min_size=1, max_size=3), st.booleans())
+def test_a_raw_row_typed_csv_and_json_give_the_same_features_bit_by_bit(
+    from_csv, applications, issued
+):
+    by_raw = from_csv([raw(application, issued) for application in applications])
+    by_csv = from_csv([typed(application) for application in applications])
+    by_json = np.concatenate([from_json(application) for application in applications])
+    assert by_raw.tobytes() == by_csv.tobytes() == by_json.tobytes()
+    for row, application in zip(by_raw, applications, strict=True):
+        for column in RECORD:
+            found, given_ = row[NAMES.index(column.name)], application[column.name]
+            if column.kind == "number" and given_ is not None:
+                assert found == np.float32(given_)
+            elif given_ is None:
+                assert np.isnan(found)
+
+
+@QUICK
+@given(st.lists(APPLICATIONS, min_size=2, max_size=5))
+def test_a_row_alone_has_the_features_it_has_among_others(applications):
+    frame = pl.DataFrame(applications, infer_schema_length=None)
+    together = of(frame)
+    alone = [of(frame[place]) for place in range(frame.height)]
+    assert together.tobytes() == np.concatenate(alone).tobytes()
+
+
+@QUICK
+@given(APPLICATIONS)
+def test_no_feature_is_ever_infinite(application):
+    assert not np.isinf(from_json(application)).any()
+
+
+def test_the_matrix_is_float32_with_a_column_for_each_feature():
+    found = of(pl.DataFrame([CORE] * 3))
+    assert found.shape == (3, len(NAMES)) and found.dtype == np.float32
+    assert NAMES == (*columns.NAMES, "loan_to_income", "revolving_balance_to_income")
+
+
+def test_no_records_give_a_matrix_without_rows():
+    cells = pl.DataFrame({"row": [1]} | CORE).clear()
+    assert matrix(parse(cells).records).shape == (0, len(NAMES))
+
+
+def test_numbers_keep_the_units_that_people_use():
+    names = ["int_rate", "term", "annual_inc", "loan_amnt", "dti"]
+    records = parse(pl.DataFrame({"row": [1]} | CORE | {"dti": 21.25})).records
+    assert matrix(records, names).tolist() == [[13.5, 36, 60_000, 10_000, 21.25]]
+
+
+def test_features_come_in_the_order_that_is_asked_for():
+    records = parse(pl.DataFrame({"row": [1]} | CORE | {"grade": "C"})).records
+    every = dict(zip(NAMES, matrix(records)[0]))
+    for names in (["grade", "term"], ["loan_to_income", "term", "grade"], []):
+        assert matrix(records, names).tolist() == [[every[name] for name in names]]
+
+
+def test_an_unknown_feature_is_a_key_error():
+    with pytest.raises(KeyError, match="zip_code"):
+        matrix(parse(pl.DataFrame({"row": [1]} | CORE)).records, ["term", "zip_code"])
+
+
+def test_what_is_missing_is_nan():
+    found = of(pl.DataFrame(CORE))[0]
+    known = {*CORE, "loan_to_income"}
+    assert {name for name, value in zip(NAMES, found) if not np.isnan(value)} == known
+
+
+@pytest.mark.parametrize("column", [c for c in RECORD if c.kind == "category"], ids=lambda c: c.name)
+def test_a_category_becomes_the_place_of_its_level(column):
+    cells = pl.DataFrame([CORE | {column.name: level} for level in column.levels])
+    found = of(cells)[:, NAMES.index(column.name)]
+    assert found.tolist() == list(range(len(column.levels)))
+
+
+@pytest.mark.parametrize("text", ["H", "c", "A1", "", None])
+def test_an_unknown_or_missing_category_is_nan(text):
+    assert np.isnan(feature("grade", grade=text))
+    assert np.isnan(feature("home_ownership", home_ownership=text))
+
+
+def test_better_grades_have_lower_ranks():
+    ranks = [feature("grade", grade=grade) for grade in "ABCDEFG"]
+    assert ranks == sorted(ranks) and len(set(ranks)) == 7
+    assert feature("sub_grade", sub_grade="A5") + 1 == feature("sub_grade", sub_grade="B1")
+
+
+def test_a_model_brings_the_levels_that_it_learned_with():
+    records = parse(pl.DataFrame({"row": [1, 2, 3], "grade": ["B", "A", "C"]} | CORE)).records
+    found = matrix(records, ["grade"], {"grade": ["C", "B"]})[:, 0]
+    assert np.array_equal(found, [1, np.nan, 0], equal_nan=True)
+
+
+def test_the_ratios_are_shares_of_the_income():
+    assert feature("loan_to_income", loan_amnt=15_000, annual_inc=60_000) == 0.25
+    assert feature("revolving_balance_to_income", revol_bal=30_000) == 0.5
+    assert feature("revolving_balance_to_income", revol_bal=0) == 0
+
+
+def test_a_ratio_to_no_income_or_of_nothing_known_is_missing():
+    assert np.isnan(feature("loan_to_income", annual_inc=0))
+    assert np.isnan(feature("revolving_balance_to_income", annual_inc=0, revol_bal=0))
+    assert np.isnan(feature("revolving_balance_to_income", revol_bal=None))
+    nothing = pl.DataFrame({c.name: [None] for c in RECORD}, schema_overrides={"annual_inc": pl.Float64})
+    assert np.isnan(matrix(nothing)).all()
+
+
+@pytest.mark.parametrize("income", [5e-324, 1e-300, 1e-40])
+def test_a_ratio_to_next_to_no_income_is_large_and_finite(income):
+    assert feature("loan_to_income", annual_inc=income) == np.float32(LARGEST)
+    assert feature("loan_to_income", annual_inc=0.01) == 1_000_000
+
+
+def test_only_unordered_categories_are_categories_to_the_booster():
+    by_name = dict(zip(NAMES, types(NAMES), strict=True))
+    assert {name for name, kind in by_name.items() if kind == "c"} == {
+        "home_ownership",
+        "verification_status",
+        "purpose",
+        "application_type",
+    }
+    assert set(by_name.values()) == {"c", "q"}
+    assert types(["purpose", "grade", "dti"]) == ["c", "q", "q"]
+
+
+def test_every_feature_has_a_direction_of_risk_and_a_reason_or_none():
+    assert tuple(features.RISKS) == tuple(features.REASONS) == NAMES
+    assert set(features.RISKS.values()) == {-1, 0, 1}
+    assert features.REASONS["loan_to_income"] == BY_NAME["annual_inc"].reason
+    for name in ("home_ownership", "purpose", "verification_status", "application_type"):
+        assert features.RISKS[name] == 0
