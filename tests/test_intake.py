@@ -170,8 +170,8 @@ JUNK = st.sampled_from([b"\n", b",", b'"', b"\xe9", b"\0", b"\r", b"", b"-", b"x
 EDITS = st.lists(st.tuples(st.integers(HEADER_END, len(BASE)), st.integers(0, 3), JUNK), max_size=6)
 
 
-@settings(max_examples=80, deadline=None)
-@given(EDITS, st.sampled_from([None, 16, 100]), st.booleans())
+@settings(max_examples=50, deadline=None)
+@given(EDITS, st.sampled_from([None, 100]), st.booleans())
 @example([(len(BASE) - 30, 0, b"\n\n")], 16, True)
 def test_however_a_file_is_corrupted_every_row_is_a_record_or_rejected(save, edits, size, labelled):
     content = bytearray(BASE)

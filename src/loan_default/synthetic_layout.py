@@ -89,17 +89,17 @@ TEXTS: dict[str, tuple[str, ...]] = {
 }
 _MONTH_NAMES = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _MONTH_TEXTS = pl.Enum([f"{m}-{y}" for y in range(FIRST_YEAR, LAST_YEAR) for m in _MONTH_NAMES])
-_MONTH_COLUMNS = frozenset(
-    "issue_d earliest_cr_line last_pymnt_d next_pymnt_d last_credit_pull_d sec_app_earliest_cr_line "
-    "hardship_start_date hardship_end_date payment_plan_start_date debt_settlement_flag_date "
-    "settlement_date".split()
-)
+_MONTH_COLUMNS = frozenset("""
+issue_d earliest_cr_line last_pymnt_d next_pymnt_d last_credit_pull_d sec_app_earliest_cr_line
+hardship_start_date hardship_end_date payment_plan_start_date debt_settlement_flag_date
+settlement_date
+""".split())
 _DECIMALS = frozenset("""
-int_rate installment dti dti_joint revol_util bc_util percent_bc_gt_75 pct_tl_nvr_dlq sec_app_revol_util
-out_prncp out_prncp_inv total_pymnt total_pymnt_inv total_rec_prncp total_rec_int total_rec_late_fee
-recoveries collection_recovery_fee last_pymnt_amnt hardship_amount hardship_payoff_balance_amount
-hardship_last_payment_amount orig_projected_additional_accrued_interest settlement_amount
-settlement_percentage
+int_rate installment dti dti_joint revol_util bc_util percent_bc_gt_75 pct_tl_nvr_dlq
+sec_app_revol_util out_prncp out_prncp_inv total_pymnt total_pymnt_inv total_rec_prncp
+total_rec_int total_rec_late_fee recoveries collection_recovery_fee last_pymnt_amnt
+hardship_amount hardship_payoff_balance_amount hardship_last_payment_amount
+orig_projected_additional_accrued_interest settlement_amount settlement_percentage
 """.split())
 
 

@@ -1,0 +1,52 @@
+"""Make the example files from generated loans: data/batch_input.csv and data/sample_input.json.
+
+The first holds 100 applications in the raw layout, without any column that is known only afterwards; the
+second one of them as a typed record, the way MLflow's scoring protocol wants it.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "src"))
+
+from loan_default import cli  # noqa: E402
+
+APPLICATIONS, LOANS, SEED = 100, 5_000, 2018
+
+
+def make(flags: argparse.Namespace) -> dict[str, Any]:
+    """The job: writes both files."""
+    import polars as pl
+
+    from loan_default import columns, loans, synthetic
+
+    # Newest first: the applications of the last months.
+    chunk = next(iter(synthetic.generate(LOANS, SEED)))
+    newest = chunk.frame.head(APPLICATIONS)
+    known = [name for name in columns.EXPORT if name not in columns.KNOWN_AFTERWARDS]
+    batch = Path(flags.folder) / "batch_input.csv"
+    newest.select(known).write_csv(batch)
+    rows = pl.Series("row", range(APPLICATIONS), pl.Int64)
+    parsed = loans.parse(newest.select(known).insert_column(0, rows))
+    safest = parsed.records[[int(chunk.default_probability[:APPLICATIONS].argmin())]]
+    typed = safest.select(name for name in columns.NAMES if safest[name].null_count() == 0)
+    request = {"dataframe_split": {"columns": typed.columns, "data": [list(typed.row(0))]}}
+    sample = Path(flags.folder) / "sample_input.json"
+    sample.write_text(json.dumps(request, indent=1) + "\n")
+    return {"batch_input": str(batch), "sample_input": str(sample)}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; returns its exit code."""
+    flags = cli.parser(__doc__)
+    flags.add_argument("--folder", default=str(ROOT / "data"), help="where to write (default: data)")
+    return cli.run(flags, make, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
