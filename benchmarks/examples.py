@@ -44,7 +44,9 @@ def make(flags: argparse.Namespace) -> dict[str, Any]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; returns its exit code."""
     flags = cli.parser(__doc__)
-    flags.add_argument("--folder", default=str(ROOT / "data"), help="where to write (default: data)")
+    flags.add_argument(
+        "--folder", default=str(ROOT / "data"), help="where to write (default: data)"
+    )
     return cli.run(flags, make, argv)
 
 

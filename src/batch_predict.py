@@ -57,7 +57,9 @@ def predict(flags: argparse.Namespace) -> dict[str, Any]:
         version = _version(registry, name, flags.alias or config.batch_alias, run, flags.rescore)
         model = _load(registry, version, config.threads)
         job = batch.Job(model, version.number, flags.reasons, run_date)
-        with storage.work_folder(storage.join(run.root, "predictions"), f"run_date={run_date}") as here:
+        with storage.work_folder(
+            storage.join(run.root, "predictions"), f"run_date={run_date}"
+        ) as here:
             counts = batch.write(intake, job, here)
             intake.refuse_too_many_rejected(config.max_rejected_share)
             manifest = _manifest(run, version, model, flags.reasons, counts, here, path)
@@ -69,7 +71,9 @@ def predict(flags: argparse.Namespace) -> dict[str, Any]:
         "manifest_path": run.path(MANIFEST),
         "marker_path": run.marker,
         "model_version": version.number,
-        **{key: counts[key] for key in ("rows_in", "rows_scored", "rows_rejected", "rows_declined")},
+        **{
+            key: counts[key] for key in ("rows_in", "rows_scored", "rows_rejected", "rows_declined")
+        },
     }
 
 

@@ -32,7 +32,9 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line; a flag that is not given is as in the settings."""
     flags = cli.parser(__doc__)
     flags.add_argument("--output-path", help="root of predictions/ and reports/ (OUTPUT_PATH)")
-    flags.add_argument("--run-date", type=cli.day, help="YYYY-MM-DD (default: what the marker names)")
+    flags.add_argument(
+        "--run-date", type=cli.day, help="YYYY-MM-DD (default: what the marker names)"
+    )
     return flags
 
 

@@ -76,7 +76,9 @@ def demo(flags: argparse.Namespace) -> dict[str, Any]:
     generated = "train_data_path" not in settings().model_fields_set
     if generated:
         export = str(folder / "loans.csv")
-        pipeline.step("make_loans", "--rows", str(flags.rows), "--seed", "7", "--output-path", export)
+        pipeline.step(
+            "make_loans", "--rows", str(flags.rows), "--seed", "7", "--output-path", export
+        )
     else:
         export = settings().train_data_path
     prepared = pipeline.step("prepare_data", "--input-path", export)["output_path"]
@@ -125,7 +127,8 @@ def _rows(pipeline: Pipeline, source: str) -> list[tuple[str, str]]:
         ("Trained", f"{trained['model_name']} version {trained['model_version']}"),
         (
             "On its test months",
-            f"AUC {metrics['AUC']:.3f}" + (f" (best reachable {best:.3f})" if best else "")
+            f"AUC {metrics['AUC']:.3f}"
+            + (f" (best reachable {best:.3f})" if best else "")
             + f", F1 {metrics['F1']:.3f}, Brier {metrics['Brier']:.3f}, "
             f"calibration error {metrics['calibration_error']:.3f}",
         ),
@@ -134,7 +137,10 @@ def _rows(pipeline: Pipeline, source: str) -> list[tuple[str, str]]:
         ("Drift", f"{said[drift['drift']]}: {drift['reason']}"),
         ("Predictions", scored["predictions_path"]),
         ("Drift report", drift["report_html"]),
-        ("Model, plots, card", f"{sys.executable} -m mlflow ui --backend-store-uri sqlite:///{folder}/mlflow.db"),
+        (
+            "Model, plots, card",
+            f"{sys.executable} -m mlflow ui --backend-store-uri sqlite:///{folder}/mlflow.db",
+        ),
         ("Time", steps),
     ]
 

@@ -47,7 +47,9 @@ def train(flags: argparse.Namespace) -> dict[str, Any]:
     registry = Registry(config)
     name, key = flags.model_name or config.model_name, flags.idempotency_key
     if key and (done := registry.tagged(name, IDEMPOTENCY_KEY, key)):
-        return _result(registry, done, flags, config, "this idempotency key has registered it before")
+        return _result(
+            registry, done, flags, config, "this idempotency key has registered it before"
+        )
     path = flags.data_path or config.train_data_path
     split = _split(path, flags, config)
     digest = provenance.data_digest(split)
@@ -67,7 +69,9 @@ def _split(path: str, flags: argparse.Namespace, config: "Settings") -> "Split":
     loans, known_through = _read(path, config)
     as_of = flags.as_of or known_through
     if as_of is None:
-        raise InputError(f"{path} does not tell through which month outcomes are known: give --as-of")
+        raise InputError(
+            f"{path} does not tell through which month outcomes are known: give --as-of"
+        )
     split = cohort.split(loans, as_of, config.test_share, flags.test_from)
     log.info(
         "outcomes known through %s: %s matured loans, tested on %s issued %s to %s",

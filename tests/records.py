@@ -22,9 +22,13 @@ def typed_loans(rows: int, seed: int = 0, months: int = 36) -> pl.DataFrame:
         if column.kind == "category":
             frame[column.name] = draw.choice(column.levels, rows).tolist()
         else:
-            frame[column.name] = draw.integers(
-                int(np.ceil(column.low)), int(min(column.high, column.low + 100)), rows
-            ).astype(float).tolist()
+            frame[column.name] = (
+                draw.integers(
+                    int(np.ceil(column.low)), int(min(column.high, column.low + 100)), rows
+                )
+                .astype(float)
+                .tolist()
+            )
     loans = pl.DataFrame(frame).with_columns(
         term=pl.lit(36.0),
         annual_inc=pl.Series(draw.lognormal(11, 0.5, rows)),

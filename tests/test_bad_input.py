@@ -84,7 +84,10 @@ def test_an_export_that_cannot_be_prepared_leaves_nothing_behind(
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (pl.lit("Fully Paid").alias("loan_status"), "was paid in full: a model needs loans of both"),
+        (
+            pl.lit("Fully Paid").alias("loan_status"),
+            "was paid in full: a model needs loans of both",
+        ),
         (pl.lit("Current").alias("loan_status"), "no loan has matured"),
         (pl.lit("Dec-2018").alias("issue_d"), "no loan has matured"),
         (pl.lit("paid").alias("loan_status"), "loan_status is not a known outcome"),
@@ -104,7 +107,9 @@ def test_training_refuses_a_leaking_column_by_name(
     workspace: Workspace, export: Path, tmp_path: Path
 ) -> None:
     prepared = tmp_path / "prepared.parquet"
-    assert workspace.run("prepare_data", "--input-path", export, "--output-path", prepared).code == 0
+    assert (
+        workspace.run("prepare_data", "--input-path", export, "--output-path", prepared).code == 0
+    )
     pl.read_parquet(prepared).with_columns(recoveries=0.0, total_pymnt=1.0).write_parquet(prepared)
     done = workspace.run("train_with_mlflow", "--data-path", prepared, "--as-of", "2019-03")
     assert_refused(done, "known only after the loan was granted: recoveries, total_pymnt")

@@ -33,7 +33,9 @@ def score(fitted: Model, path: Path, folder: Path, day: date = DAY) -> dict[str,
 def applications(tmp_path: Path) -> Path:
     path = tmp_path / "applications.csv"
     broken = LOANS.select("id", *columns.NAMES).with_columns(
-        annual_inc=pl.when(pl.int_range(pl.len()) % 100 == 7).then(-1).otherwise(pl.col("annual_inc")),
+        annual_inc=pl.when(pl.int_range(pl.len()) % 100 == 7)
+        .then(-1)
+        .otherwise(pl.col("annual_inc")),
         purpose=pl.when(pl.int_range(pl.len()) % 50 == 8)
         .then(pl.lit("a yacht"))
         .otherwise(pl.col("purpose")),
@@ -111,4 +113,7 @@ def test_the_sample_is_uniform_bounded_and_differs_by_date() -> None:
 def test_fewer_rows_than_the_sample_are_all_in_it(fitted: Model, tmp_path: Path) -> None:
     LOANS.head(50).select("id", *columns.NAMES).write_parquet(tmp_path / "in.parquet")
     score(fitted, tmp_path / "in.parquet", tmp_path / "out")
-    assert pl.read_parquet(tmp_path / "out" / "sample.parquet")["id"].to_list() == LOANS["id"][:50].to_list()
+    assert (
+        pl.read_parquet(tmp_path / "out" / "sample.parquet")["id"].to_list()
+        == LOANS["id"][:50].to_list()
+    )

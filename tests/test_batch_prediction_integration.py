@@ -28,7 +28,9 @@ def pipeline(workspace: Workspace, export: Path, gate: str) -> dict[str, dict[st
     results = {
         "prepare": run("prepare_data", "--input-path", export, "--output-path", prepared).result,
         "train": run("train_with_mlflow", "--data-path", prepared).result,
-        "promote": run("promote_model", "--triggered-by", "test", PROMOTION_AUC_THRESHOLD=gate).result,
+        "promote": run(
+            "promote_model", "--triggered-by", "test", PROMOTION_AUC_THRESHOLD=gate
+        ).result,
         "batch": run("batch_predict", "--input-path", prepared, "--run-date", "2026-03-01").result,
         "monitor": run("monitor_predictions").result,
     }
@@ -69,13 +71,20 @@ def test_the_scripts_in_order_on_real_loans(
     assert metrics["mean_probability"] == pytest.approx(metrics["default_rate"], rel=0.15)
     assert metrics["calibration_error"] < 0.03
     assert results["promote"]["promoted"] is False
-    assert results["promote"]["reasons"] == [f"AUC {metrics['AUC']:.4f} is below the threshold 0.7500"]
+    assert results["promote"]["reasons"] == [
+        f"AUC {metrics['AUC']:.4f} is below the threshold 0.7500"
+    ]
 
 
 def test_the_same_key_registers_once(workspace: Workspace, export: Path) -> None:
     first, second = (
         workspace.run(
-            "train_with_mlflow", "--data-path", export, "--idempotency-key", "run-1", RANDOM_SEED=seed
+            "train_with_mlflow",
+            "--data-path",
+            export,
+            "--idempotency-key",
+            "run-1",
+            RANDOM_SEED=seed,
         ).result
         for seed in ("1", "2")
     )

@@ -149,7 +149,7 @@ def test_every_kind_of_bad_row_is_counted_with_its_first_row(save):
     assert taken.rejected["row"].to_list() == [2, 3, 4, 5, 6, 7, 8, 11, 12, 13]
 
 
-@pytest.mark.parametrize("size", [1, 40, 300])
+@pytest.mark.parametrize("size", [60, 300])
 def test_the_block_size_changes_no_record_and_no_rejection(save, size):
     rows = loans(20)
     rows[3]["id"], rows[15]["id"] = "2", "2"
@@ -159,7 +159,9 @@ def test_the_block_size_changes_no_record_and_no_rejection(save, size):
     whole, cut = take(path), take(path, size=size)
     assert whole.blocks == 1 and cut.blocks > 3
     assert cut.records.equals(whole.records)
-    assert cut.rejected["row"].to_list() == whole.rejected["row"].to_list() == [4, 10, 13, 14, 18, 23]
+    assert (
+        cut.rejected["row"].to_list() == whole.rejected["row"].to_list() == [4, 10, 13, 14, 18, 23]
+    )
     assert cut.intake.rejected == whole.intake.rejected
     assert cut.intake.first_rejected == whole.intake.first_rejected
 
@@ -170,7 +172,7 @@ JUNK = st.sampled_from([b"\n", b",", b'"', b"\xe9", b"\0", b"\r", b"", b"-", b"x
 EDITS = st.lists(st.tuples(st.integers(HEADER_END, len(BASE)), st.integers(0, 3), JUNK), max_size=6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(EDITS, st.sampled_from([None, 100]), st.booleans())
 @example([(len(BASE) - 30, 0, b"\n\n")], 16, True)
 def test_however_a_file_is_corrupted_every_row_is_a_record_or_rejected(save, edits, size, labelled):
@@ -244,7 +246,12 @@ def test_a_file_of_footers_and_blank_lines_alone_is_refused(save):
 
 def test_a_header_alone_is_refused(save):
     header = text(loans(1)).splitlines()[0]
-    for content in (header, header + "\n", gzip.compress(header.encode()), pl.DataFrame(LOAN).clear()):
+    for content in (
+        header,
+        header + "\n",
+        gzip.compress(header.encode()),
+        pl.DataFrame(LOAN).clear(),
+    ):
         assert refusal(save(content)).endswith("has a header but no rows")
 
 
@@ -253,7 +260,9 @@ def test_a_file_without_core_columns_is_refused_before_any_row_is_read(save):
     path = save(text(rows) + '"unclosed')
     for labelled in (True, False):
         message = refusal(path, labelled=labelled)
-        assert message.startswith(f"{path} lacks the columns term, annual_inc; it has id, loan_amnt")
+        assert message.startswith(
+            f"{path} lacks the columns term, annual_inc; it has id, loan_amnt"
+        )
 
 
 def test_training_needs_an_outcome_and_an_issue_month(save):
@@ -284,7 +293,9 @@ def test_an_id_that_an_earlier_block_had_is_rejected(save):
 def test_prepared_loans_must_not_hold_what_is_known_afterwards(save, name):
     path = save(text([TYPED | {name: "1"}]))
     message = refusal(path)
-    assert message.startswith(f"{path} holds columns that are known only after the loan was granted: ")
+    assert message.startswith(
+        f"{path} holds columns that are known only after the loan was granted: "
+    )
     assert f": {name}; remove them" in message
 
 
@@ -361,7 +372,7 @@ def test_typed_parquet_columns_of_any_number_type_are_taken(save):
         pl.col("term").cast(pl.Float64).cast(pl.UInt8),
         pl.col("int_rate").cast(pl.Float32),
         pl.col("annual_inc").cast(pl.Decimal(12, 2)),
-        pl.col("issue_month").cast(pl.Date),
+        pl.col("issue_month").str.to_date(),
         pl.col("default").cast(pl.Int8),
         pl.col("grade").cast(pl.Categorical),
     )

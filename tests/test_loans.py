@@ -6,18 +6,25 @@ import polars as pl
 import pytest
 
 from loan_default import columns
-from loan_default.columns import BY_NAME, CORE, LABELS, NAMES, POLICY_PREFIX, RECORD
+from loan_default.columns import CORE, LABELS, NAMES, POLICY_PREFIX, RECORD
 from loan_default.errors import InputError
 from loan_default.loans import latest_month, month, parse, require_core
 
-APPLICATION = {"loan_amnt": "10000", "term": " 36 months", "int_rate": "13.5%", "annual_inc": "60000"}
+APPLICATION = {
+    "loan_amnt": "10000",
+    "term": " 36 months",
+    "int_rate": "13.5%",
+    "annual_inc": "60000",
+}
 LOAN = APPLICATION | {"issue_d": "Dec-2010", "loan_status": "Fully Paid"}
 OPTIONAL_NUMBERS = [name for name in columns.NUMBERS if name not in CORE]
 
 
 def frame(*rows: dict, **more: object) -> pl.DataFrame:
     cells = pl.DataFrame(rows, infer_schema_length=None).with_columns(**more)
-    return cells.insert_column(0, pl.int_range(1, cells.height + 1, dtype=pl.Int64, eager=True).alias("row"))
+    return cells.insert_column(
+        0, pl.int_range(1, cells.height + 1, dtype=pl.Int64, eager=True).alias("row")
+    )
 
 
 def record(run_month: date | None = None, labelled: bool = False, **cells: object) -> dict:
@@ -140,7 +147,9 @@ def test_a_negative_income_rejects_the_row():
 
 
 @pytest.mark.parametrize("name", ["annual_inc", "dti", "credit_history_months"])
-@pytest.mark.parametrize("text", ["12,000", "$12000", "abc", "1_000", "0x10", "12 000", "-nan", "5 months"])
+@pytest.mark.parametrize(
+    "text", ["12,000", "$12000", "abc", "1_000", "0x10", "12 000", "-nan", "5 months"]
+)
 def test_text_in_a_number_rejects_the_row(name, text):
     assert rejection(**{name: text}) == (name, f"{name} '{text}' is not a number")
 
@@ -192,7 +201,9 @@ def test_without_an_issue_month_the_credit_history_runs_to_the_run_month():
 
 
 def test_each_row_has_its_own_end_of_credit_history():
-    rows = [APPLICATION | {"earliest_cr_line": "Mar-2000", "issue_d": d} for d in ("Apr-2000", None)]
+    rows = [
+        APPLICATION | {"earliest_cr_line": "Mar-2000", "issue_d": d} for d in ("Apr-2000", None)
+    ]
     parsed = parse(frame(*rows), date(2000, 6, 1))
     assert parsed.records["credit_history_months"].to_list() == [1, 3]
 
@@ -287,7 +298,9 @@ def test_a_row_without_an_id_is_named_by_its_number():
 
 def test_columns_in_another_order_and_more_of_them_change_nothing():
     cells = frame(LOAN | {"id": "a", "dti": "3", "grade": "B"}, LOAN | {"id": "b"})
-    mixed = cells.select(reversed(cells.columns)).with_columns(url=pl.lit("x"), total_pymnt=pl.lit(9))
+    mixed = cells.select(reversed(cells.columns)).with_columns(
+        url=pl.lit("x"), total_pymnt=pl.lit(9)
+    )
     assert parse(mixed, labelled=True).records.equals(parse(cells, labelled=True).records)
 
 
@@ -338,7 +351,9 @@ def test_a_few_small_amounts_and_many_zeros_are_no_log_scale():
 
 def test_a_table_without_core_columns_is_refused_with_their_names():
     with pytest.raises(InputError) as caught:
-        require_core("loans.csv", ("id", "term", "annual_inc"), (("default", "loan_status"), ("id",)))
+        require_core(
+            "loans.csv", ("id", "term", "annual_inc"), (("default", "loan_status"), ("id",))
+        )
     assert str(caught.value) == (
         "loans.csv lacks the columns loan_amnt, int_rate, default or loan_status; "
         "it has id, term, annual_inc"
@@ -371,7 +386,7 @@ def test_the_latest_month_is_that_of_the_last_payment_or_credit_pull():
     assert latest_month(cells[1:2].drop("last_credit_pull_d")) is None
 
 
-@pytest.mark.parametrize("name", OPTIONAL_NUMBERS)
-def test_an_optional_number_may_be_missing(name):
-    assert record(**{name: None})[name] is None
-    assert BY_NAME[name].core is False
+def test_every_optional_number_may_be_missing():
+    for empty in (None, "", math.nan):
+        found = record(**dict.fromkeys(OPTIONAL_NUMBERS, empty))
+        assert [found[name] for name in OPTIONAL_NUMBERS] == [None] * len(OPTIONAL_NUMBERS)

@@ -49,7 +49,9 @@ def test_no_rows_give_no_scores(fitted: model.Model) -> None:
 def test_both_ways_into_the_booster_agree(fitted: model.Model) -> None:
     matrix = fitted.matrix(LOANS)
     margin = fitted.booster.predict(fitted.dmatrix(matrix), output_margin=True)
-    assert fitted.facts.calibration.probability(margin) == pytest.approx(fitted.probability_of(matrix))
+    assert fitted.facts.calibration.probability(margin) == pytest.approx(
+        fitted.probability_of(matrix)
+    )
 
 
 def test_verify_accepts_the_stored_scores_and_refuses_others(fitted: model.Model) -> None:

@@ -31,7 +31,10 @@ def test_what_has_not_matured_does_not_matter() -> None:
     "change",
     [
         pl.col("dti") + (pl.col("id") == "loan-0-7"),
-        pl.when(pl.col("id") == "loan-0-7").then(None).otherwise(pl.col("purpose")).alias("purpose"),
+        pl.when(pl.col("id") == "loan-0-7")
+        .then(None)
+        .otherwise(pl.col("purpose"))
+        .alias("purpose"),
         pl.when(pl.col("id") == "loan-0-7")
         .then(1 - pl.col("default"))
         .otherwise(pl.col("default"))
@@ -48,7 +51,9 @@ def test_a_loan_more_matters() -> None:
 
 def test_the_fingerprint_follows_data_and_training_settings_only() -> None:
     first = provenance.fingerprint("abc", Settings(n_threads=1))
-    assert first == provenance.fingerprint("abc", Settings(n_threads=1, promotion_auc_threshold=0.6))
+    assert first == provenance.fingerprint(
+        "abc", Settings(n_threads=1, promotion_auc_threshold=0.6)
+    )
     assert first != provenance.fingerprint("abd", Settings(n_threads=1))
     assert first != provenance.fingerprint("abc", Settings(n_threads=2))
     assert first != provenance.fingerprint("abc", Settings(n_threads=1, xgb_max_depth=5))

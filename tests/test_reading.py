@@ -14,7 +14,10 @@ from loan_default.errors import InputError
 from loan_default.reading import BLANK, NOT_UTF8, open_table
 
 TEXT = "id,amount,note\n1,1000,first\n2,2000,second\n"
-ROWS = [{"id": "1", "amount": "1000", "note": "first"}, {"id": "2", "amount": "2000", "note": "second"}]
+ROWS = [
+    {"id": "1", "amount": "1000", "note": "first"},
+    {"id": "2", "amount": "2000", "note": "second"},
+]
 QUICK = settings(max_examples=60, deadline=None)
 # Where the reader cuts the file into blocks must not matter.
 BLOCK_SIZES = [1, 2, 3, 5, 7, 16, 64, 1 << 20]
@@ -40,7 +43,7 @@ def parquet(rows, **options) -> bytes:
 
 
 class Read:
-    """A whole table: `rows` without their numbers, `numbers` of these, `malformed` numbers and reasons."""
+    """A whole table: `rows`, their `numbers`, and the `malformed` numbers with reasons."""
 
     def __init__(self, path: str, wanted=("id", "amount", "note"), block_bytes=None):
         self.rows, self.numbers, self.malformed, self.blocks = [], [], [], 0
@@ -95,7 +98,11 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(save):
 
 @pytest.mark.parametrize("size", BLOCK_SIZES)
 def test_lines_may_end_with_crlf_and_the_last_with_nothing(save, size):
-    for text in (TEXT.replace("\n", "\r\n"), TEXT.rstrip("\n"), TEXT.replace("\n", "\r\n").rstrip()):
+    for text in (
+        TEXT.replace("\n", "\r\n"),
+        TEXT.rstrip("\n"),
+        TEXT.replace("\n", "\r\n").rstrip(),
+    ):
         assert Read(save(text), block_bytes=size).rows == ROWS
 
 
@@ -164,7 +171,9 @@ def test_rows_of_a_wrong_length_are_set_aside_by_number_in_every_block(save, siz
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 @pytest.mark.parametrize("size", BLOCK_SIZES)
 def test_blank_lines_are_counted_rows_without_cells(save, size, newline):
-    read = Read(save("id,amount,note\n\n1,1,x\n\n\n2,2,x\n\n".replace("\n", newline)), block_bytes=size)
+    read = Read(
+        save("id,amount,note\n\n1,1,x\n\n\n2,2,x\n\n".replace("\n", newline)), block_bytes=size
+    )
     blank = {number for number, row in zip(read.numbers, read.rows) if not any(row.values())}
     blank |= {number for number, reason in read.malformed if reason == BLANK}
     assert blank == {1, 3, 4, 6}
@@ -175,7 +184,9 @@ def test_blank_lines_are_counted_rows_without_cells(save, size, newline):
     }
 
 
-LINES = st.lists(st.sampled_from(["1,2,3", '"a\nb",2,3', "1,2", "1,2,3,4", "", "x", ",,"]), max_size=12)
+LINES = st.lists(
+    st.sampled_from(["1,2,3", '"a\nb",2,3', "1,2", "1,2,3,4", "", "x", ",,"]), max_size=12
+)
 
 
 @QUICK

@@ -142,11 +142,15 @@ def test_a_promotion_moves_the_aliases_and_leaves_a_trail(store: Registry, folde
     for tags in (version.tags, run_tags):
         assert tags["promoted_from"] == "staging" and tags["promoted_to"] == "production"
         assert (tags["triggered_by"], tags["trigger_source"]) == ("alice", "test")
-        assert json.loads(tags["check_AUC"])["value"] == pytest.approx(store.metrics(version)["AUC"])
+        assert json.loads(tags["check_AUC"])["value"] == pytest.approx(
+            store.metrics(version)["AUC"]
+        )
     assert len(list((folder / "out" / "promotions").iterdir())) == 2
 
 
-def test_promoting_the_production_model_again_changes_nothing(store: Registry, folder: Path) -> None:
+def test_promoting_the_production_model_again_changes_nothing(
+    store: Registry, folder: Path
+) -> None:
     promote(store, folder, "1")
     first = promote(store, folder, "2")
     assert promote(store, folder, "2") == first

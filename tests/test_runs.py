@@ -84,7 +84,9 @@ def test_the_manifest_is_written_after_the_data_and_before_the_marker(
         publish_one(local, path)
 
     monkeypatch.setattr(storage, "publish", publishing)
-    monkeypatch.setattr(storage, "write_text", lambda p, t: (order.append(Path(p).name), write_text(p, t)))
+    monkeypatch.setattr(
+        storage, "write_text", lambda p, t: (order.append(Path(p).name), write_text(p, t))
+    )
     run = publish(tmp_path, DAY)
     names = [name for name in dict.fromkeys(order)]
     assert names == [*DATA_FILES, "manifest.json", "latest_prediction.txt"]

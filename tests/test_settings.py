@@ -15,7 +15,11 @@ def test_the_environment_comes_before_the_env_file_and_that_before_the_default(
     (tmp_path / ".env").write_text("MODEL_NAME=from_file\nCV_FOLDS=7\nSOMETHING_ELSE=1\n")
     monkeypatch.setenv("MODEL_NAME", "from_environment")
     found = settings()
-    assert (found.model_name, found.cv_folds, found.model_alias) == ("from_environment", 7, "staging")
+    assert (found.model_name, found.cv_folds, found.model_alias) == (
+        "from_environment",
+        7,
+        "staging",
+    )
 
 
 def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:

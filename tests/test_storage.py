@@ -83,7 +83,9 @@ def test_a_local_run_imports_no_cloud_package(tmp_path: Path) -> None:
         f"storage.write_text({str(tmp_path / 'f')!r}, 'x'); storage.read_text({str(tmp_path / 'f')!r})\n"
         "sys.exit(any(name.startswith('google') for name in sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT / "src")})
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    )
     assert done.returncode == 0
 
 

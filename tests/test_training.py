@@ -55,7 +55,9 @@ def test_the_evaluation_model_does_not_know_the_test_months(split: cohort.Split)
 def test_the_served_model_learns_from_the_newest_months_with_the_rounds_found(
     trained: training.Trained, split: cohort.Split
 ) -> None:
-    assert trained.served.facts.rounds == trained.validation.rounds == trained.evaluated.facts.rounds
+    assert (
+        trained.served.facts.rounds == trained.validation.rounds == trained.evaluated.facts.rounds
+    )
     assert trained.evaluated.facts.fit_through == f"{split.fit_through:%Y-%m}"
     assert trained.served.facts.fit_through == "2014-12"
 
@@ -95,7 +97,9 @@ def test_the_saved_version_holds_all_that_scoring_and_judging_need(
     assert judged.probability(test).tolist() == trained.test_probability.tolist()
     assert test["default"].to_list() == split.test["default"].to_list()
     assert set(columns.NAMES) < set(pl.read_parquet(tmp_path / model.REFERENCE).columns)
-    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")]
+    assert not [
+        path for path in tmp_path.rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")
+    ]
 
 
 def test_no_borrower_can_be_found_by_id_in_a_version(

@@ -51,9 +51,10 @@ def write(intake: Intake, job: Job, folder: Path) -> dict[str, Any]:
     """
     sample = _Sample(job.run_date, SAMPLE_ROWS)
     counts = _Counts()
-    with ParquetSink(folder / PREDICTIONS, SCORES) as out, CsvSink(
-        folder / REJECTED, pl.Schema(SCHEMA)
-    ) as bad:
+    with (
+        ParquetSink(folder / PREDICTIONS, SCORES) as out,
+        CsvSink(folder / REJECTED, pl.Schema(SCHEMA)) as bad,
+    ):
         for block in intake:
             scored = scoring.score(block.records, job.model, job.version, job.reasons)
             out.write(scored)

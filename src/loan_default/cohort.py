@@ -112,7 +112,8 @@ def _first_test_month(finished: pl.DataFrame, months: list[date], share: float) 
         .sort(ISSUE_MONTH, descending=True)
     )
     enough = counts.filter(pl.col("len").cum_sum() / pl.col("len").sum() >= share)
-    return max(enough[ISSUE_MONTH].to_list()[0], months[1])
+    newest: date = enough[ISSUE_MONTH].to_list()[0]
+    return max(newest, months[1])
 
 
 def _require_both_classes(loans: pl.DataFrame, months: str) -> None:

@@ -89,8 +89,8 @@ def _ratio(ratio: Ratio) -> Callable[[pl.DataFrame], NDArray[np.float64]]:
     def compute(records: pl.DataFrame) -> NDArray[np.float64]:
         over, under = _numbers(records[ratio.over]), _numbers(records[ratio.under])
         missing = np.full(over.shape, np.nan)
-        quotient = np.divide(over, under, out=missing, where=under > 0)
-        return np.minimum(quotient, LARGEST)
+        quotient: NDArray[np.float64] = np.divide(over, under, out=missing, where=under > 0)
+        return quotient.clip(max=LARGEST)
 
     return compute
 

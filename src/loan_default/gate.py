@@ -31,9 +31,7 @@ def judge(
     return promotion.decide([*checks, check])
 
 
-def _against(
-    registry: Registry, champion: Version | None, challenger: Version, seed: int
-) -> Check:
+def _against(registry: Registry, champion: Version | None, challenger: Version, seed: int) -> Check:
     if champion is None:
         return promotion.champion_check(None, champion_version=None)
     if champion.number == challenger.number:
@@ -42,9 +40,7 @@ def _against(
     try:
         interval = _compare(registry, champion, challenger, seed)
     except InputError as error:
-        return promotion.champion_check(
-            None, champion_version=champion.number, why_not=str(error)
-        )
+        return promotion.champion_check(None, champion_version=champion.number, why_not=str(error))
     return promotion.champion_check(interval, champion_version=champion.number)
 
 

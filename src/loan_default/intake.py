@@ -111,7 +111,13 @@ def _stated(cells: pl.DataFrame) -> date | None:
 
 
 def _kind(column: str, reason: str) -> str:
-    for kind in ("is empty", "is not a number", "repeats the id", "is not a month", "known outcome"):
+    for kind in (
+        "is empty",
+        "is not a number",
+        "repeats the id",
+        "is not a month",
+        "known outcome",
+    ):
         if kind in reason:
             return f"{column} {kind.replace('known', 'is not a known')}"
     return f"{column} is outside its range"

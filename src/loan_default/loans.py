@@ -54,7 +54,9 @@ def month(text: str) -> date | None:
     return date(year, number, 1) if 1 <= number <= 12 and year >= 1 else None
 
 
-def require_core(path: str, columns: tuple[str, ...], more: tuple[tuple[str, ...], ...] = ()) -> None:
+def require_core(
+    path: str, columns: tuple[str, ...], more: tuple[tuple[str, ...], ...] = ()
+) -> None:
     """Refuse a table without the core columns; of each group in `more`, one column must be there."""
     missing = [name for name in CORE if name not in columns]
     missing += [" or ".join(group) for group in more if not set(group) & set(columns)]
@@ -113,7 +115,9 @@ def _values(cells: pl.DataFrame, run_month: date | None, labelled: bool) -> pl.D
 
 def _source(cells: pl.DataFrame, column: Column) -> pl.Series:
     if column.name not in cells.columns:
-        return _empty(column.name, pl.String if column.kind == "category" else pl.Float64, cells.height)
+        return _empty(
+            column.name, pl.String if column.kind == "category" else pl.Float64, cells.height
+        )
     series = cells[column.name]
     if column.kind == "number" and series.dtype.is_numeric():
         return series.cast(pl.Float64).fill_nan(None)
@@ -135,7 +139,9 @@ def _number(column: Column, source: pl.Series) -> pl.Series:
         return source
     if column.name == "emp_length":
         source = source.replace(EMPLOYMENT_YEARS)
-    plain = source.str.strip_suffix("months" if column.name == "term" else "%").str.strip_chars_end()
+    plain = source.str.strip_suffix(
+        "months" if column.name == "term" else "%"
+    ).str.strip_chars_end()
     number = plain.cast(pl.Float64, strict=False)
     return number.set(number.is_null() & source.is_not_null(), float("nan"))
 

@@ -34,7 +34,9 @@ def prepare(
     if not output_path.endswith((".parquet", ".csv")):
         raise InputError(f"cannot write {output_path}: name a .parquet or a .csv file")
     if PurePath(output_path).name == REJECTED:
-        raise InputError(f"cannot write {output_path}: {REJECTED} holds the bad rows; name another file")
+        raise InputError(
+            f"cannot write {output_path}: {REJECTED} holds the bad rows; name another file"
+        )
     rejected_path = str(PurePath(output_path).parent / REJECTED)
     if storage.is_remote(output_path):
         rejected_path = output_path.rsplit("/", 1)[0] + "/" + REJECTED
@@ -69,9 +71,10 @@ def _write(
 ) -> dict[str, int]:
     counts = {"rows_defaulted": 0, "rows_paid": 0, "rows_unfinished": 0}
     schema = pl.Schema(RECORDS | ({AS_OF: pl.String} if as_csv else {}))
-    with (CsvSink if as_csv else ParquetSink)(data, schema) as out, CsvSink(
-        bad, pl.Schema(SCHEMA)
-    ) as rejected:
+    with (
+        (CsvSink if as_csv else ParquetSink)(data, schema) as out,
+        CsvSink(bad, pl.Schema(SCHEMA)) as rejected,
+    ):
         for block in intake:
             records = block.records.select(RECORDS.names())
             if as_csv:

@@ -258,7 +258,9 @@ def _arrow(
 
 def _without_broken_text(cells: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
     texts = pl.col(pl.String)
-    broken = cells.select(pl.any_horizontal(texts.str.contains(REPLACEMENT, literal=True))).to_series()
+    broken = cells.select(
+        pl.any_horizontal(texts.str.contains(REPLACEMENT, literal=True))
+    ).to_series()
     broken = broken.fill_null(False)
     readable = cells.filter(~broken).select(
         name for name in cells.columns if not name.startswith(UNUSED)

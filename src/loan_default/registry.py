@@ -121,7 +121,9 @@ class Registry:
         with self._explained(f"the files of version {version.number} of {version.name} are gone"):
             uri = f"models:/{version.name}/{version.number}"
             root = self._mlflow.artifacts.download_artifacts(uri, dst_path=str(folder))
-            return Path(root) / self._mlflow.models.Model.load(root).flavors["python_function"]["data"]
+            return (
+                Path(root) / self._mlflow.models.Model.load(root).flavors["python_function"]["data"]
+            )
 
     def metrics(self, version: Version) -> dict[str, float]:
         """The metrics of the run that made the version."""

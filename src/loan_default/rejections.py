@@ -48,11 +48,12 @@ class SeenIds:
         if first.all():
             return parsed
         again = parsed.records.filter(~first).select(
-            "row", ID, pl.lit(ID).alias("column"), pl.lit("repeats the id of an earlier row").alias("reason")
+            "row",
+            ID,
+            pl.lit(ID).alias("column"),
+            pl.lit("repeats the id of an earlier row").alias("reason"),
         )
-        return Parsed(
-            parsed.records.filter(first), pl.concat([parsed.rejected, again]).sort("row")
-        )
+        return Parsed(parsed.records.filter(first), pl.concat([parsed.rejected, again]).sort("row"))
 
 
 def malformed(rows: list[tuple[int, str]]) -> pl.DataFrame:
@@ -62,9 +63,7 @@ def malformed(rows: list[tuple[int, str]]) -> pl.DataFrame:
     return pl.DataFrame([numbers, empty, empty, reasons], schema=SCHEMA)
 
 
-def explain(
-    faulty: pl.DataFrame, faults: dict[str, pl.Expr], cells: pl.DataFrame
-) -> pl.DataFrame:
+def explain(faulty: pl.DataFrame, faults: dict[str, pl.Expr], cells: pl.DataFrame) -> pl.DataFrame:
     """One rejection for each faulty row: the first column at fault, or the row itself where it is no loan."""
     raw = cells.filter(pl.col("row").is_in(faulty["row"].implode())).with_columns(
         _empty_but(cells, ID).alias("footer"), _empty_but(cells).alias("blank")
@@ -72,7 +71,10 @@ def explain(
     flags = faulty.select(**faults)
     rows = []
     for value, cell, flag in zip(
-        faulty.iter_rows(named=True), raw.iter_rows(named=True), flags.iter_rows(named=True), strict=True
+        faulty.iter_rows(named=True),
+        raw.iter_rows(named=True),
+        flags.iter_rows(named=True),
+        strict=True,
     ):
         rows.append((value["row"], value[ID], *_reason(value, cell, flag)))
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")

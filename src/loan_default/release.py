@@ -37,7 +37,9 @@ def with_history(decision: Decision, version: Version) -> Decision:
     when = version.tags.get(ROLLED_BACK)
     if not when:
         return decision
-    reason = f"version {version.number} was rolled back at {when}; it goes up again only with --force"
+    reason = (
+        f"version {version.number} was rolled back at {when}; it goes up again only with --force"
+    )
     check = Check("not_rolled_back", None, None, False, reason)
     return promotion.decide([*decision.checks, check])
 

@@ -19,9 +19,7 @@ def write(trained: Trained, params: dict[str, Any], folder: Path) -> None:
     (folder / "model_card.md").write_text(model_card(trained, params, quarters))
 
 
-def model_card(
-    trained: Trained, params: dict[str, Any], quarters: list[dict[str, Any]]
-) -> str:
+def model_card(trained: Trained, params: dict[str, Any], quarters: list[dict[str, Any]]) -> str:
     """The model card (Mitchell et al. 2019, Model cards for model reporting) in Markdown."""
     split, metrics = trained.split, trained.metrics
     rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in metrics.items())
@@ -51,7 +49,9 @@ def model_card(
 def _plots(trained: Trained, folder: Path) -> None:
     split, probability = trained.split, trained.test_probability
     default = split.test[DEFAULT].to_numpy()
-    months = f"{split.test.height:,} loans issued {split.test_from:%Y-%m} to {split.test_through:%Y-%m}"
+    months = (
+        f"{split.test.height:,} loans issued {split.test_from:%Y-%m} to {split.test_through:%Y-%m}"
+    )
     gains = trained.evaluated.booster.get_score(importance_type="total_gain")
     names = trained.evaluated.facts.features
     curves = trained.validation

@@ -44,7 +44,9 @@ class RunFiles:
         try:
             found = json.loads(storage.read_text(self.path(MANIFEST)))
         except ValueError:
-            raise InputError(f"{self.path(MANIFEST)} is not JSON: remove it and score again") from None
+            raise InputError(
+                f"{self.path(MANIFEST)} is not JSON: remove it and score again"
+            ) from None
         return dict(found)
 
     def complete_manifest(self) -> dict[str, Any]:

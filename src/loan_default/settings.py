@@ -68,7 +68,8 @@ class Settings(BaseSettings):
         0, description="Threads; 0 takes every core. The same count gives the same booster bytes"
     )
     test_share: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.2, description="Share of the matured loans, newest issue months, that the gate is judged on"
+        0.2,
+        description="Share of the matured loans, newest issue months, that the gate is judged on",
     )
     cv_folds: Annotated[int, Field(ge=2)] = Field(
         5, description="Folds for early stopping and for out-of-fold calibration"
@@ -126,7 +127,6 @@ class Settings(BaseSettings):
     drift_missing_threshold: Share = Field(
         0.1, description="Change of a column's missing share that counts as drift"
     )
-
 
     @property
     def threads(self) -> int:

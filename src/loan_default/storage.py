@@ -28,7 +28,9 @@ def is_remote(path: str) -> bool:
 
 def join(root: str, *parts: str) -> str:
     """`parts` below `root`, for local and remote roots alike."""
-    return "/".join([root.rstrip("/") or "/", *parts]) if is_remote(root) else str(Path(root, *parts))
+    return (
+        "/".join([root.rstrip("/") or "/", *parts]) if is_remote(root) else str(Path(root, *parts))
+    )
 
 
 def exists(path: str) -> bool:

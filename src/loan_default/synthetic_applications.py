@@ -1,5 +1,4 @@
-"""What is known when a generated loan is granted: the borrower, the credit file, the request, its
-price.
+"""What is known when a generated loan is granted: borrower, credit file, request and price.
 
 Shares and shapes follow LendingClub's loans of 2007 to 2018. One hidden number per borrower,
 `quality` (standard normal), ties the columns of the credit file together. Arrays are (rows,)

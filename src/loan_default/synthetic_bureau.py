@@ -1,6 +1,4 @@
-"""The columns of a generated credit file that the export gained over the years, and the co-
-applicant's.
-"""
+"""Generated credit files: the columns the export gained over the years, and the co-applicant's."""
 
 import numpy as np
 

@@ -1,5 +1,4 @@
-"""How a generated loan ends: its true default probability, its fate, and what is known of it
-afterwards.
+"""How a generated loan ends: its true default probability, its fate, what is known of it later.
 
 The fate is drawn first, from the true probability. What the export shows at the as-of month follows
 from the fate and from the month it shows in, so that matured loans default just as often as the
@@ -64,12 +63,15 @@ def default_probability(cells: Cells) -> Numbers:
 
 
 def draw_fate(rng: Rng, cells: Cells, probability: Numbers) -> Fate:
-    """Default or not, and after how many payments: defaults come early, half of the rest prepay."""
+    """Default or not, and after how many payments.
+
+    Defaults peak a third of the way through the term; about half of the other borrowers prepay.
+    """
     rows = len(probability)
     term = 36 + 24 * cells["term"].astype(np.intp)
     defaults = rng.random(rows) < probability
     # A loan that defaults is charged off before its term ends.
-    stops = np.floor((term - MONTHS_TO_CHARGE_OFF + 1) * _early(rng, rows))
+    stops = np.floor((term - MONTHS_TO_CHARGE_OFF + 1) * 0.999 * rng.beta(1.6, 2.4, rows))
     prepays = np.ceil(term * np.maximum(rng.random(rows), 0.02))
     ends = np.where(rng.random(rows) < 0.55, prepays, term)
     return Fate(defaults, np.where(defaults, stops, ends).astype(np.intp), term)
@@ -85,7 +87,7 @@ def afterwards(rng: Rng, cells: Cells, fate: Fate) -> Cells:
         {"loan_status": status}
         | money
         | _dates(rng, cells, status, paid)
-        | _scores(rng, cells, fate, status)
+        | _scores(rng, cells, status)
         | _hardship(rng, cells, status, money)
         | _settlement(rng, cells, status, paid, money)
     )
@@ -134,11 +136,6 @@ def _joint_or(name: str, cells: Cells) -> Numbers:
     if both is None:
         return cells[name]
     return np.where(np.isnan(both), cells[name], both)
-
-
-def _early(rng: Rng, rows: int) -> Numbers:
-    """In [0, 1), mostly in the first half: the lesser of two draws, slowed down at the start."""
-    return np.sqrt(np.minimum(rng.random(rows), rng.random(rows))) * 0.999
 
 
 def _status(rng: Rng, fate: Fate, elapsed: Places) -> Places:
@@ -212,7 +209,7 @@ def _dates(rng: Rng, cells: Cells, status: Places, paid: Places) -> Cells:
     }
 
 
-def _scores(rng: Rng, cells: Cells, fate: Fate, status: Places) -> Cells:
+def _scores(rng: Rng, cells: Cells, status: Places) -> Cells:
     rows = len(status)
     failing = (status != FULLY_PAID) & (status != CURRENT)
     good = cells["fico_range_low"] + 5 + 30 * rng.standard_normal(rows)

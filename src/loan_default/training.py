@@ -54,9 +54,7 @@ class Trained:
         test.write_parquet(folder / model.EVALUATION / model.TEST_ROWS)
 
 
-def train(
-    split: Split, settings: Settings, progress: fitting.Progress | None = None
-) -> Trained:
+def train(split: Split, settings: Settings, progress: fitting.Progress | None = None) -> Trained:
     """Fit, calibrate and test. Deterministic for the same split, settings and thread count.
 
     `metrics` holds `evaluation.metrics` of the test months and `training_time_seconds`.
@@ -118,5 +116,3 @@ def _reference(split: Split, out_of_fold: Vector, seed: int) -> pl.DataFrame:
     return _sample(
         newest.select(ISSUE_MONTH, DEFAULT, PROBABILITY, *columns.NAMES), REFERENCE_ROWS, seed
     )
-
-
