@@ -1,7 +1,7 @@
 """Make the example files from generated loans: data/batch_input.csv and data/sample_input.json.
 
-The first holds 100 applications in the raw layout, without any column that is known only afterwards; the
-second one of them as a typed record, the way MLflow's scoring protocol wants it.
+The first holds 100 applications in the raw layout, without any column that is known only
+afterwards; the second one of them as a typed record, the way MLflow's scoring protocol wants it.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 """Score a file of applications with a registered model.
 
 Writes predictions.parquet, sample.parquet, rejected.csv and manifest.json under
-ROOT/predictions/run_date=YYYY-MM-DD/ and then moves the marker latest_prediction.txt. A rerun of a date
-uses the version in its manifest and gives the same files, unless --rescore. The last line of stdout is a
-JSON object: run_date, the paths, model_version and the row counts.
+ROOT/predictions/run_date=YYYY-MM-DD/ and then moves the marker latest_prediction.txt. A rerun of a
+date uses the version in its manifest and gives the same files, unless --rescore. The last line of
+stdout is a JSON object: run_date, the paths, model_version and the row counts.
 """
 
 import argparse

@@ -1,9 +1,10 @@
-"""Compare a scoring run's sample with the model's reference through Evidently and say whether it drifts.
+"""Compare a scoring run's sample with the model's reference through Evidently and say whether it
+drifts.
 
 Without --run-date the run that the marker names is monitored. Writes drift_report.html and
-drift_report.json under ROOT/reports/run_date=YYYY-MM-DD/. The last line of stdout is a JSON object: drift
-(true, false, or null when there are too few rows to say), drift_share, drifted_columns (worst first), the
-report's paths and sampled_rows.
+drift_report.json under ROOT/reports/run_date=YYYY-MM-DD/. The last line of stdout is a JSON object:
+drift (true, false, or null when there are too few rows to say), drift_share, drifted_columns (worst
+first), the report's paths and sampled_rows.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Promote a model version through the gate, or roll the production model back by one.
 
-Refused is a result, not a failure: exit 0 with "promoted": false and the reasons. The last line of stdout
-is a JSON object: promoted, model_version, checks, reasons.
+Refused is a result, not a failure: exit 0 with "promoted": false and the reasons. The last line of
+stdout is a JSON object: promoted, model_version, checks, reasons.
 """
 
 import argparse

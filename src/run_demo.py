@@ -1,7 +1,7 @@
 """Run the whole pipeline once, in a throw-away folder, and say what came out.
 
-Learns from TRAIN_DATA_PATH when that is set, else from generated loans. Everything is written below a
-temporary folder that is kept, so that the reports can be looked at; delete it when you are done.
+Learns from TRAIN_DATA_PATH when that is set, else from generated loans. Everything is written below
+a temporary folder that is kept, so that the reports can be looked at; delete it when you are done.
 """
 
 import argparse

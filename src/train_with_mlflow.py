@@ -1,7 +1,8 @@
 """Learn from finished loans, judge the model, register it and point the candidate's alias at it.
 
 Reads a LendingClub export or a prepared file. The last line of stdout is a JSON object: run_id,
-model_name, model_version, alias, metrics, promotable, reasons and whether a new version was registered.
+model_name, model_version, alias, metrics, promotable, reasons and whether a new version was
+registered.
 """
 
 import argparse

@@ -1,4 +1,5 @@
-"""What the tests share: the loans to learn from and a tracking store with one trained model in it."""
+"""What the tests share: the loans to learn from and a tracking store with one trained model in
+it."""
 
 import json
 import os
@@ -105,7 +106,8 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database with its tables and nothing in them, to be copied: making one takes seconds."""
+    """An MLflow database with its tables and nothing in them, to be copied: making one takes
+    seconds."""
     from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
 
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
@@ -122,8 +124,8 @@ def workspace(tmp_path: Path, empty_store: Path) -> Workspace:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, export: Path) -> Workspace:
-    """A workspace with version 1 behind `staging`, learned from `export`. Not to be changed by a test:
-    give scripts an --output-path of your own."""
+    """A workspace with version 1 behind `staging`, learned from `export`. Not to be changed by a
+    test: give scripts an --output-path of your own."""
     folder = tmp_path_factory.mktemp("trained")
     shutil.copy(empty_store, folder / "mlflow.db")
     made = Workspace(folder)

@@ -9,8 +9,8 @@ from loan_default import columns
 
 
 def typed_loans(rows: int, seed: int = 0, months: int = 36) -> pl.DataFrame:
-    """`rows` finished 36-month loans issued over `months` months from 2012-01 on; `truth` is the default
-    probability that their outcome was drawn from."""
+    """`rows` finished 36-month loans issued over `months` months from 2012-01 on; `truth` is the
+    default probability that their outcome was drawn from."""
     draw = np.random.default_rng(seed)
     frame = {
         "id": [f"loan-{seed}-{row}" for row in range(rows)],

@@ -1,5 +1,5 @@
-"""What a user gets for bad input, from the real command line: one clear line, the right exit code, nothing
-half-written."""
+"""What a user gets for bad input, from the real command line: one clear line, the right exit code,
+nothing half-written."""
 
 import gzip
 import json

@@ -1,5 +1,5 @@
-"""Every script in order through its real command line: on generated loans always, on the real ones where
-they are; and a batch killed at random moments."""
+"""Every script in order through its real command line: on generated loans always, on the real ones
+where they are; and a batch killed at random moments."""
 
 import json
 import random
@@ -140,7 +140,8 @@ def test_a_batch_killed_at_any_moment_never_leaves_a_wrong_marker(
     trained.run("batch_predict", *arguments, "--run-date", "2026-01-01")
     whole = time.monotonic() - started
     for number in range(KILLS):
-        # Most of a run is imports and the fetching of the model; two thirds of the kills hit what follows.
+        # Most of a run is imports and the fetching of the model; two thirds of the kills hit what
+        # follows.
         moment = moments.uniform(0, whole) if number % 3 == 0 else moments.uniform(0.6, 1) * whole
         day = f"2026-01-{2 + number // 2:02d}"
         killed = subprocess.Popen(

@@ -310,6 +310,22 @@ def test_a_damaged_parquet_file_is_refused(save, damage):
     assert "is damaged (Parquet" in message and message.endswith("fetch it again")
 
 
+def test_a_lost_connection_is_no_damage_to_the_file():
+    class Remote(io.BytesIO):
+        lost = False
+
+        def read(self, size: int | None = -1) -> bytes:
+            if self.lost:
+                raise ConnectionResetError("connection lost")
+            return super().read(size)
+
+    stream = Remote(parquet({"id": [f"{n}" for n in range(1000)]}))
+    table = reading._parquet("gs://bucket/loans.parquet", stream, {"id"})
+    stream.lost = True
+    with pytest.raises(ConnectionResetError):
+        list(table.blocks)
+
+
 def test_lists_and_bytes_are_no_cells(save):
     odd = parquet({"id": [b"1"], "amount": [[1.0]], "note": ["x"]})
     message = refusal(save(odd))

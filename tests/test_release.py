@@ -48,7 +48,8 @@ def register(store: Registry, trained: training.Trained, folder: Path) -> Versio
 
 @pytest.fixture(scope="module")
 def three_versions(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
-    """Version 1 and 2 learned from the same loans, version 3 from loans whose outcomes are noise."""
+    """Version 1 and 2 learned from the same loans, version 3 from loans whose outcomes are
+    noise."""
     folder = tmp_path_factory.mktemp("three")
     shutil.copy(empty_store, folder / "mlflow.db")
     store = Registry(config(folder))

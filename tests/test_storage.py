@@ -80,7 +80,8 @@ def test_join() -> None:
 def test_a_local_run_imports_no_cloud_package(tmp_path: Path) -> None:
     code = (
         "import sys; from loan_default import storage\n"
-        f"storage.write_text({str(tmp_path / 'f')!r}, 'x'); storage.read_text({str(tmp_path / 'f')!r})\n"
+        f"storage.write_text({str(tmp_path / 'f')!r}, 'x')\n"
+        f"storage.read_text({str(tmp_path / 'f')!r})\n"
         "sys.exit(any(name.startswith('google') for name in sys.modules))"
     )
     done = subprocess.run(

@@ -21,13 +21,13 @@ from loan_default.tables import CsvSink, ParquetSink
 
 SAMPLE_ROWS = 100_000
 SCORES = pl.Schema(
-    {
-        ID: pl.String,
-        PROBABILITY: pl.Float64,
-        scoring.PREDICTION: pl.Int8,
-        scoring.REASONS: pl.List(pl.String),
-        scoring.VERSION: pl.String,
-    }
+    [
+        (ID, pl.String()),
+        (PROBABILITY, pl.Float64()),
+        (scoring.PREDICTION, pl.Int8()),
+        (scoring.REASONS, pl.List(pl.String)),
+        (scoring.VERSION, pl.String()),
+    ]
 )
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """What to score with: the model, its version's number, which rows get reasons, the run's date."""
+    """What to score with: model, version number, which rows get reasons, run date."""
 
     model: Model
     version: str
@@ -46,8 +46,8 @@ class Job:
 def write(intake: Intake, job: Job, folder: Path) -> dict[str, Any]:
     """Score every block of `intake` into the data files of a run in `folder`.
 
-    Returns the manifest's counts: rows, decisions, score summary and, by column, missing, unknown and
-    rejected cells over all rows.
+    Returns the manifest's counts: rows, decisions, score summary and, by column, missing, unknown
+    and rejected cells over all rows.
     """
     sample = _Sample(job.run_date, SAMPLE_ROWS)
     counts = _Counts()

@@ -1,7 +1,8 @@
 """What every script shares: parse, run, print one JSON line, and turn failures into exit codes.
 
-Logs and progress go to stderr; stdout carries one line, the result as a JSON object. Exit 0 done, 2 bad
-input or usage, 1 anything else; a failure that the user can mend is one line on stderr, without traceback.
+Logs and progress go to stderr; stdout carries one line, the result as a JSON object. Exit 0 done, 2
+bad input or usage, 1 anything else; a failure that the user can mend is one line on stderr, without
+traceback.
 """
 
 import argparse
@@ -48,7 +49,8 @@ def _date(iso: str, wanted: str, text: str) -> date:
 
 @contextlib.contextmanager
 def progress(what: str, total: int | None) -> Iterator[Callable[[int], None] | None]:
-    """A progress bar on stderr where that is a terminal: yields what sets how much is done, else None."""
+    """A progress bar on stderr where that is a terminal: yields what sets how much is done, else
+    None."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -61,7 +63,7 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None] | N
 
 
 def run(arguments: argparse.ArgumentParser, job: Job, argv: Sequence[str] | None = None) -> int:
-    """Parse `argv`, run `job`, print its result as the last line of stdout and return the exit code."""
+    """Parse `argv`, run `job`, print its result to stdout; returns the exit code."""
     parsed = arguments.parse_args(argv)
     try:
         _start_logging()

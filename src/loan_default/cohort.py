@@ -1,7 +1,7 @@
 """Which finished loans may teach, and which may judge: matured cohorts, split by issue month.
 
-A loan that is still running has no outcome, and the ones that ended early are not like the rest: charged
-off or prepaid. Only loans whose whole term lies before the as-of month are used.
+A loan that is still running has no outcome, and the ones that ended early are not like the rest:
+charged off or prepaid. Only loans whose whole term lies before the as-of month are used.
 """
 
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from loan_default.errors import InputError
 class Split:
     """Matured, labelled loans by issue month.
 
-    `earlier` comes before the first test month, `test` holds the newest complete months, `matured` is
-    everything, later incomplete months too. `complete` flags, row by row of `matured`, the issue months in
-    which every term on offer has matured.
+    `earlier` comes before the first test month, `test` holds the newest complete months, `matured`
+    is everything, later incomplete months too. `complete` flags, row by row of `matured`, the issue
+    months in which every term on offer has matured.
     """
 
     earlier: pl.DataFrame
@@ -43,8 +43,8 @@ def matured(loans: pl.DataFrame, as_of: date) -> pl.DataFrame:
     kept = loans.filter(_matures(pl.col("term")) <= as_of, pl.col(DEFAULT).is_not_null())
     if kept.is_empty():
         raise InputError(
-            f"no loan has matured by {as_of:%Y-%m} (issue month + term): give older loans, or the month "
-            "through which their payments are known with --as-of"
+            f"no loan has matured by {as_of:%Y-%m} (issue month + term): give older loans, or the "
+            "month through which their payments are known with --as-of"
         )
     return kept
 
@@ -62,7 +62,7 @@ def complete_months(loans: pl.DataFrame, as_of: date) -> list[date]:
 def split(
     loans: pl.DataFrame, as_of: date, test_share: float, test_from: date | None = None
 ) -> Split:
-    """Split by issue month: the newest complete months that hold `test_share` of the loans are the test.
+    """Split by issue month: the newest complete months with `test_share` of the loans are the test.
 
     Args:
         loans: typed records with `issue_month`, `term` and `default` (null while running).
@@ -102,8 +102,8 @@ def _latest(loans: pl.DataFrame) -> date:
 def _first_test_month(finished: pl.DataFrame, months: list[date], share: float) -> date:
     if len(months) < 2:
         raise InputError(
-            "fewer than two issue months have matured for every term on offer: there is no month left to "
-            "test on; give older loans"
+            "fewer than two issue months have matured for every term on offer: there is no month "
+            "left to test on; give older loans"
         )
     counts = (
         finished.filter(pl.col(ISSUE_MONTH).is_in(months))

@@ -1,7 +1,7 @@
 """Typed records to the float32 matrix that the booster reads: one code path for 1 row and for many.
 
-Trees need no logarithms and no scaling, so a client sends dollars and the model sees dollars. Missing
-values stay missing (NaN), unordered categories are XGBoost's native ones.
+Trees need no logarithms and no scaling, so a client sends dollars and the model sees dollars.
+Missing values stay missing (NaN), unordered categories are XGBoost's native ones.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -21,7 +21,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """`margins` (n,): out-of-fold log-odds after `rounds`; the mean log loss by round of both sides."""
+    """Out-of-fold log-odds `margins` (n,) after `rounds`, and the mean log loss by round."""
 
     rounds: int
     margins: Vector
@@ -67,11 +67,11 @@ def cross_validate(
     rarest = int(min(default.sum(), len(default) - default.sum()))
     if rarest < settings.cv_folds:
         raise InputError(
-            f"only {rarest} matured loans have one of the two outcomes: at least {settings.cv_folds} are "
-            "needed (CV_FOLDS); give more loans"
+            f"only {rarest} matured loans have one of the two outcomes: at least "
+            f"{settings.cv_folds} are needed (CV_FOLDS); give more loans"
         )
     folds = _Folds(_fold_rows(default, settings), progress)
-    history = xgb.cv(
+    history: Any = xgb.cv(
         parameters(settings),
         dmatrix(matrix, features.NAMES, default, settings.threads),
         num_boost_round=rounds or settings.xgb_max_rounds,
@@ -130,8 +130,8 @@ def assemble(
     fit_through: str,
     settings: Settings,
 ) -> tuple[Model, Vector]:
-    """The model fitted on all n rows, calibrated on those in complete months, and its (n,) out-of-fold
-    default probabilities."""
+    """The model fitted on all n rows, calibrated on those in complete months, and its (n,)
+    out-of-fold default probabilities."""
     calibration = calibrate(validation.margins[complete], default[complete])
     probability = calibration.probability(validation.margins)
     facts = Facts(

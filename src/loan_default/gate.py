@@ -56,8 +56,9 @@ def _compare(registry: Registry, champion: Version, challenger: Version, seed: i
         )
         models = [model.load(path) for path in (of_champion, of_challenger)]
         test = _unseen(pl.read_parquet(of_challenger / model.TEST_ROWS), models)
-    scores = [judged.probability(test) for judged in models]
-    return evaluation.paired_auc_difference(test[DEFAULT].to_numpy(), *scores, seed=seed)
+    champions, challengers = (judged.probability(test) for judged in models)
+    default = test[DEFAULT].to_numpy()
+    return evaluation.paired_auc_difference(default, champions, challengers, seed=seed)
 
 
 def _unseen(test: pl.DataFrame, models: list[model.Model]) -> pl.DataFrame:
@@ -65,8 +66,8 @@ def _unseen(test: pl.DataFrame, models: list[model.Model]) -> pl.DataFrame:
     unseen = test.filter(pl.col(ISSUE_MONTH) > seen_through)
     if unseen[DEFAULT].n_unique() < 2:
         raise InputError(
-            f"the test months hold no loans of both outcomes issued after {seen_through:%Y-%m}, the last "
-            "month that both models have learned from"
+            f"the test months hold no loans of both outcomes issued after {seen_through:%Y-%m}, "
+            "the last month that both models have learned from"
         )
     return unseen
 

@@ -18,7 +18,8 @@ _LABEL_SOURCES = ((DEFAULT, STATUS), (ISSUE_MONTH, RAW_SOURCE[ISSUE_MONTH]))
 
 
 class Intake:
-    """One pass over a file. After it, `rows_in` and `rejected` (by column and reason) tell what came in.
+    """One pass over a file. After it, `rows_in` and `rejected` (by column and reason) tell what
+    came in.
 
     `as_of` is the month through which payments are known, where the file says so.
     """
@@ -53,7 +54,8 @@ class Intake:
         return self.rejected.total()
 
     def refuse_too_many_rejected(self, limit: float) -> None:
-        """Raise InputError where more than the share `limit` of the rows that look like loans is bad."""
+        """Raise InputError where more than the share `limit` of the rows that look like loans is
+        bad."""
         loans = Counter({k: n for k, n in self.rejected.items() if k not in NOT_LOANS})
         rows = self.rows_in - self.rejected.total() + loans.total()
         if rows and loans.total() / rows > limit:
@@ -85,8 +87,8 @@ def open_loans(
 ) -> Iterator[Intake]:
     """Open applications or, with `labelled`, loans with an outcome, raw or typed.
 
-    Raises InputError: no such file, no core column, or a prepared file that holds what is only known after
-    the loan was granted.
+    Raises InputError: no such file, no core column, or a prepared file that holds what is only
+    known after the loan was granted.
     """
     wanted = (*SOURCES, *AS_OF_SOURCES, AS_OF) if labelled else SOURCES
     with open_table(path, wanted) as table:
@@ -100,8 +102,8 @@ def _refuse_known_afterwards(path: str, columns: tuple[str, ...]) -> None:
     leaks = [name for name in columns if name in KNOWN_AFTERWARDS and name != STATUS]
     if leaks:
         raise InputError(
-            f"{path} holds columns that are known only after the loan was granted: {', '.join(leaks)}; "
-            "remove them, a model must not see them"
+            f"{path} holds columns that are known only after the loan was granted: "
+            f"{', '.join(leaks)}; remove them, a model must not see them"
         )
 
 

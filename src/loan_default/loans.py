@@ -1,4 +1,5 @@
-"""Cells to typed application records, in one place for every source; bad rows set aside with a reason.
+"""Cells to typed application records, in one place for every source; bad rows set aside with a
+reason.
 
 The raw export, `data/batch_input.csv`, a prepared file and a JSON request all pass through `parse`.
 """
@@ -43,7 +44,8 @@ _LEAST_ROWS_TO_JUDGE_SCALE = 20
 
 
 def month(text: str) -> date | None:
-    """The first day of the month that `text` names: `Dec-2010`, `2010-12` or `2010-12-31`; else None."""
+    """The first day of the month that `text` names: `Dec-2010`, `2010-12` or `2010-12-31`; else
+    None."""
     text = text.strip()
     if named := re.fullmatch(r"([A-Za-z]{3})-(\d{4})", text):
         number, year = _MONTHS.get(named[1].lower(), 0), int(named[2])
@@ -57,22 +59,22 @@ def month(text: str) -> date | None:
 def require_core(
     path: str, columns: tuple[str, ...], more: tuple[tuple[str, ...], ...] = ()
 ) -> None:
-    """Refuse a table without the core columns; of each group in `more`, one column must be there."""
+    """Refuse a table without the core columns or without any column of a group in `more`."""
     missing = [name for name in CORE if name not in columns]
     missing += [" or ".join(group) for group in more if not set(group) & set(columns)]
     if missing:
         raise InputError(
-            f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(columns[:8]) or 'none'}"
-            f"{', …' if len(columns) > 8 else ''}"
+            f"{path} lacks the columns {', '.join(missing)}; it has "
+            f"{', '.join(columns[:8]) or 'none'}{', …' if len(columns) > 8 else ''}"
         )
 
 
 def parse(cells: pl.DataFrame, run_month: date | None = None, labelled: bool = False) -> Parsed:
     """Typed records from cells that are text or numbers already.
 
-    `cells` has a column `row` and any of `SOURCES`, in any order. The credit history runs to the issue
-    month or, where a row has none, to `run_month`. With `labelled`, a row needs an issue month and a known
-    `loan_status` (or `default`), else it is rejected.
+    `cells` has a column `row` and any of `SOURCES`, in any order. The credit history runs to the
+    issue month or, where a row has none, to `run_month`. With `labelled`, a row needs an issue
+    month and a known `loan_status` (or `default`), else it is rejected.
 
     Raises InputError where a dollar column holds logarithms.
     """
@@ -183,7 +185,7 @@ def _labels(cells: pl.DataFrame) -> pl.Series:
 
 
 def _credit_history(issued: pl.Series, source: pl.Series, run_month: date | None) -> pl.Series:
-    """Months from the earliest credit line to the issue month; NaN where the text names no month."""
+    """Months from the earliest credit line to the issue month; NaN for a text like no month."""
     until = issued.fill_null(run_month) if run_month else issued
     opened = _months(source)
     months = (until.dt.year().cast(pl.Int32) - opened.dt.year()) * 12 + (
@@ -204,13 +206,14 @@ def _refuse_log_scale(values: pl.DataFrame) -> None:
         if isinstance(median, float) and isinstance(largest, float):
             if 1 < median and largest < _LOG_SCALE:
                 raise InputError(
-                    f"{column.name} looks log-transformed (median {median:.1f}, largest {largest:.1f}): "
-                    f"give plain {column.unit}; the model does its own transformations"
+                    f"{column.name} looks log-transformed (median {median:.1f}, "
+                    f"largest {largest:.1f}): give plain {column.unit}; the model does its own "
+                    "transformations"
                 )
 
 
 def _faults(values: pl.DataFrame, labelled: bool) -> dict[str, pl.Expr]:
-    """By column, whether a row breaks the contract there; NaN compares false, so it is outside too."""
+    """By column, whether a row breaks the contract there. NaN, which no range holds, does."""
     faults = {}
     for column in RECORD:
         value = pl.col(column.name)

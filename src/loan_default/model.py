@@ -51,8 +51,9 @@ class Calibration:
 class Facts:
     """What a model's JSON file holds beside the booster.
 
-    `levels` are the categories in the order of their codes, `threshold` the least default probability
-    that is declined, `fit_through` the last issue month that was learned from, as YYYY-MM.
+    `levels` are the categories in the order of their codes, `threshold` the least default
+    probability that is declined, `fit_through` the last issue month that was learned from, as
+    YYYY-MM.
     """
 
     features: tuple[str, ...]
@@ -112,13 +113,13 @@ class Model:
         if not len(difference) or not difference.max() <= SELF_CHECK_TOLERANCE:
             largest = difference.max() if len(difference) else float("nan")
             raise InputError(
-                f"the model does not reproduce its stored scores (largest difference {largest:.2g}): "
+                f"the model does not reproduce its stored scores (off by {largest:.2g}): "
                 "its files and this version of the code do not fit; train it anew"
             )
 
 
 def load(folder: Path, threads: int = 0) -> Model:
-    """The model that `save` wrote into `folder`. Raises InputError where its files are not usable."""
+    """The model that `save` wrote into `folder`; InputError where its files do not serve."""
     try:
         raw = json.loads((folder / FACTS).read_text())
         booster_bytes = (folder / BOOSTER).read_bytes()
@@ -129,7 +130,8 @@ def load(folder: Path, threads: int = 0) -> Model:
     if facts.format != FORMAT or unknown:
         raise InputError(
             f"the model in {folder} was made by another version of this code "
-            f"(format {facts.format}, unknown features: {', '.join(unknown) or 'none'}): train it anew"
+            f"(format {facts.format}, unknown features: {', '.join(unknown) or 'none'}): "
+            "train it anew"
         )
     return Model(booster_bytes, facts, threads)
 
@@ -140,7 +142,7 @@ def dmatrix(
     default: NDArray[Any] | None = None,
     threads: int = 0,
 ) -> "xgb.DMatrix":
-    """A feature matrix (n, k) and, for training, its outcomes (n,) of 0 and 1, in XGBoost's own form."""
+    """Features (n, k) and, for training, outcomes (n,) of 0 and 1, in XGBoost's own form."""
     import xgboost as xgb
 
     return xgb.DMatrix(

@@ -1,4 +1,4 @@
-"""The prepared file: typed records with issue month and outcome, and the as-of month that they rest on."""
+"""The prepared file: typed records with issue month and outcome, and their as-of month."""
 
 import logging
 from datetime import date
@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 def prepare(
     input_path: str, output_path: str, as_of: date | None, max_rejected_share: float
 ) -> dict[str, Any]:
-    """Write the typed records of an export to `output_path` and its bad rows to rejected.csv beside it.
+    """Write the typed records of an export to `output_path` and its bad rows to rejected.csv beside
+    it.
 
     A Parquet file keeps the as-of month in its metadata; a CSV, which has none, in a column. Raises
     InputError where the input or the output path is not usable; then neither file is touched.

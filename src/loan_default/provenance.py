@@ -1,4 +1,4 @@
-"""Where a model comes from: the data's digest, the commit, the settings; one fingerprint of them all."""
+"""Where a model comes from: data, commit, settings, and one fingerprint of them all."""
 
 import hashlib
 import json
@@ -40,9 +40,11 @@ def training_settings(settings: Settings) -> dict[str, Any]:
 
 
 def data_digest(split: Split) -> str:
-    """SHA-256 of what training reads: the matured loans, whatever their order, and the first test month.
+    """SHA-256 of what training reads: the matured loans, whatever their order, and the first test
+    month.
 
-    Loans that are still running are left out: a newer export with nothing newly matured is the same data.
+    Loans that are still running are left out: a newer export with nothing newly matured is the same
+    data.
     """
     digest = hashlib.sha256(f"{split.test_from:%Y-%m} {split.test_through:%Y-%m}".encode())
     table = split.matured.select(ID, ISSUE_MONTH, DEFAULT, *NAMES).sort(ID).rechunk().to_arrow()

@@ -1,4 +1,5 @@
-"""What `mlflow.pyfunc.load_model` loads: the model behind MLflow's predict signature, without MLflow."""
+"""What `mlflow.pyfunc.load_model` loads: the model behind MLflow's predict signature, without
+MLflow."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,8 @@ class Predictor:
     ) -> "NDArray[np.int64] | pd.DataFrame":
         """Decisions (n,), 1 declined; with `{"return": "full"}` a table of n rows.
 
-        The table holds default_probability, prediction, threshold and reasons. Raises InputError that names
-        the column where a row breaks the data contract.
+        The table holds default_probability, prediction, threshold and reasons. Raises InputError
+        that names the column where a row breaks the data contract.
         """
         records = _records(model_input)
         full = (params or {}).get("return", DECISION) == FULL

@@ -14,9 +14,10 @@ def quality(manifest: Mapping[str, Any], reference: pl.DataFrame) -> dict[str, A
         reference: the model's reference sample, whose missing shares are put beside the run's.
 
     Returns:
-        `rejected_share` in [0, 1] of the rows, `rejected_by_reason`, and by column the shares in [0, 1]
-        `missing`, `missing_reference` and `unknown` (a category that the model does not know) of the scored
-        rows, and the count `rejected` of rows refused for it. Columns without any of these are left out.
+        `rejected_share` in [0, 1] of the rows, `rejected_by_reason`, and by column the shares in
+        [0, 1] `missing`, `missing_reference` and `unknown` (a category that the model does not
+        know) of the scored rows, and the count `rejected` of rows refused for it. Columns without
+        any of these are left out.
     """
     scored = manifest["rows_scored"]
     columns = {

@@ -1,7 +1,8 @@
-"""Bytes to blocks of cells: CSV, gzipped CSV and Parquet, told apart by content, streamed, nothing lost.
+"""Bytes to blocks of cells: CSV, gzipped CSV and Parquet, told apart by content, streamed, nothing
+lost.
 
-A CSV's cells stay text; `loans` gives them meaning. What cannot be a row (a wrong number of fields, bytes
-that are not UTF-8, a blank line) is handed on with its number and the reason.
+A CSV's cells stay text; `loans` gives them meaning. What cannot be a row (a wrong number of fields,
+bytes that are not UTF-8, a blank line) is handed on with its number and the reason.
 """
 
 import csv
@@ -34,7 +35,7 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 @dataclass(frozen=True)
 class Block:
-    """Consecutive rows. `cells` has a column `row`, the row's number in the file from 1, header apart."""
+    """Consecutive rows; `row` in `cells` is a row's number in the file, from 1, header apart."""
 
     cells: pl.DataFrame
     malformed: list[tuple[int, str]]
@@ -52,7 +53,8 @@ class Table:
 
 @contextmanager
 def open_table(path: str, wanted: Iterable[str]) -> Iterator[Table]:
-    """Open `path` for one pass over its blocks, which hold those of the `wanted` columns that exist.
+    """Open `path` for one pass over its blocks, which hold those of the `wanted` columns that
+    exist.
 
     Raises InputError, also while the blocks are read, where the file is not what it should be.
     """
@@ -84,7 +86,8 @@ def _explained(path: str) -> Iterator[None]:
 
 @contextmanager
 def _parquet_explained(path: str) -> Iterator[None]:
-    # pyarrow reports some damage as a plain OSError; its subclasses come from the disk or the network.
+    # pyarrow reports some damage as a plain OSError; its subclasses come from the disk or the
+    # network.
     try:
         yield
     except (OSError, pa.ArrowException) as error:
@@ -145,8 +148,8 @@ def _header(path: str, line: bytes) -> tuple[str, ...]:
         names = tuple(name.strip() for name in next(csv.reader([text]), []))
     except csv.Error:
         raise InputError(
-            f"{path} does not start with a CSV header: end its lines with LF or CRLF, and name each "
-            f"column in less than {csv.field_size_limit():,} characters"
+            f"{path} does not start with a CSV header: end its lines with LF or CRLF, and name "
+            f"each column in less than {csv.field_size_limit():,} characters"
         ) from None
     _refuse_repeated(path, names)
     return names

@@ -49,7 +49,8 @@ class Run:
 class Registry:
     """MLflow at `settings.mlflow_tracking_uri`.
 
-    Every method raises ServiceError where MLflow does not answer and InputError where it has no such thing.
+    Every method raises ServiceError where MLflow does not answer and InputError where it has no
+    such thing.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -121,9 +122,8 @@ class Registry:
         with self._explained(f"the files of version {version.number} of {version.name} are gone"):
             uri = f"models:/{version.name}/{version.number}"
             root = self._mlflow.artifacts.download_artifacts(uri, dst_path=str(folder))
-            return (
-                Path(root) / self._mlflow.models.Model.load(root).flavors["python_function"]["data"]
-            )
+            flavor = self._mlflow.models.Model.load(root).flavors["python_function"]
+            return Path(root, str(flavor["data"]))
 
     def metrics(self, version: Version) -> dict[str, float]:
         """The metrics of the run that made the version."""
@@ -173,7 +173,8 @@ class Registry:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             source = resolve_dataset_source(path)
-        data = MetaDataset(source, name=Path(path).name[:500], digest=digest[:32])
+        # Typed as abstract, used as it is in MLflow's own documentation.
+        data = MetaDataset(source, name=Path(path).name[:500], digest=digest[:32])  # type: ignore[abstract]
         self._mlflow.log_input(data, context=context)
 
     def register(

@@ -18,7 +18,8 @@ NOT_LOANS = (BLANK_LINE, FOOTER)
 
 @dataclass(frozen=True)
 class Parsed:
-    """`records`: row, id, issue_month, default (training only) and the record's columns, all of them.
+    """`records`: row, id, issue_month, default (training only) and the record's columns, all of
+    them.
 
     `rejected`: row, id, column (null where the whole row is at fault) and reason.
     """
@@ -64,7 +65,8 @@ def malformed(rows: list[tuple[int, str]]) -> pl.DataFrame:
 
 
 def explain(faulty: pl.DataFrame, faults: dict[str, pl.Expr], cells: pl.DataFrame) -> pl.DataFrame:
-    """One rejection for each faulty row: the first column at fault, or the row itself where it is no loan."""
+    """One rejection for each faulty row: the first column at fault, or the row itself where it is
+    no loan."""
     raw = cells.filter(pl.col("row").is_in(faulty["row"].implode())).with_columns(
         _empty_but(cells, ID).alias("footer"), _empty_but(cells).alias("blank")
     )

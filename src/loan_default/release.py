@@ -1,4 +1,5 @@
-"""Move the production alias, forward and back, and leave a trail: tags first, aliases next, event last.
+"""Move the production alias, forward and back, and leave a trail: tags first, aliases next, event
+last.
 
 Each step can be repeated: a promotion that was cut off is completed by running it again.
 """
@@ -21,7 +22,7 @@ EVENT = "promotion_event"
 
 @dataclass(frozen=True)
 class Order:
-    """Who wants what moved, and why. `root` is where promotions/ lies; `forced` skipped the gate."""
+    """Who wants what moved, and why; `root` holds promotions/, `forced` skipped the gate."""
 
     from_alias: str
     to_alias: str
@@ -64,8 +65,8 @@ def promote(registry: Registry, version: Version, decision: Decision, order: Ord
 def roll_back(registry: Registry, name: str, order: Order) -> tuple[Version, str]:
     """Make the model that production replaced the production model again; returns it and the event.
 
-    The way back is read from the production version's own tags, so that a rollback that was cut off and
-    is repeated does not go back twice.
+    The way back is read from the production version's own tags, so that a rollback that was cut off
+    and is repeated does not go back twice.
     """
     bad = registry.aliased(name, order.to_alias)
     number = bad.tags.get(REPLACED)

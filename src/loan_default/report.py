@@ -10,7 +10,8 @@ from loan_default.training import Trained
 
 
 def write(trained: Trained, params: dict[str, Any], folder: Path) -> None:
-    """Write `plots/*.png`, `params.json`, `metrics_by_quarter.json` and `model_card.md` into `folder`."""
+    """Write `plots/*.png`, `params.json`, `metrics_by_quarter.json` and `model_card.md` into
+    `folder`."""
     (folder / "plots").mkdir(parents=True, exist_ok=True)
     _plots(trained, folder / "plots")
     (folder / "params.json").write_text(json.dumps(params, indent=1, sort_keys=True) + "\n")
@@ -24,8 +25,9 @@ def model_card(trained: Trained, params: dict[str, Any], quarters: list[dict[str
     split, metrics = trained.split, trained.metrics
     rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in metrics.items())
     by_quarter = "\n".join(
-        f"| {q['quarter']} | {q['count']} | {q['default_rate']:.3f} | {q['mean_probability']:.3f} | "
-        f"{'one class' if q['AUC'] is None else format(q['AUC'], '.3f')} |"
+        f"| {q['quarter']} | {q['count']} | {q['default_rate']:.3f} "
+        f"| {q['mean_probability']:.3f} "
+        f"| {'one class' if q['AUC'] is None else format(q['AUC'], '.3f')} |"
         for q in quarters
     )
     return _CARD.format(
@@ -52,7 +54,7 @@ def _plots(trained: Trained, folder: Path) -> None:
     months = (
         f"{split.test.height:,} loans issued {split.test_from:%Y-%m} to {split.test_through:%Y-%m}"
     )
-    gains = trained.evaluated.booster.get_score(importance_type="total_gain")
+    gains: Any = trained.evaluated.booster.get_score(importance_type="total_gain")
     names = trained.evaluated.facts.features
     curves = trained.validation
     figures = {
@@ -63,7 +65,7 @@ def _plots(trained: Trained, folder: Path) -> None:
             default, probability, trained.evaluated.facts.threshold, months
         ),
         "feature_importance": plots.feature_importance(
-            names, [gains.get(name, 0.0) for name in names], "evaluation model"
+            names, [float(gains.get(name, 0.0)) for name in names], "evaluation model"
         ),
         "loss_curves": plots.loss_curves(
             curves.train_loss, curves.validation_loss, curves.rounds, "mean over the folds"
@@ -85,15 +87,16 @@ def _quarters(trained: Trained) -> list[dict[str, Any]]:
 
 _CARD = """# Model card: probability of loan default
 
-**Use**: ranks applications for instalment loans by the probability that the borrower defaults before the
-term ends, and declines those at or above the threshold. Made for the kind of loan it learned from; not for
-other products, and not the only ground for a decision.
+**Use**: ranks applications for instalment loans by the probability that the borrower defaults
+before the term ends, and declines those at or above the threshold. Made for the kind of loan it
+learned from; not for other products, and not the only ground for a decision.
 
 **Served model**: XGBoost, {rounds} rounds, learned from {served_rows} matured loans issued through
 {served_through}, calibrated out of fold (Platt scaling). Threshold {threshold:.4f} ({strategy}).
 
-**Evaluation model**: the same recipe on the {earlier_rows} matured loans issued through {fit_through}, tested
-on {test_rows} loans that it never saw, issued {test_from} to {test_through}. All figures below are its own.
+**Evaluation model**: the same recipe on the {earlier_rows} matured loans issued through
+{fit_through}, tested on {test_rows} loans that it never saw, issued {test_from} to {test_through}.
+All figures below are its own.
 
 | metric | on the test months |
 |---|---|
@@ -103,18 +106,21 @@ on {test_rows} loans that it never saw, issued {test_from} to {test_through}. Al
 |---|---|---|---|---|
 {quarters}
 
-## How to read the AUC
-Application data carries limited information about the future. On LendingClub's loans of 2007 to 2011, honest
-out-of-time AUC lies near 0.70, so the default gate `PROMOTION_AUC_THRESHOLD=0.75` is not reachable on them:
-set it to what your own test months support, a little below the AUC of the model you trust today. A model
-that shows 0.99 has seen columns that are known only after the loan was granted (payments, recoveries, later
-credit scores); training refuses those by name.
+## How to read the AUC Application data carries limited information about the future. On
+LendingClub's loans of 2007 to 2011, honest out-of-time AUC lies near 0.70, so the default gate
+`PROMOTION_AUC_THRESHOLD=0.75` is not reachable on them: set it to what your own test months
+support, a little below the AUC of the model you trust today. A model that shows 0.99 has seen
+columns that are known only after the loan was granted (payments, recoveries, later credit scores);
+training refuses those by name.
 
 ## Limits
 - Only loans that were granted have outcomes: applicants who were declined are not represented.
-- Grade, rate and installment are the lender's own earlier judgement; they are used to predict and never given as a reason.
-- `zip_code` and `addr_state` are never features; other features may still stand in for protected attributes: test for disparate impact before use.
-- Loans take years to mature, so the newest loans that it could learn from are years old. Monitoring compares today's applications with them.
+- Grade, rate and installment are the lender's own earlier judgement; they are used to predict and
+  never given as a reason.
+- `zip_code` and `addr_state` are never features; other features may still stand in for protected
+  attributes: test for disparate impact before use.
+- Loans take years to mature, so the newest loans that it could learn from are years old. Monitoring
+  compares today's applications with them.
 
 Commit `{commit}`, data digest `{digest}`.
 """

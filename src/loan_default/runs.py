@@ -1,7 +1,7 @@
 """Where the files of a scoring run lie, what its manifest says, and the marker of the latest run.
 
-A run is complete when its manifest is there and its files have the digests that the manifest names. The
-manifest is written after them, and the marker after the manifest.
+A run is complete when its manifest is there and its files have the digests that the manifest names.
+The manifest is written after them, and the marker after the manifest.
 """
 
 import json
@@ -66,7 +66,8 @@ class RunFiles:
         return manifest
 
     def publish(self, folder: Path, manifest: dict[str, Any]) -> None:
-        """Move the data files from the local `folder` into place, then the manifest, then the marker."""
+        """Move the data files from the local `folder` into place, then the manifest, then the
+        marker."""
         for name in DATA_FILES:
             storage.publish(folder / name, self.path(name))
         storage.write_text(self.path(MANIFEST), json.dumps(manifest, indent=1) + "\n")

@@ -23,9 +23,9 @@ def score(records: pl.DataFrame, model: Model, version: str, reasons: Which) -> 
     """Scores of n typed records.
 
     Returns:
-        n rows: id, default_probability in [0, 1], prediction (1 declined: the probability reaches the
-        model's threshold), reasons (a list of plain phrases, null where none were asked for) and
-        model_version.
+        n rows: id, default_probability in [0, 1], prediction (1 declined: the probability reaches
+        the model's threshold), reasons (a list of plain phrases, null where none were asked for)
+        and model_version.
     """
     matrix = model.matrix(records)
     probability = model.probability_of(matrix)
@@ -42,11 +42,12 @@ def score(records: pl.DataFrame, model: Model, version: str, reasons: Which) -> 
 
 
 def explain(model: Model, matrix: features.Matrix) -> list[list[str]]:
-    """What counted most against each applicant of a feature matrix (n, k), at most four, worst first.
+    """What counted most against each applicant of a feature matrix (n, k), at most four, worst
+    first.
 
-    TreeSHAP (Lundberg et al. 2020, From local explanations to global understanding) of the log-odds against
-    the average applicant, added up over the features that share a reason. What the lender set (grade, rate,
-    installment) is never a reason.
+    TreeSHAP (Lundberg et al. 2020, From local explanations to global understanding) of the log-odds
+    against the average applicant, added up over the features that share a reason. What the lender
+    set (grade, rate, installment) is never a reason.
     """
     contributions = model.booster.predict(model.dmatrix(matrix), pred_contribs=True)[:, :-1]
     phrases, membership = _groups(model.facts.features)

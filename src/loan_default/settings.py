@@ -13,7 +13,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Settings(BaseSettings):
-    """The settings of one process, frozen. A field's name in capitals is its environment variable."""
+    """The settings of one process, frozen; a field in capitals is its environment variable."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True

@@ -10,8 +10,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from functools import lru_cache
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from loan_default.errors import InputError, ServiceError
 
@@ -63,8 +64,8 @@ def open_input(path: str) -> Iterator[BinaryIO]:
 def atomic_file(path: str) -> Iterator[Path]:
     """A local file to write, published as `path` when the block ends well, gone when it does not.
 
-    A local target is replaced by a rename on the same file system, a remote one by one upload: a reader
-    sees the old file or the new one, never a part.
+    A local target is replaced by a rename on the same file system, a remote one by one upload: a
+    reader sees the old file or the new one, never a part.
     """
     parent = None if is_remote(path) else _make_parent(path)
     handle, name = tempfile.mkstemp(prefix=f".{Path(path).name}.", suffix=".partial", dir=parent)
@@ -96,7 +97,7 @@ def publish(local: Path, path: str) -> None:
 def digest(path: str) -> str:
     """SHA-256 of the bytes at `path`, in hexadecimal."""
     with open_input(path) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        return hashlib.file_digest(cast(BufferedReader, stream), "sha256").hexdigest()
 
 
 def write_text(path: str, text: str) -> None:
@@ -115,7 +116,8 @@ def read_text(path: str) -> str:
 def work_folder(root: str, name: str) -> Iterator[Path]:
     """An empty local folder for files on their way to `root`, removed at the end.
 
-    Below a local `root`, so that publishing is a rename; what a killed run left under the name goes first.
+    Below a local `root`, so that publishing is a rename; what a killed run left under the name goes
+    first.
     """
     folder = Path(tempfile.mkdtemp()) if is_remote(root) else Path(root, f".partial-{name}")
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,8 @@
 """Two models in one training: one to be judged on the newest months, one to be served.
 
-The evaluation model never sees the test months, so its metrics are honest. The served model learns from
-all matured months, the newest too, with the rounds that the evaluation model's cross-validation found.
+The evaluation model never sees the test months, so its metrics are honest. The served model learns
+from all matured months, the newest too, with the rounds that the evaluation model's
+cross-validation found.
 """
 
 import logging
