@@ -173,8 +173,9 @@ class Registry:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             source = resolve_dataset_source(path)
+        name = Path(path).name[:500]
         # Typed as abstract, used as it is in MLflow's own documentation.
-        data = MetaDataset(source, name=Path(path).name[:500], digest=digest[:32])  # type: ignore[abstract]
+        data = MetaDataset(source, name=name, digest=digest[:32])  # type: ignore[abstract]
         self._mlflow.log_input(data, context=context)
 
     def register(
