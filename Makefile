@@ -28,7 +28,7 @@ $(INSTALLED): requirements-dev.txt
 	  test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
 	  uv=$(BIN)/uv; \
 	fi; \
-	"$$uv" pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
+	"$$uv" pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.txt
 	@touch $@
 
 .PHONY: lock
@@ -51,7 +51,7 @@ format: $(INSTALLED) ## Format the code with black
 
 .PHONY: test
 test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS=0 leaves the slow ones out)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 .PHONY: demo
 demo: $(INSTALLED) ## Run the whole pipeline in a throw-away folder, on TRAIN_DATA_PATH or on generated loans

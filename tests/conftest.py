@@ -131,3 +131,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, export:
     made = Workspace(folder)
     assert made.run("train_with_mlflow", "--data-path", export).result["model_version"] == "1"
     return made
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """RUN_INTEGRATION_TESTS=0 leaves the slow tests out; they run by default."""
+    if os.environ.get("RUN_INTEGRATION_TESTS", "1") != "0":
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="RUN_INTEGRATION_TESTS=0"))

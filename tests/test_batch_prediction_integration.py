@@ -16,6 +16,8 @@ import pytest
 from conftest import ROOT, Workspace
 from loan_default.runs import RunFiles, marked_date
 
+pytestmark = pytest.mark.slow
+
 APPLICATIONS = ROOT / "data" / "batch_input.csv"
 KILLS = 20
 

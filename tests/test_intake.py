@@ -127,9 +127,9 @@ def test_every_kind_of_bad_row_is_counted_with_its_first_row(save):
         "annual_inc is outside its range": 2,
         "annual_inc is not a number": 1,
         "annual_inc is empty": 1,
-        "issue_month is not a month": 1,
-        "default is not a known outcome": 1,
-        "id repeats the id": 1,
+        "issue_d is not a month": 1,
+        "loan_status is not a known outcome": 1,
+        "repeats the id of an earlier row": 1,
         "2 fields, not 9": 1,
         BLANK: 1,
         FOOTER: 1,
@@ -138,9 +138,9 @@ def test_every_kind_of_bad_row_is_counted_with_its_first_row(save):
         "annual_inc is outside its range": 2,
         "annual_inc is not a number": 4,
         "annual_inc is empty": 5,
-        "issue_month is not a month": 6,
-        "default is not a known outcome": 7,
-        "id repeats the id": 8,
+        "issue_d is not a month": 6,
+        "loan_status is not a known outcome": 7,
+        "repeats the id of an earlier row": 8,
         "2 fields, not 9": 11,
         BLANK: 12,
         FOOTER: 13,
@@ -222,7 +222,7 @@ def test_the_refusal_names_the_limit_and_the_commonest_faults_with_an_example(sa
         f"7 of 20 rows in {path} break the contract, more than MAX_REJECTED_SHARE=0.3 allows: "
         "annual_inc is not a number (3 rows, first row 5); "
         "int_rate is outside its range (2 rows, first row 8); "
-        "default is not a known outcome (1 rows, first row 10)"
+        "loan_status is not a known outcome (1 rows, first row 10)"
     )
     assert take(path, limit=0.35).records.height == 13
 

@@ -64,7 +64,7 @@ def test_every_row_is_written_or_rejected(source, tmp_path, output):
         "annual_inc is outside its range": 1,
         "annual_inc is not a number": 1,
         "blank line": 1,
-        "id repeats the id": 1,
+        "repeats the id of an earlier row": 1,
     }
     default = good(source)["default"]
     outcomes = [result[f"rows_{name}"] for name in ("defaulted", "paid", "unfinished")]

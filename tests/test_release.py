@@ -16,6 +16,8 @@ from loan_default.registry import Registry, Version
 from loan_default.settings import Settings
 from records import typed_loans
 
+pytestmark = pytest.mark.slow
+
 NAME = "loan_default_model"
 LOANS = typed_loans(4000)
 

@@ -7,7 +7,7 @@ from datetime import date
 
 import polars as pl
 
-from loan_default.columns import DEFAULT, ISSUE_MONTH, KNOWN_AFTERWARDS, RAW_SOURCE, STATUS
+from loan_default.columns import DEFAULT, ID, ISSUE_MONTH, KNOWN_AFTERWARDS, RAW_SOURCE, STATUS
 from loan_default.errors import InputError
 from loan_default.loans import AS_OF_SOURCES, SOURCES, latest_month, month, parse, require_core
 from loan_default.reading import Table, open_table
@@ -15,6 +15,12 @@ from loan_default.rejections import NOT_LOANS, Parsed, SeenIds, malformed
 
 AS_OF = "as_of"
 _LABEL_SOURCES = ((DEFAULT, STATUS), (ISSUE_MONTH, RAW_SOURCE[ISSUE_MONTH]))
+_KINDS = (
+    "is empty",
+    "is not a number",
+    "is not a month",
+    "is not a known outcome",
+)
 
 
 class Intake:
@@ -73,7 +79,7 @@ class Intake:
     def _count(self, cells: pl.DataFrame, parsed: Parsed) -> None:
         self.rows_in += parsed.records.height + parsed.rejected.height
         for row, column, reason in parsed.rejected.select("row", "column", "reason").iter_rows():
-            kind = reason if column is None else _kind(column, reason)
+            kind = reason if column in (None, ID) else _kind(reason)
             self.rejected[kind] += 1
             self.first_rejected.setdefault(kind, row)
         if self._labelled:
@@ -112,14 +118,10 @@ def _stated(cells: pl.DataFrame) -> date | None:
     return month(stated[0]) if len(stated) else None
 
 
-def _kind(column: str, reason: str) -> str:
-    for kind in (
-        "is empty",
-        "is not a number",
-        "repeats the id",
-        "is not a month",
-        "known outcome",
-    ):
+def _kind(reason: str) -> str:
+    """The reason without the cell it quotes, so that equal faults count as one."""
+    name = reason.split()[0]
+    for kind in _KINDS:
         if kind in reason:
-            return f"{column} {kind.replace('known', 'is not a known')}"
-    return f"{column} is outside its range"
+            return f"{name} {kind}"
+    return f"{name} is outside its range"

@@ -106,14 +106,16 @@ All figures below are its own.
 |---|---|---|---|---|
 {quarters}
 
-## How to read the AUC Application data carries limited information about the future. On
-LendingClub's loans of 2007 to 2011, honest out-of-time AUC lies near 0.70, so the default gate
-`PROMOTION_AUC_THRESHOLD=0.75` is not reachable on them: set it to what your own test months
-support, a little below the AUC of the model you trust today. A model that shows 0.99 has seen
-columns that are known only after the loan was granted (payments, recoveries, later credit scores);
-training refuses those by name.
+## How to read the AUC
+
+Application data carries limited information about the future. On LendingClub's loans of 2007 to
+2011, honest out-of-time AUC lies near 0.70, so the default gate `PROMOTION_AUC_THRESHOLD=0.75` is
+not reachable on them: set it to what your own test months support, a little below the AUC of the
+model you trust today. A model that shows 0.99 has seen columns that are known only after the loan
+was granted (payments, recoveries, later credit scores); training refuses those by name.
 
 ## Limits
+
 - Only loans that were granted have outcomes: applicants who were declined are not represented.
 - Grade, rate and installment are the lender's own earlier judgement; they are used to predict and
   never given as a reason.

@@ -1,0 +1,76 @@
+"""Compare training recipes out of time, on your own loans: the figures behind ADR 3.
+
+For each recipe and each of three first test months, the evaluation model's AUC on the months from
+there on. The last line of stdout is a JSON object with every figure.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+from loan_default import cli  # noqa: E402
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "as set": {},
+    "no monotone constraints": {"monotone": False},
+    "depth 3": {"xgb_max_depth": 3},
+    "depth 6": {"xgb_max_depth": 6},
+    "every row and feature in each tree": {"xgb_subsample": 1.0, "xgb_colsample_bytree": 1.0},
+}
+TEST_SHARES = (0.15, 0.3, 0.5)
+
+
+def compare(flags: argparse.Namespace) -> dict[str, Any]:
+    """The job: returns the AUC by recipe and first test month."""
+    import polars as pl
+    from rich.console import Console
+    from rich.table import Table
+
+    from loan_default import cohort
+    from loan_default.intake import open_loans
+    from loan_default.settings import settings
+
+    with open_loans(flags.data_path, labelled=True) as intake:
+        loans = pl.concat([block.records for block in intake]).drop("row")
+    assert intake.as_of
+    splits = [cohort.split(loans, intake.as_of, share) for share in TEST_SHARES]
+    months = [f"from {split.test_from:%Y-%m} ({split.test.height:,})" for split in splits]
+    table = Table("recipe", *months)
+    found = {}
+    for name, change in RECIPES.items():
+        scores = [_auc(split, settings(), dict(change)) for split in splits]
+        found[name] = dict(zip(months, scores, strict=True))
+        table.add_row(name, *(f"{score:.4f}" for score in scores))
+    Console(stderr=True).print(table)
+    return found
+
+
+def _auc(split: Any, config: Any, change: dict[str, Any]) -> float:
+    from unittest import mock
+
+    from loan_default import evaluation, features, fitting
+
+    free = dict.fromkeys(features.NAMES, 0)
+    risks = features.RISKS if change.pop("monotone", True) else free
+    config = config.model_copy(update=change)
+    with mock.patch.object(features, "RISKS", risks):
+        matrix, default = features.matrix(split.earlier), split.earlier["default"].to_numpy()
+        rounds = fitting.cross_validate(matrix, default, config).rounds
+        booster = fitting.fit(matrix, default, config, rounds)
+    margin = booster.inplace_predict(features.matrix(split.test))
+    return evaluation.metrics(split.test["default"].to_numpy(), margin, 0.5)["AUC"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; returns its exit code."""
+    flags = cli.parser(__doc__)
+    flags.add_argument("--data-path", required=True, help="export or prepared file with outcomes")
+    return cli.run(flags, compare, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
