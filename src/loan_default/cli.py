@@ -12,7 +12,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NoReturn
 
 from loan_default.errors import InputError, LoanDefaultError
 
@@ -21,9 +21,15 @@ Job = Callable[[argparse.Namespace], dict[str, Any]]
 log = logging.getLogger("loan_default")
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line instead of the whole usage."""
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+
+
 def parser(description: str | None) -> argparse.ArgumentParser:
     """An argument parser whose flags default to None, which means "as in the settings"."""
-    return argparse.ArgumentParser(
+    return _Parser(
         description=(description or "").strip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
