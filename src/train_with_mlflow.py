@@ -149,10 +149,11 @@ def _result(
     existing: str | None,
 ) -> dict[str, Any]:
     from loan_default.gate import judge
+    from loan_default.release import with_history
 
     alias = flags.alias or config.model_alias
     registry.point(version, alias)
-    decision = judge(registry, version, config.production_alias, config)
+    decision = with_history(judge(registry, version, config.production_alias, config), version)
     if existing:
         log.info("no new version: version %s stands (%s)", version.number, existing)
     return {

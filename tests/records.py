@@ -5,7 +5,19 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from loan_default import columns
+from loan_default import columns, features, fitting
+from loan_default.model import Model
+from loan_default.settings import Settings
+
+QUICK = Settings(cv_folds=3, n_threads=1)
+
+
+def fitted_model(loans: pl.DataFrame, rounds: int) -> Model:
+    """A model of `rounds` trees fitted and calibrated on the loans."""
+    matrix, default = features.matrix(loans), loans["default"].to_numpy()
+    validation = fitting.cross_validate(matrix, default, QUICK, rounds=rounds)
+    every = np.ones(len(default), dtype=bool)
+    return fitting.assemble(matrix, default, every, validation, "2014-12", QUICK)[0]
 
 
 def typed_loans(rows: int, seed: int = 0, months: int = 36) -> pl.DataFrame:

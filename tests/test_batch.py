@@ -5,22 +5,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_default import batch, columns, features, fitting, intake, reading
+from loan_default import batch, columns, intake, reading
 from loan_default.model import Model
-from loan_default.settings import Settings
-from records import typed_loans
+from records import fitted_model, typed_loans
 
-SETTINGS = Settings(cv_folds=3, n_threads=1)
 LOANS = typed_loans(3000)
 DAY = date(2026, 3, 1)
 
 
 @pytest.fixture(scope="module")
 def fitted() -> Model:
-    matrix, default = features.matrix(LOANS), LOANS["default"].to_numpy()
-    validation = fitting.cross_validate(matrix, default, SETTINGS, rounds=10)
-    every = np.ones(len(default), dtype=bool)
-    return fitting.assemble(matrix, default, every, validation, "2014-12", SETTINGS)[0]
+    return fitted_model(LOANS, rounds=10)
 
 
 def score(fitted: Model, path: Path, folder: Path, day: date = DAY) -> dict[str, object]:

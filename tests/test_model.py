@@ -5,21 +5,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_default import features, fitting, model
+from loan_default import model
 from loan_default.errors import InputError
-from loan_default.settings import Settings
-from records import typed_loans
+from records import fitted_model, typed_loans
 
-SETTINGS = Settings(cv_folds=3, n_threads=1)
 LOANS = typed_loans(1500)
 
 
 @pytest.fixture(scope="module")
 def fitted() -> model.Model:
-    matrix, default = features.matrix(LOANS), LOANS["default"].to_numpy()
-    validation = fitting.cross_validate(matrix, default, SETTINGS, rounds=15)
-    every = np.ones(len(default), dtype=bool)
-    return fitting.assemble(matrix, default, every, validation, "2014-12", SETTINGS)[0]
+    return fitted_model(LOANS, rounds=15)
 
 
 def test_a_saved_model_loads_to_the_same_model(fitted: model.Model, tmp_path: Path) -> None:

@@ -4,21 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loan_default import columns, features, fitting, pyfunc
+from loan_default import columns, pyfunc
 from loan_default.errors import InputError
-from loan_default.settings import Settings
-from records import typed_loans
+from records import fitted_model, typed_loans
 
-SETTINGS = Settings(cv_folds=3, n_threads=1)
 LOANS = typed_loans(1000)
 
 
 @pytest.fixture(scope="module")
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> pyfunc.Predictor:
-    matrix, default = features.matrix(LOANS), LOANS["default"].to_numpy()
-    validation = fitting.cross_validate(matrix, default, SETTINGS, rounds=20)
-    every = np.ones(len(default), dtype=bool)
-    model, _ = fitting.assemble(matrix, default, every, validation, "2014-12", SETTINGS)
+    model = fitted_model(LOANS, rounds=20)
     folder = tmp_path_factory.mktemp("model")
     model.save(folder)
     return pyfunc._load_pyfunc(str(folder))

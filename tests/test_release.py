@@ -2,11 +2,12 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -243,14 +244,28 @@ def test_a_rolled_back_version_goes_up_again_only_by_force(store: Registry, fold
     assert release.with_history(passed, store.version(NAME, "2")).promotable
 
 
-def test_any_mlflow_client_can_load_and_score_a_version(store: Registry) -> None:
-    import mlflow
-
-    loaded = mlflow.pyfunc.load_model(f"models:/{NAME}/1")
+def test_any_mlflow_client_can_load_and_score_a_version(
+    store: Registry, folder: Path, tmp_path: Path
+) -> None:
+    """In a process that knows nothing of this repository: the version brings its code."""
     row = LOANS.head(3).drop("id", "issue_month", "truth", "default").to_pandas()
-    assert set(np.asarray(loaded.predict(row))) <= {0, 1}
-    full = loaded.predict(row, params={"return": "full"})
-    assert full["default_probability"].between(0, 1).all()
+    row.to_json(tmp_path / "rows.json")
+    code = (
+        "import json, mlflow, pandas\n"
+        f"mlflow.set_tracking_uri({store.uri!r})\n"
+        f"model = mlflow.pyfunc.load_model('models:/{NAME}/1')\n"
+        "rows = pandas.read_json('rows.json', dtype=False)\n"
+        "full = model.predict(rows, params={'return': 'full'})\n"
+        "print(json.dumps([model.predict(rows).tolist(), full['default_probability'].tolist()]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    decisions, probabilities = json.loads(done.stdout.splitlines()[-1])
+    served = model.load(store.download(store.version(NAME, "1"), tmp_path / "down"), threads=1)
+    assert probabilities == pytest.approx(list(served.probability(LOANS.head(3))), abs=1e-6)
+    assert decisions == [int(p >= served.facts.threshold) for p in probabilities]
 
 
 def test_a_version_is_found_by_its_tag(store: Registry) -> None:

@@ -1,22 +1,16 @@
-import numpy as np
 import polars as pl
 import pytest
 
-from loan_default import features, fitting, scoring
+from loan_default import features, scoring
 from loan_default.model import Model
-from loan_default.settings import Settings
-from records import typed_loans
+from records import fitted_model, typed_loans
 
-SETTINGS = Settings(cv_folds=3, n_threads=1)
 LOANS = typed_loans(2000)
 
 
 @pytest.fixture(scope="module")
 def fitted() -> Model:
-    matrix, default = features.matrix(LOANS), LOANS["default"].to_numpy()
-    validation = fitting.cross_validate(matrix, default, SETTINGS, rounds=40)
-    every = np.ones(len(default), dtype=bool)
-    return fitting.assemble(matrix, default, every, validation, "2014-12", SETTINGS)[0]
+    return fitted_model(LOANS, rounds=40)
 
 
 def test_who_reaches_the_threshold_is_declined(fitted: Model) -> None:
