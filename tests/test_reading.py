@@ -74,7 +74,11 @@ def test_a_csv_gives_its_cells_as_text_and_counts_rows_from_1(save):
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.parquet", "a", "a.txt"])
-@pytest.mark.parametrize("content", [TEXT.encode(), gzip.compress(TEXT.encode()), parquet(ROWS)])
+@pytest.mark.parametrize(
+    "content",
+    [TEXT.encode(), gzip.compress(TEXT.encode()), parquet(ROWS)],
+    ids=["csv", "gzip", "parquet"],
+)
 def test_the_content_tells_the_format_and_the_name_does_not(save, name, content):
     assert Read(save(content, name)).rows == ROWS
 
