@@ -36,7 +36,7 @@ lock: $(INSTALLED) ## Compile requirements*.txt from pyproject.toml, for Python 
 	@uv=$$(command -v uv || echo $(BIN)/uv); \
 	compile() { "$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --custom-compile-command "make lock" pyproject.toml "$$@"; }; \
-	compile -o requirements.txt; \
+	compile -o requirements.txt && \
 	compile --group dev -c requirements.txt -o requirements-dev.txt
 
 .PHONY: lint

@@ -107,7 +107,7 @@ def _learn(
     config: "Settings",
 ) -> "Version":
     from loan_default import provenance, training
-    from loan_default.model import PROBABILITY
+    from loan_default.columns import PROBABILITY
 
     with registry.run("train", tags) as run_id, tempfile.TemporaryDirectory() as folder:
         with cli.progress("boosting", config.xgb_max_rounds) as advance:

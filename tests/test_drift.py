@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from loan_default.columns import PROBABILITY
 from loan_default.drift import compare
-from loan_default.drift_verdict import PROBABILITY, Thresholds
+from loan_default.drift_verdict import Thresholds
 from loan_default.errors import InputError
 
 THRESHOLDS = Thresholds(wasserstein=0.1, psi=0.2, missing=0.1, share=0.3, min_rows=500)

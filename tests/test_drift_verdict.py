@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from loan_default.columns import PROBABILITY
 from loan_default.drift_verdict import (
-    PROBABILITY,
     ColumnDrift,
     missing_drift,
     psi_limit,

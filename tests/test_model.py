@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_default import model
+from loan_default import columns, model
 from loan_default.errors import InputError
 from records import fitted_model, typed_loans
 
@@ -51,16 +51,16 @@ def test_both_ways_into_the_booster_agree(fitted: model.Model) -> None:
 
 def test_verify_accepts_the_stored_scores_and_refuses_others(fitted: model.Model) -> None:
     scores = fitted.probability(LOANS)
-    fitted.verify(LOANS.with_columns(pl.Series(model.PROBABILITY, scores)))
+    fitted.verify(LOANS.with_columns(pl.Series(columns.PROBABILITY, scores)))
     wrong = scores.copy()
     wrong[700] += 1e-4
     with pytest.raises(InputError, match="does not reproduce its stored scores"):
-        fitted.verify(LOANS.with_columns(pl.Series(model.PROBABILITY, wrong)))
+        fitted.verify(LOANS.with_columns(pl.Series(columns.PROBABILITY, wrong)))
     wrong[700] = np.nan
     with pytest.raises(InputError, match="does not reproduce"):
-        fitted.verify(LOANS.with_columns(pl.Series(model.PROBABILITY, wrong)))
+        fitted.verify(LOANS.with_columns(pl.Series(columns.PROBABILITY, wrong)))
     with pytest.raises(InputError, match="does not reproduce"):
-        fitted.verify(LOANS.clear().with_columns(pl.Series(model.PROBABILITY, [], pl.Float64)))
+        fitted.verify(LOANS.clear().with_columns(pl.Series(columns.PROBABILITY, [], pl.Float64)))
 
 
 @pytest.mark.parametrize("damage", ["booster.ubj", "model.json"])

@@ -11,7 +11,17 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loan_default import cohort, gate, model, promotion, registry, release, storage, training
+from loan_default import (
+    cohort,
+    columns,
+    gate,
+    model,
+    promotion,
+    registry,
+    release,
+    storage,
+    training,
+)
 from loan_default.errors import InputError
 from loan_default.registry import Registry, Version
 from loan_default.settings import Settings
@@ -45,7 +55,7 @@ def register(store: Registry, trained: training.Trained, folder: Path) -> Versio
     with store.run("train", {"kind": "test"}):
         store._mlflow.log_metrics(trained.metrics)
         trained.save(folder)
-        example = trained.self_check.head(1).drop(model.PROBABILITY)
+        example = trained.self_check.head(1).drop(columns.PROBABILITY)
         return store.register(folder, NAME, {"fingerprint": folder.name}, example)
 
 

@@ -70,7 +70,7 @@ def test_the_reference_is_the_newest_year_scored_out_of_fold(
     newest = split.matured.filter(pl.col("issue_month") >= date(2014, 1, 1))
     assert reference.height == newest.height
     seen = trained.served.probability(reference)
-    assert (reference[model.PROBABILITY].to_numpy() != seen).mean() > 0.9
+    assert (reference[columns.PROBABILITY].to_numpy() != seen).mean() > 0.9
 
 
 def test_incomplete_months_teach_but_neither_judge_nor_serve_as_reference() -> None:

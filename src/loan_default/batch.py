@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 
 from loan_default import columns, scoring
-from loan_default.columns import ID
+from loan_default.columns import ID, PROBABILITY
 from loan_default.intake import Intake
-from loan_default.model import PROBABILITY, Model
+from loan_default.model import Model
 from loan_default.rejections import SCHEMA
 from loan_default.runs import PREDICTIONS, REJECTED, SAMPLE
 from loan_default.tables import CsvSink, ParquetSink

@@ -144,6 +144,8 @@ ID = "id"
 ISSUE_MONTH = "issue_month"
 DEFAULT = "default"
 STATUS = "loan_status"
+# What a model adds to a record.
+PROBABILITY = "default_probability"
 
 # The raw column that a typed one is computed from, where the names differ.
 RAW_SOURCE = {"credit_history_months": "earliest_cr_line", ISSUE_MONTH: "issue_d"}

@@ -12,9 +12,8 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from loan_default.columns import CATEGORIES, NUMBERS
+from loan_default.columns import CATEGORIES, NUMBERS, PROBABILITY
 from loan_default.drift_verdict import (
-    PROBABILITY,
     Method,
     Thresholds,
     psi_limit,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-PROBABILITY = "default_probability"
+from loan_default.columns import PROBABILITY
 
 # Also the names of these tests in Evidently.
 Method = Literal["wasserstein", "psi", "missing share"]

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from loan_default import features
+from loan_default.columns import PROBABILITY
 from loan_default.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ SELF_CHECK = "self_check.parquet"
 REFERENCE = "reference.parquet"
 EVALUATION = "evaluation"
 TEST_ROWS = "test.parquet"
-PROBABILITY = "default_probability"
 # Two processors may round the last bits of a float32 sum differently.
 SELF_CHECK_TOLERANCE = 1e-5
 

@@ -8,8 +8,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from loan_default import features
-from loan_default.columns import ID
-from loan_default.model import PROBABILITY, Model
+from loan_default.columns import ID, PROBABILITY
+from loan_default.model import Model
 
 Which = Literal["declined", "all", "none"]
 PREDICTION = "prediction"

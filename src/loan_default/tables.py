@@ -1,5 +1,6 @@
 """Frames to files, block by block: what a stream of blocks becomes on disk."""
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -9,7 +10,25 @@ import pyarrow as pa
 import pyarrow.parquet
 
 
-class ParquetSink:
+class _Sink(ABC):
+    """A file that is closed when its `with` block ends."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class ParquetSink(_Sink):
     """One Parquet file from many frames of the same schema. The same frames give the same bytes."""
 
     def __init__(self, path: Path, schema: pl.Schema) -> None:
@@ -25,19 +44,12 @@ class ParquetSink:
         """Add to the file's key-value metadata."""
         self._writer.add_key_value_metadata(metadata)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Write the footer."""
         self._writer.close()
 
 
-class CsvSink:
+class CsvSink(_Sink):
     """One CSV file from many frames; the header is there even when no row is."""
 
     def __init__(self, path: Path, schema: pl.Schema) -> None:
@@ -49,13 +61,6 @@ class CsvSink:
         if frame.height:
             frame.write_csv(self._stream, include_header=False)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Write what is still in memory."""
         self._stream.close()

@@ -16,8 +16,8 @@ import polars as pl
 
 from loan_default import columns, evaluation, features, fitting, model
 from loan_default.cohort import Split
-from loan_default.columns import DEFAULT, ISSUE_MONTH
-from loan_default.model import PROBABILITY, Model, Vector
+from loan_default.columns import DEFAULT, ISSUE_MONTH, PROBABILITY
+from loan_default.model import Model, Vector
 from loan_default.settings import Settings
 
 REFERENCE_ROWS = 20_000
