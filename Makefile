@@ -55,4 +55,4 @@ test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS
 
 .PHONY: demo
 demo: $(INSTALLED) ## Run the whole pipeline in a throw-away folder, on TRAIN_DATA_PATH or on generated loans
-	@$(BIN)/python src/run_demo.py
+	@$(BIN)/python src/run_demo.py > /dev/null
