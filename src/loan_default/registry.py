@@ -38,14 +38,6 @@ class Version:
     tags: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Run:
-    """A finished or running MLflow run."""
-
-    run_id: str
-    metrics: Mapping[str, float]
-
-
 class Registry:
     """MLflow at `settings.mlflow_tracking_uri`.
 

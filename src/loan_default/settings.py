@@ -38,7 +38,6 @@ class Settings(BaseSettings):
     output_path: str = Field(
         "artifacts", description="Root of predictions/, reports/ and promotions/"
     )
-    gcs_bucket: str = Field("", description="Bucket for gs:// paths; empty keeps everything local")
 
     # MLflow
     mlflow_tracking_uri: str = Field(
