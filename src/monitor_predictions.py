@@ -4,7 +4,8 @@ drifts.
 Without --run-date the run that the marker names is monitored. Writes drift_report.html and
 drift_report.json under ROOT/reports/run_date=YYYY-MM-DD/. The last line of stdout is a JSON object:
 drift (true, false, or null when there are too few rows to say), drift_share, drifted_columns (worst
-first), the report's paths and sampled_rows.
+first), the report's paths and sampled_rows; and alert, retrain and decision: whether to tell
+people, whether to train anew, and why. It decides; the caller carries it out.
 """
 
 import argparse
@@ -12,6 +13,8 @@ import logging
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +24,10 @@ from loan_default.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
+    from loan_default.alerting import Decision
     from loan_default.drift import Comparison
     from loan_default.drift_verdict import Thresholds
+    from loan_default.registry import Registry
     from loan_default.runs import RunFiles
     from loan_default.settings import Settings
 
@@ -36,6 +41,10 @@ def build_parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--run-date", type=cli.day, help="YYYY-MM-DD (default: what the marker names)"
     )
+    flags.add_argument(
+        "--report-only", action="store_true", help="write the report; call for nothing"
+    )
+    flags.add_argument("--idempotency-key", help="a repeat with the same key decides the same")
     return flags
 
 
@@ -45,13 +54,15 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
 
     from loan_default import drift, storage
     from loan_default.quality import quality
+    from loan_default.registry import Registry
     from loan_default.runs import SAMPLE
     from loan_default.settings import settings
 
     config = settings()
     run = _run(flags, config)
     manifest = run.complete_manifest()
-    reference = _reference(manifest, config)
+    registry = Registry(config)
+    reference = _reference(manifest, registry)
     with storage.open_input(run.path(SAMPLE)) as stream:
         sample = pl.read_parquet(stream)
     comparison = drift.compare(reference, sample, _thresholds(config))
@@ -63,8 +74,11 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
     }
     html, report = _write(run, comparison, facts)
     log.info("%s", comparison.verdict.reason)
+    decided = _decide(flags, run, manifest, comparison.verdict.drift, registry, config)
+    log.info("%s", decided.decision)
     return {
         "run_date": manifest["run_date"],
+        "model_name": manifest["model_name"],
         "model_version": manifest["model_version"],
         "drift": comparison.verdict.drift,
         "reason": comparison.verdict.reason,
@@ -73,6 +87,7 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
         "report_html": html,
         "report_json": report,
         "sampled_rows": sample.height,
+        **asdict(decided),
     }
 
 
@@ -86,13 +101,11 @@ def _run(flags: argparse.Namespace, config: "Settings") -> "RunFiles":
     return RunFiles(root, run_date)
 
 
-def _reference(manifest: dict[str, Any], config: "Settings") -> "pl.DataFrame":
+def _reference(manifest: dict[str, Any], registry: "Registry") -> "pl.DataFrame":
     import polars as pl
 
     from loan_default import model
-    from loan_default.registry import Registry
 
-    registry = Registry(config)
     version = registry.version(manifest["model_name"], manifest["model_version"])
     with tempfile.TemporaryDirectory() as folder:
         return pl.read_parquet(registry.download(version, Path(folder)) / model.REFERENCE)
@@ -119,6 +132,32 @@ def _write(run: "RunFiles", comparison: "Comparison", facts: dict[str, Any]) -> 
         comparison.save_html(page)
         comparison.save_json(figures, facts)
     return html, report
+
+
+def _decide(
+    flags: argparse.Namespace,
+    run: "RunFiles",
+    manifest: dict[str, Any],
+    drift: bool | None,
+    registry: "Registry",
+    config: "Settings",
+) -> "Decision":
+    from loan_default import alerting
+    from loan_default.runs import PREDICTIONS, marked_date
+
+    ledger = alerting.Ledger(run.root)
+    trainings = (ledger.retrained(), registry.last_made(manifest["model_name"]))
+    situation = alerting.Situation(
+        run_date=run.run_date,
+        drift=drift,
+        latest=marked_date(run.root),
+        retrained=max((time for time in trainings if time), default=None),
+        now=datetime.now(UTC),
+        report_only=flags.report_only,
+    )
+    cooldown = timedelta(days=config.retrain_cooldown_days)
+    digest = manifest["digests"][PREDICTIONS]
+    return alerting.settle(ledger, situation, cooldown, flags.idempotency_key, digest)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,8 +1,8 @@
 """Learn from finished loans, judge the model, register it and point the candidate's alias at it.
 
 Reads a LendingClub export or a prepared file. The last line of stdout is a JSON object: run_id,
-model_name, model_version, alias, metrics, promotable, reasons and whether a new version was
-registered.
+model_name, model_version, alias, metrics, promotable, reasons, and whether this run registered a
+new version: a repeat with the same --idempotency-key says what its first try did.
 """
 
 import argparse
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from loan_default.registry import Registry, Version
     from loan_default.settings import Settings
     from loan_default.training import Trained
+
+REPEATED = "this idempotency key has registered it before"
 
 log = logging.getLogger("train")
 
@@ -48,9 +50,7 @@ def train(flags: argparse.Namespace) -> dict[str, Any]:
     registry = Registry(config)
     name, key = flags.model_name or config.model_name, flags.idempotency_key
     if key and (done := registry.tagged(name, IDEMPOTENCY_KEY, key)):
-        return _result(
-            registry, done, flags, config, "this idempotency key has registered it before"
-        )
+        return _result(registry, done, flags, config, REPEATED)
     path = flags.data_path or config.train_data_path
     split = _split(path, flags, config)
     digest = provenance.data_digest(split)
@@ -161,7 +161,7 @@ def _result(
         "model_name": version.name,
         "model_version": version.number,
         "alias": alias,
-        "registered": existing is None,
+        "registered": existing in (None, REPEATED),
         "existing_because": existing,
         "metrics": registry.metrics(version),
         "promotable": decision.promotable,

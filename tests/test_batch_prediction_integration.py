@@ -90,7 +90,11 @@ def test_the_same_key_registers_once(workspace: Workspace, export: Path) -> None
         ).result
         for seed in ("1", "2")
     )
-    assert (first["registered"], second["registered"]) == (True, False)
+    assert first["registered"] and second["registered"]
+    assert (first["existing_because"], second["existing_because"]) == (
+        None,
+        "this idempotency key has registered it before",
+    )
     assert (second["run_id"], second["model_version"]) == (first["run_id"], "1")
 
 

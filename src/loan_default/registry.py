@@ -8,6 +8,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +92,14 @@ class Registry:
             found = self.client.search_model_versions(f"name='{name}' and tags.`{key}`='{value}'")
         newest = max(found, key=lambda version: int(version.version), default=None)
         return _version(newest) if newest else None
+
+    def last_made(self, name: str) -> datetime | None:
+        """When the newest version of the model was registered, in UTC; None without any."""
+        with self._explained():
+            found = self.client.search_model_versions(
+                f"name='{name}'", max_results=1, order_by=["version_number DESC"]
+            )
+        return datetime.fromtimestamp(found[0].creation_timestamp / 1000, UTC) if found else None
 
     def point(self, version: Version, alias: str) -> None:
         """Make `alias` point at the version."""

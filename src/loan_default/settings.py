@@ -127,6 +127,10 @@ class Settings(BaseSettings):
         0.1, description="Change of a column's missing share that counts as drift"
     )
 
+    retrain_cooldown_days: Annotated[float, Field(ge=0)] = Field(
+        7, description="Drift retrains only when the last training is this many days ago"
+    )
+
     @property
     def threads(self) -> int:
         """The number of threads to use, at least 1."""

@@ -1,0 +1,74 @@
+"""
+Scores a day's applications with the production model, or the candidate where none is promoted yet.
+
+`predict` writes the predictions, then the marker of the latest run; `monitor` triggers
+`monitoring_dag` for the same day. Runs daily at 06:00 UTC, after each training with `rescore`, and
+by hand.
+
+Idempotent by run date: clearing, rerunning or backfilling a day uses the version of its first run,
+gives the same files and leaves a newer marker alone; monitoring then reports and sends no alert.
+
+### When it fails
+- No model with the alias: train one first (`train_model_with_mlflow`).
+- The input was refused: the error line names the file, the column or the share of rejected rows.
+  Correct the file, then clear the task. Nothing half-written is left.
+- The tracking server or the storage did not answer: clear the task once they do.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, Param
+from dag_parts import (
+    MODEL_NAME,
+    OUTPUT_PATH,
+    RUN_DATE,
+    conf,
+    dag_arguments,
+    day,
+    switch,
+    text,
+    value,
+)
+from script_operator import ScriptOperator
+from trigger_once import TriggerOnceOperator
+
+with DAG(
+    "batch_prediction_dag",
+    schedule="0 6 * * *",
+    params={
+        "run_date": day("Day to score (null: the day of the run)"),
+        "input_path": text("Applications, raw or typed (null: BATCH_INPUT_PATH)"),
+        "output_path": OUTPUT_PATH,
+        "model_name": MODEL_NAME,
+        "alias": text("Aliases A[,B], the first that exists (null: BATCH_ALIAS)"),
+        "reasons": Param(
+            "declined", enum=["declined", "all", "none"], description="Which rows get reasons"
+        ),
+        "rescore": switch("Take the alias's version, even where the day was scored before"),
+    },
+    **dag_arguments(__doc__, "prediction"),
+) as dag:
+    predict = ScriptOperator(
+        task_id="predict",
+        script="batch_predict",
+        flags={
+            "--run-date": value(RUN_DATE),
+            "--input-path": value("params.input_path"),
+            "--output-path": value("params.output_path"),
+            "--model-name": value("params.model_name"),
+            "--alias": value("params.alias"),
+            "--reasons": value("params.reasons"),
+        },
+        switches={"--rescore": value("params.rescore")},
+        execution_timeout=timedelta(hours=2),
+    )
+    monitor = TriggerOnceOperator(
+        task_id="monitor",
+        trigger_dag_id="monitoring_dag",
+        conf=conf(
+            run_date="ti.xcom_pull(task_ids='predict')['run_date']",
+            output_path="params.output_path",
+            report_only="dag_run.run_type == 'backfill'",
+        ),
+    )
+    predict >> monitor

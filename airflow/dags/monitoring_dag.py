@@ -1,0 +1,73 @@
+"""
+Compares a day's scored applications with what the model learned from, and says when they moved.
+
+`monitor` writes Evidently's report and decides; where that calls for it, `alert` tells people and
+`retrain` triggers `train_model_with_mlflow`. Triggered after each batch with its run date, and by
+hand.
+
+An alert goes out once for a day, and only for the latest scored day; a retraining starts only when
+the newest model and the last retraining are older than RETRAIN_COOLDOWN_DAYS.
+
+### When it fails
+- No complete run of that day: run `batch_prediction_dag` for it, then clear the task.
+- The version that scored is gone from the registry: score the day again with `rescore`.
+- The tracking server or the storage did not answer: clear the task once they do.
+"""
+
+from typing import Any
+
+from airflow.sdk import DAG, task
+from dag_parts import OUTPUT_PATH, conf, dag_arguments, day, share, switch, value
+from notifications import NotifyOperator
+from script_operator import ScriptOperator
+from trigger_once import TriggerOnceOperator
+
+MONITORED = "ti.xcom_pull(task_ids='monitor')"
+
+
+@task.branch
+def decide(monitored: dict[str, Any]) -> list[str]:
+    """What the monitoring decided, as the names of the next tasks."""
+    return [task_id for task_id in ("alert", "retrain") if monitored[task_id]]
+
+
+with DAG(
+    "monitoring_dag",
+    schedule=None,
+    params={
+        "run_date": day("Day to look at (null: the latest that was scored)"),
+        "output_path": OUTPUT_PATH,
+        "drift_share_threshold": share(
+            "Share of drifted columns that makes the day drift (null: DRIFT_SHARE_THRESHOLD)"
+        ),
+        "report_only": switch("Write the report; send no alert and retrain nothing"),
+    },
+    **dag_arguments(__doc__, "monitoring"),
+) as dag:
+    monitor = ScriptOperator(
+        task_id="monitor",
+        script="monitor_predictions",
+        flags={
+            "--run-date": value("params.run_date"),
+            "--output-path": value("params.output_path"),
+            "--idempotency-key": value("run_id"),
+        },
+        switches={"--report-only": value("params.report_only")},
+        settings={"DRIFT_SHARE_THRESHOLD": value("params.drift_share_threshold")},
+    )
+    alert = NotifyOperator(
+        task_id="alert",
+        subject="Drift on {{ " + MONITORED + ".run_date }}",
+        text="{% set found = " + MONITORED + """ %}{{ found.reason }}
+Columns, worst first: {{ found.drifted_columns | join(', ') }}
+Next: {{ found.decision }}
+Report: {{ found.report_html }}""",
+    )
+    retrain = TriggerOnceOperator(
+        task_id="retrain",
+        trigger_dag_id="train_model_with_mlflow",
+        conf=conf(
+            triggered_by=f"'drift on ' ~ {MONITORED}['run_date']", output_path="params.output_path"
+        ),
+    )
+    monitor >> decide(monitor.output) >> [alert, retrain]

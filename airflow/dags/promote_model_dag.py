@@ -1,0 +1,71 @@
+"""
+Checks one model version again and makes exactly that version the production model.
+
+Only ever triggered: by `train_model_with_mlflow`, or by hand with the version's number. Who or what
+is behind it is written on the version, on its MLflow run and under `promotions/`.
+
+### When it fails
+- No such version: the number is wrong, or the version was deleted. Trigger again with another.
+- The tracking server did not answer: clear the task once it does. A promotion that was cut off is
+  completed by running it again.
+- Refused is no failure: the result of `promote` holds the checks and the reasons. A person who
+  decides otherwise uses `promote_model.py --force --reason TEXT`; `--rollback` goes back by one.
+"""
+
+from airflow.sdk import DAG, Param
+from dag_parts import (
+    GATE,
+    GATE_SETTINGS,
+    MODEL_NAME,
+    OUTPUT_PATH,
+    WHO,
+    dag_arguments,
+    text,
+    value,
+)
+from notifications import Message
+from script_operator import ScriptOperator
+
+PROMOTED = Message(
+    subject="{% set done = ti.xcom_pull(task_ids='promote') %}"
+    "{{ 'Promoted' if done.promoted else 'Refused' }}: version {{ done.model_version }}",
+    text="""{% set done = ti.xcom_pull(task_ids='promote') -%}
+{% for check in done.checks %}{{ 'met' if check.passed else 'NOT MET' }}: {{ check.reason }}
+{% endfor %}
+Triggered by: {{ params.triggered_by or dag_run.triggering_user_name or dag_run.run_type }}
+Run: {{ run_id }}""",
+)
+
+with DAG(
+    "promote_model_dag",
+    schedule=None,
+    params={
+        "version": Param(
+            type="string", pattern=r"^[1-9]\d*$", description="Number of the version to promote"
+        ),
+        "model_name": MODEL_NAME,
+        "to_alias": text("Alias to move (null: PRODUCTION_ALIAS)"),
+        "output_path": OUTPUT_PATH,
+        "triggered_by": text("Person or schedule behind it (null: who pressed Trigger)"),
+        "trigger_source": text("What called, and its run (null: this DAG alone)"),
+        **GATE,
+    },
+    **dag_arguments(__doc__, "promotion"),
+) as dag:
+    ScriptOperator(
+        task_id="promote",
+        script="promote_model",
+        flags={
+            "--version": value("params.version"),
+            "--model-name": value("params.model_name"),
+            "--to-alias": value("params.to_alias"),
+            "--output-path": value("params.output_path"),
+            "--triggered-by": value(f"params.triggered_by or {WHO}"),
+            "--trigger-source": value(
+                "dag.dag_id ~ ' ' ~ run_id"
+                " ~ (' of ' ~ params.trigger_source if params.trigger_source else '')"
+            ),
+        },
+        settings=GATE_SETTINGS,
+        on_success_callback=[PROMOTED],
+    )

@@ -1,0 +1,128 @@
+"""Run a script of src/ by its command line, as one task.
+
+The script's stderr goes to the task's log line by line; the JSON object on the last line of its
+stdout becomes the task's XCom.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+ROOT = Path(__file__).resolve().parents[2]
+BAD_INPUT = 2
+SECONDS_TO_STOP = 10.0
+
+
+class ScriptOperator(BaseOperator):
+    """Runs `python src/SCRIPT.py` in the root of the project and returns its JSON result.
+
+    `flags` maps a flag to its value, `switches` a flag to "True" or "False", `settings` the name of
+    a setting to its value; all are templated, and an empty value leaves it to the settings.
+
+    Raises AirflowFailException (no retry) when the script refuses its input, exit code 2, and
+    AirflowException (retried) for every other failure, each with the script's own error line.
+    """
+
+    template_fields: Sequence[str] = ("flags", "switches", "settings")
+    template_fields_renderers = {"flags": "json", "switches": "json", "settings": "json"}
+    ui_color = "#e8f4ea"
+
+    def __init__(
+        self,
+        *,
+        script: str,
+        flags: Mapping[str, str] | None = None,
+        switches: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.script = script
+        self.flags = dict(flags or {})
+        self.switches = dict(switches or {})
+        self.settings = dict(settings or {})
+        self._process: subprocess.Popen[str] | None = None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        command = self.command()
+        self.log.info("$ %s", shlex.join(command))
+        with tempfile.TemporaryFile("w+") as stdout:
+            code, error = self._run(command, stdout)
+            if code:
+                raise _failure(self.script, code, error)
+            stdout.seek(0)
+            return _result(self.script, stdout.read())
+
+    def command(self) -> list[str]:
+        """The command line, empty flags left out."""
+        flags = [part for flag, value in self.flags.items() if value for part in (flag, str(value))]
+        switches = [switch for switch, on in self.switches.items() if str(on) == "True"]
+        return [sys.executable, str(ROOT / "src" / f"{self.script}.py"), *flags, *switches]
+
+    def on_kill(self) -> None:
+        """Stop the script and what it started, by force where it does not stop by itself."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        os.killpg(self._process.pid, signal.SIGTERM)
+        try:
+            self._process.wait(SECONDS_TO_STOP)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _run(self, command: list[str], stdout: IO[str]) -> tuple[int, str]:
+        """Exit code and error line of the finished command."""
+        error = ""
+        with subprocess.Popen(
+            [*_ends_with_its_parent(), *command],
+            cwd=ROOT,
+            env=os.environ | {name: value for name, value in self.settings.items() if value},
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="backslashreplace",
+            start_new_session=True,
+        ) as self._process:
+            for line in self._process.stderr or ():
+                self.log.info("%s", line.rstrip())
+                error = line.strip() if line.startswith("error: ") else error
+        return self._process.returncode, error
+
+
+def _ends_with_its_parent() -> list[str]:
+    """A prefix that stops the script when its task is killed without a chance to say so (Linux)."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
+
+
+def _failure(script: str, code: int, error: str) -> AirflowException:
+    if code == BAD_INPUT:
+        return AirflowFailException(f"{script}.py refused its input: {error or 'see the log'}")
+    how = f"was killed by signal {-code}" if code < 0 else f"failed with exit code {code}"
+    return AirflowException(f"{script}.py {how}: {error or 'see the log'}")
+
+
+def _result(script: str, stdout: str) -> dict[str, Any]:
+    lines = stdout.splitlines()
+    try:
+        return dict(json.loads(lines[-1]))
+    except (IndexError, TypeError, ValueError):
+        raise AirflowFailException(
+            f"{script}.py did not end with a JSON object: {(lines or [''])[-1][:200]!r}"
+        ) from None
