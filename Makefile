@@ -41,18 +41,18 @@ lock: $(INSTALLED) ## Compile requirements*.txt from pyproject.toml, for Python 
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style and types: flake8, black, mypy
-	$(BIN)/flake8 src tests benchmarks
-	$(BIN)/black --quiet --check --diff src tests benchmarks
+	$(BIN)/flake8 src airflow tests benchmarks
+	$(BIN)/black --quiet --check --diff src airflow tests benchmarks
 	$(BIN)/mypy
 
 .PHONY: format
 format: $(INSTALLED) ## Format the code with black
-	$(BIN)/black --quiet src tests benchmarks
+	$(BIN)/black --quiet src airflow tests benchmarks
 
 .PHONY: test
 test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS=0 leaves the slow ones out)
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered
 
 .PHONY: demo
-demo: $(INSTALLED) ## Run the whole pipeline in a throw-away folder, on TRAIN_DATA_PATH or on generated loans
-	@$(BIN)/python src/run_demo.py > /dev/null
+demo: $(INSTALLED) ## Run the four DAGs on a throw-away Airflow, on TRAIN_DATA_PATH or generated loans (KEEP=1 leaves it up)
+	@$(BIN)/python src/run_demo.py $(if $(KEEP),--keep) > /dev/null

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,10 @@ import pytest
 from loan_default import settings
 
 ROOT = Path(__file__).resolve().parents[1]
+# Airflow writes into its folder when it is imported: never into a person's own.
+AIRFLOW_HOME = tempfile.mkdtemp(prefix="airflow-")
+os.environ["AIRFLOW_HOME"] = AIRFLOW_HOME
+sys.path.append(str(ROOT / "airflow" / "plugins"))
 REAL_LOANS = ROOT.parent / "shared" / "data" / "lendingclub_accepted_2007_2010.csv.gz"
 # Small and quick; what a model is worth is not the matter of most tests.
 QUICK = {"XGB_MAX_ROUNDS": "40", "CV_FOLDS": "3", "XGB_LEARNING_RATE": "0.1", "N_THREADS": "1"}
@@ -140,3 +145,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.skip(reason="RUN_INTEGRATION_TESTS=0"))
+
+
+def pytest_unconfigure() -> None:
+    """Leave no folder behind."""
+    shutil.rmtree(AIRFLOW_HOME, ignore_errors=True)

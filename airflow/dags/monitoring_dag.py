@@ -26,7 +26,7 @@ MONITORED = "ti.xcom_pull(task_ids='monitor')"
 
 
 @task.branch
-def decide(monitored: dict[str, Any]) -> list[str]:
+def decide(monitored: Any) -> list[str]:
     """What the monitoring decided, as the names of the next tasks."""
     return [task_id for task_id in ("alert", "retrain") if monitored[task_id]]
 
@@ -38,7 +38,8 @@ with DAG(
         "run_date": day("Day to look at (null: the latest that was scored)"),
         "output_path": OUTPUT_PATH,
         "drift_share_threshold": share(
-            "Share of drifted columns that makes the day drift (null: DRIFT_SHARE_THRESHOLD)"
+            "Share of drifted columns that makes the day drift (null: DRIFT_SHARE_THRESHOLD)",
+            exclusiveMinimum=0,
         ),
         "report_only": switch("Write the report; send no alert and retrain nothing"),
     },
@@ -67,7 +68,9 @@ Report: {{ found.report_html }}""",
         task_id="retrain",
         trigger_dag_id="train_model_with_mlflow",
         conf=conf(
-            triggered_by=f"'drift on ' ~ {MONITORED}['run_date']", output_path="params.output_path"
+            model_name=f"{MONITORED}['model_name']",
+            output_path="params.output_path",
+            triggered_by=f"'drift on ' ~ {MONITORED}['run_date']",
         ),
     )
     monitor >> decide(monitor.output) >> [alert, retrain]

@@ -29,11 +29,10 @@ from script_operator import ScriptOperator
 PROMOTED = Message(
     subject="{% set done = ti.xcom_pull(task_ids='promote') %}"
     "{{ 'Promoted' if done.promoted else 'Refused' }}: version {{ done.model_version }}",
-    text="""{% set done = ti.xcom_pull(task_ids='promote') -%}
-{% for check in done.checks %}{{ 'met' if check.passed else 'NOT MET' }}: {{ check.reason }}
-{% endfor %}
-Triggered by: {{ params.triggered_by or dag_run.triggering_user_name or dag_run.run_type }}
-Run: {{ run_id }}""",
+    text="{% set done = ti.xcom_pull(task_ids='promote') %}"
+    "{% for check in done.checks %}"
+    "{{ 'met' if check.passed else 'NOT MET' }}: {{ check.reason }}\n{% endfor %}\n"
+    "Triggered by: {{ params.triggered_by or " + WHO + " }}\nRun: {{ run_id }}",
 )
 
 with DAG(

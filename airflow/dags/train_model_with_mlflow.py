@@ -41,7 +41,7 @@ TRAINED = "ti.xcom_pull(task_ids='train')"
 
 
 @task.branch
-def decide(trained: dict[str, Any]) -> str:
+def decide(trained: Any) -> str:
     """The gate's word, as the name of the next task."""
     return "promote" if trained["registered"] and trained["promotable"] else "skip_promotion"
 

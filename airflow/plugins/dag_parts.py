@@ -24,7 +24,7 @@ DEFAULT_ARGS: dict[str, Any] = {
 RUN_DATE = "params.run_date or (dag_run.logical_date or dag_run.run_after).strftime('%Y-%m-%d')"
 WHO = (
     "dag_run.triggering_user_name"
-    " or ('the schedule' if dag_run.run_type == 'scheduled' else dag_run.run_type)"
+    " or ('the schedule' if dag_run.run_type == 'scheduled' else dag_run.run_type.value)"
 )
 
 
@@ -68,9 +68,10 @@ def month(description: str) -> Param:
     return text(description, pattern=r"^\d{4}-(0[1-9]|1[0-2])$")
 
 
-def share(description: str) -> Param:
+def share(description: str, **schema: Any) -> Param:
     """A number from 0 to 1 in the form; null means as in the settings."""
-    return Param(None, type=["null", "number"], minimum=0, maximum=1, description=description)
+    limits = {"minimum": 0, "maximum": 1, **schema}
+    return Param(None, type=["null", "number"], description=description, **limits)
 
 
 def switch(description: str) -> Param:

@@ -7,6 +7,7 @@ logged and fails nothing.
 
 from __future__ import annotations
 
+import copy
 import html
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,10 @@ class Message(BaseNotifier):
         super().__init__(**kwargs)
         self.subject = subject
         self.text = text
+
+    def __call__(self, *args: Any) -> None:
+        # Rendering changes the notifier, and one process may send it for several tasks.
+        super(Message, copy.copy(self)).__call__(*args)
 
     def notify(self, context: Context) -> None:
         for conn_id, send in ((SLACK, self._slack), (EMAIL, self._email)):

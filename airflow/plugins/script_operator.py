@@ -6,6 +6,7 @@ stdout becomes the task's XCom.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -71,18 +72,18 @@ class ScriptOperator(BaseOperator):
 
     def command(self) -> list[str]:
         """The command line, empty flags left out."""
-        flags = [part for flag, value in self.flags.items() if value for part in (flag, str(value))]
+        flags = [f"{flag}={value}" for flag, value in self.flags.items() if value]
         switches = [switch for switch, on in self.switches.items() if str(on) == "True"]
         return [sys.executable, str(ROOT / "src" / f"{self.script}.py"), *flags, *switches]
 
     def on_kill(self) -> None:
         """Stop the script and what it started, by force where it does not stop by itself."""
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None:
             return
-        os.killpg(self._process.pid, signal.SIGTERM)
-        try:
+        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(self._process.pid, signal.SIGTERM)
             self._process.wait(SECONDS_TO_STOP)
-        except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def _run(self, command: list[str], stdout: IO[str]) -> tuple[int, str]:
@@ -99,10 +100,16 @@ class ScriptOperator(BaseOperator):
             errors="backslashreplace",
             start_new_session=True,
         ) as self._process:
-            for line in self._process.stderr or ():
-                self.log.info("%s", line.rstrip())
-                error = line.strip() if line.startswith("error: ") else error
-        return self._process.returncode, error
+            try:
+                for line in self._process.stderr or ():
+                    self.log.info("%s", line.rstrip())
+                    error = line.strip() if line.startswith("error: ") else error
+            except BaseException:
+                # A time-out too; without this, leaving the block waits for the script to end.
+                self.on_kill()
+                raise
+        code, self._process = self._process.returncode, None
+        return code, error
 
 
 def _ends_with_its_parent() -> list[str]:
@@ -119,10 +126,8 @@ def _failure(script: str, code: int, error: str) -> AirflowException:
 
 
 def _result(script: str, stdout: str) -> dict[str, Any]:
-    lines = stdout.splitlines()
-    try:
-        return dict(json.loads(lines[-1]))
-    except (IndexError, TypeError, ValueError):
-        raise AirflowFailException(
-            f"{script}.py did not end with a JSON object: {(lines or [''])[-1][:200]!r}"
-        ) from None
+    last = (stdout.splitlines() or [""])[-1]
+    with contextlib.suppress(ValueError):
+        if isinstance(result := json.loads(last), dict):
+            return result
+    raise AirflowFailException(f"{script}.py did not end with a JSON object: {last[:200]!r}")

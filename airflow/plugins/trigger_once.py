@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.providers.standard.operators.trigger_dagrun import XCOM_RUN_ID, TriggerDagRunOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 if TYPE_CHECKING:
@@ -31,18 +31,19 @@ class TriggerOnceOperator(TriggerDagRunOperator):
         )
 
     def execute(self, context: Context) -> None:
-        ti = context["ti"]
-        if not ti.get_dr_count(self.trigger_dag_id, run_ids=[self.trigger_run_id]):
+        ti, run_id = context["ti"], str(self.trigger_run_id)
+        if not ti.get_dr_count(self.trigger_dag_id, run_ids=[run_id]):
             super().execute(context)
             return
-        self.log.info("%s has the run %s already", self.trigger_dag_id, self.trigger_run_id)
+        self.log.info("%s has the run %s already", self.trigger_dag_id, run_id)
+        ti.xcom_push(XCOM_RUN_ID, run_id)
         while self.wait_for_completion:
-            state = ti.get_dagrun_state(self.trigger_dag_id, self.trigger_run_id)
+            state = ti.get_dagrun_state(self.trigger_dag_id, run_id)
             if state in self.allowed_states:
                 return
             if state in self.failed_states:
                 raise AirflowFailException(
-                    f"run {self.trigger_run_id} of {self.trigger_dag_id} has failed: "
+                    f"run {run_id} of {self.trigger_dag_id} has failed: "
                     "clear it there, then clear this task"
                 )
             time.sleep(POLL_SECONDS)

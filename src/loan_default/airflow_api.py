@@ -1,5 +1,6 @@
 """Airflow's REST API, as far as the platform's own commands and tests need it."""
 
+import logging
 import time
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,8 @@ class AirflowApi:
     """
 
     def __init__(self, url: str, user: str, password: str) -> None:
+        # httpx would log every poll.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         self._url = url
         self._login = {"username": user, "password": password}
         self._token = ""
@@ -63,9 +66,9 @@ class AirflowApi:
         found = self._call("GET", f"{_run(dag_id, run_id)}/taskInstances")["task_instances"]
         return {task["task_id"]: task for task in found}
 
-    def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
-        """What a task returned."""
-        path = f"{_run(dag_id, run_id)}/taskInstances/{task_id}/xcomEntries/return_value"
+    def result(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        """What a task returned, or left under another XCom key."""
+        path = f"{_run(dag_id, run_id)}/taskInstances/{task_id}/xcomEntries/{key}"
         return self._call("GET", f"{path}?deserialize=true")["value"]
 
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
@@ -77,10 +80,11 @@ class AirflowApi:
         """Clear every task of a run, so that it runs again."""
         self._call("POST", f"{_run(dag_id, run_id)}/clear", {"dry_run": False})
 
-    def backfill(self, dag_id: str, first: str, last: str) -> int:
+    def backfill(self, dag_id: str, first: str, last: str, conf: dict[str, Any]) -> int:
         """Run a DAG for each day from `first` to `last` (YYYY-MM-DD); returns the backfill's id."""
         body = {
             "dag_id": dag_id,
+            "dag_run_conf": conf,
             "from_date": f"{first}T00:00:00Z",
             "to_date": f"{last}T23:59:59Z",
             "reprocess_behavior": "completed",

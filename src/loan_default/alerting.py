@@ -106,7 +106,7 @@ def settle(
         return Decision(earlier["alert"], earlier["retrain"], earlier["decision"])
     repeated = earlier is not None and (earlier["alert"] or earlier["digest"] == digest)
     decision = decide(replace(situation, repeated=repeated), cooldown)
-    if not repeated:
+    if not (repeated or situation.report_only):
         ledger.keep(_record(situation, decision, key, digest))
     return decision
 

@@ -23,7 +23,7 @@ from loan_default.errors import ServiceError
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS_TO_START, SECONDS_TO_STOP = 180, 15
-USER = "admin"
+AIRFLOW = (sys.executable, "-m", "airflow")
 AIRFLOW_PARTS = ("api-server", "scheduler", "dag-processor")
 
 
@@ -38,9 +38,10 @@ class LocalStack:
     folder: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     database: str = ""
+    user: str = "admin"
 
     def __post_init__(self) -> None:
-        self.airflow_port, self.mlflow_port, log_port = _free_ports(3)
+        self.airflow_port, self.mlflow_port, log_port = free_ports(3)
         self.password = secrets.token_urlsafe(12)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = os.environ | self._airflow(log_port) | self._platform()
@@ -59,13 +60,13 @@ class LocalStack:
     @property
     def api(self) -> AirflowApi:
         """Airflow's REST API, logged in."""
-        return AirflowApi(self.airflow_url, USER, self.password)
+        return AirflowApi(self.airflow_url, self.user, self.password)
 
     def start(self) -> None:
         """Start everything and wait until it answers. Raises ServiceError when it does not."""
         self._prepare()
         self.start_mlflow()
-        self._run("airflow", "db", "migrate")
+        self._run(*AIRFLOW, "db", "migrate")
         for part in AIRFLOW_PARTS:
             self.start_airflow(part)
         self._wait("mlflow", lambda: _answers(f"{self.mlflow_url}/health"))
@@ -73,18 +74,20 @@ class LocalStack:
 
     def start_mlflow(self) -> None:
         """Start the MLflow server; its store and artifacts lie in the folder."""
-        store, artifacts = f"sqlite:///{self.folder}/mlflow.db", str(self.folder / "mlruns")
-        self._start(
-            "mlflow",
-            *("mlflow", "server", "--host", "127.0.0.1", "--port", str(self.mlflow_port)),
-            *("--backend-store-uri", store, "--artifacts-destination", artifacts),
-            *("--workers", "1"),
-        )
+        self._start("mlflow", *self.mlflow_command(self.mlflow_port))
+
+    def mlflow_command(self, port: int) -> list[str]:
+        """What serves the folder's runs and models on `port`."""
+        return [
+            *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
+            *("--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"),
+            *("--artifacts-destination", str(self.folder / "mlruns"), "--workers", "1"),
+        ]
 
     def start_airflow(self, part: str) -> None:
         """Start one part of Airflow: api-server, scheduler or dag-processor."""
         more = {"api-server": ("--host", "127.0.0.1", "--port", str(self.airflow_port))}
-        self._start(part, "airflow", part, *more.get(part, ()))
+        self._start(part, *AIRFLOW, part, *more.get(part, ()))
 
     def stop(self) -> None:
         """Stop every process and what it started, the last started first."""
@@ -100,6 +103,10 @@ class LocalStack:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(SECONDS_TO_STOP)
 
+    def stop_command(self) -> str:
+        """What stops the servers once the process that started them is gone."""
+        return "kill -- " + " ".join(f"-{process.pid}" for process in self._processes.values())
+
     def log_of(self, name: str) -> str:
         """What a process has said so far."""
         return (self.folder / "logs" / f"{name}.log").read_text(errors="replace")
@@ -109,7 +116,7 @@ class LocalStack:
         (self.folder / "airflow").mkdir(exist_ok=True)
         passwords = Path(self.environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
         passwords.touch(mode=0o600)
-        passwords.write_text(json.dumps({USER: self.password}))
+        passwords.write_text(json.dumps({self.user: self.password}))
 
     def _airflow(self, log_port: int) -> dict[str, str]:
         home = self.folder / "airflow"
@@ -122,7 +129,7 @@ class LocalStack:
             "CORE__PARALLELISM": 4,
             "CORE__FERNET_KEY": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "CORE__EXECUTION_API_SERVER_URL": f"{self.airflow_url}/execution/",
-            "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+            "CORE__SIMPLE_AUTH_MANAGER_userS": f"{self.user}:admin",
             "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": home / "passwords.json",
             "API__BASE_URL": self.airflow_url,
             "API__WORKERS": 1,
@@ -143,7 +150,7 @@ class LocalStack:
 
     def _run(self, *command: str) -> None:
         done = subprocess.run(
-            [sys.executable, "-m", *command],
+            command,
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -156,7 +163,7 @@ class LocalStack:
     def _start(self, name: str, *command: str) -> None:
         with (self.folder / "logs" / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                [sys.executable, "-m", *command],
+                command,
                 cwd=self.folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -186,7 +193,8 @@ def running(stack: LocalStack) -> Iterator[LocalStack]:
         stack.stop()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on now."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:

@@ -1,0 +1,359 @@
+"""The four DAGs through a real scheduler, with a local HTTP endpoint standing for Slack and a real
+mail server."""
+
+import contextlib
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+import psutil
+import pytest
+from aiosmtpd.controller import Controller
+from mlflow import MlflowClient
+
+import postgres
+from conftest import QUICK, ROOT
+from loan_default.airflow_api import AirflowApi
+from loan_default.local_stack import LocalStack, free_ports, running
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("airflow"), pytest.mark.timeout(900)]
+
+Found = TypeVar("Found")
+TRAIN, PROMOTE = "train_model_with_mlflow", "promote_model_dag"
+BATCH, MONITOR = "batch_prediction_dag", "monitoring_dag"
+# Which task of which DAG triggers which other.
+CHILDREN = {
+    (TRAIN, "promote"): PROMOTE,
+    (TRAIN, "rescore"): BATCH,
+    (BATCH, "monitor"): MONITOR,
+    (MONITOR, "retrain"): TRAIN,
+}
+APPLICATIONS = ROOT / "data" / "batch_input.csv"
+MAIL = {
+    "from_email": "platform@lender.example",
+    "to": "on-call@lender.example",
+    "disable_ssl": True,
+    "disable_tls": True,
+}
+# A killed scheduler's tasks are found dead within seconds, not minutes.
+IMPATIENT = {
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
+}
+
+
+class Inbox:
+    """What Slack and the mail server were told."""
+
+    def __init__(self) -> None:
+        self.slack: list[str] = []
+        self.mails: list[str] = []
+        self.slack_answers = 200
+
+    def slack_server(self) -> HTTPServer:
+        inbox = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if inbox.slack_answers == 200:
+                    inbox.slack.append(json.loads(body)["text"])
+                self.send_response(inbox.slack_answers)
+                self.end_headers()
+                self.wfile.write(b"ok")
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        server = HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        mail = message_from_bytes(envelope.content, policy=policy.default)
+        body = mail.get_body()
+        assert body is not None
+        self.mails.append(f"{mail['Subject']}\n{body.get_content()}")
+        return "250 OK"
+
+    def starting(self, words: str) -> list[list[str]]:
+        """The texts that start with `words`: Slack's and the mails."""
+        both = (self.slack, self.mails)
+        return [[text for text in texts if text.startswith(words)] for texts in both]
+
+
+@pytest.fixture(scope="module")
+def inbox() -> Inbox:
+    return Inbox()
+
+
+@pytest.fixture(scope="module")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, export: Path, inbox: Inbox
+) -> Iterator[LocalStack]:
+    """Airflow on PostgreSQL where it is on the machine, else on SQLite, and its messages read."""
+    slack = inbox.slack_server()
+    with contextlib.ExitStack() as opened:
+        (port,) = free_ports(1)
+        mail = Controller(inbox, hostname="127.0.0.1", port=port)
+        mail.start()
+        opened.callback(mail.stop)
+        database = ""
+        if postgres.programs():
+            database = opened.enter_context(postgres.server())
+        settings = {
+            "TRAIN_DATA_PATH": str(export),
+            "BATCH_INPUT_PATH": str(APPLICATIONS),
+            "PROMOTION_AUC_THRESHOLD": "0.5",
+            "DRIFT_SHARE_THRESHOLD": "0.05",
+            "RETRAIN_COOLDOWN_DAYS": "0",
+            "AIRFLOW_CONN_SLACK_WEBHOOK": json.dumps(
+                {
+                    "conn_type": "slackwebhook",
+                    "password": f"http://127.0.0.1:{slack.server_port}/services/secret",
+                }
+            ),
+            "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(
+                {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": MAIL}
+            ),
+            **QUICK,
+            **IMPATIENT,
+        }
+        folder = tmp_path_factory.mktemp("stack")
+        yield opened.enter_context(running(LocalStack(folder, settings, database)))
+
+
+@pytest.fixture(scope="module")
+def drifted(export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Applications whose incomes are in thousands and whose rates went up."""
+    path = tmp_path_factory.mktemp("drifted") / "applications.csv"
+    loans = pl.read_csv(export, n_rows=2_000, infer_schema=False)
+    income = pl.col("annual_inc").cast(pl.Float64) / 1_000
+    dti = pl.col("dti").cast(pl.Float64) * 1.5
+    loans.with_columns(income, dti, purpose=pl.lit("vacation")).write_csv(path)
+    return path
+
+
+@dataclass(frozen=True)
+class Lender:
+    """One model with outputs of its own, so that the scenarios do not see each other."""
+
+    stack: LocalStack
+    name: str
+
+    @property
+    def root(self) -> Path:
+        return self.stack.folder / self.name
+
+    @property
+    def api(self) -> AirflowApi:
+        return self.stack.api
+
+    @property
+    def conf(self) -> dict[str, Any]:
+        return {"model_name": self.name, "output_path": str(self.root)}
+
+    def train(self, **conf: Any) -> tuple[str, dict[str, dict[str, Any]]]:
+        """Trigger a training and wait for it and what it triggers; its run id and tasks."""
+        run_id = self.api.trigger(TRAIN, self.conf | conf)
+        return run_id, self.finish(TRAIN, run_id)
+
+    def finish(self, dag_id: str, run_id: str, seconds: float = 240) -> dict[str, dict[str, Any]]:
+        """Wait for a run and what it triggers; its tasks."""
+        run = self.api.wait(dag_id, run_id, seconds)
+        tasks = self.api.tasks(dag_id, run_id)
+        for (parent, task_id), child in CHILDREN.items():
+            if parent == dag_id and tasks[task_id]["state"] == "success":
+                self.finish(child, self.child(dag_id, run_id, task_id))
+        assert run["state"] in ("success", "failed")
+        return tasks
+
+    def child(self, dag_id: str, run_id: str, task_id: str) -> str:
+        """The run that a task has triggered."""
+        return str(self.api.result(dag_id, run_id, task_id, "trigger_run_id"))
+
+    def files(self, day: str) -> dict[str, bytes]:
+        """What a day's scoring has left."""
+        folder = self.root / "predictions" / f"run_date={day}"
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    @property
+    def mlflow(self) -> MlflowClient:
+        return MlflowClient(self.stack.mlflow_url)
+
+    def versions(self) -> list[Any]:
+        """Every registered version of the model, newest first."""
+        return list(self.mlflow.search_model_versions(f"name='{self.name}'"))
+
+    def aliases(self) -> dict[str, str]:
+        """The model's aliases and their versions."""
+        return dict(self.mlflow.get_registered_model(self.name).aliases)
+
+    def ran(self, dag_id: str) -> list[dict[str, Any]]:
+        """The runs of a DAG that worked for this lender."""
+        runs = self.api.runs(dag_id)
+        return [run for run in runs if (run["conf"] or {}).get("output_path") == str(self.root)]
+
+
+def test_training_promotes_scores_monitors_and_tells(stack: LocalStack, inbox: Inbox) -> None:
+    lender = Lender(stack, "happy")
+    run_id, tasks = lender.train()
+    assert states(tasks) == {
+        "prepare_data": "success",
+        "train": "success",
+        "decide": "success",
+        "promote": "success",
+        "skip_promotion": "skipped",
+        "rescore": "success",
+    }
+    for dag_id in (PROMOTE, BATCH, MONITOR):
+        assert [run["state"] for run in lender.ran(dag_id)] == ["success"], dag_id
+    (version,) = lender.versions()
+    assert version.tags["triggered_by"] == stack.user
+    promotion = lender.child(TRAIN, run_id, "promote")
+    assert version.tags["trigger_source"] == f"{PROMOTE} {promotion} of {TRAIN} {run_id}"
+    batch = lender.child(TRAIN, run_id, "rescore")
+    scored = lender.api.result(BATCH, batch, "predict")
+    assert (scored["rows_in"], scored["model_version"]) == (100, "1")
+    assert Path(scored["marker_path"]).read_text().strip() == scored["predictions_path"]
+    monitored = lender.api.result(MONITOR, lender.child(BATCH, batch, "monitor"), "monitor")
+    assert Path(monitored["report_html"]).stat().st_size > 100_000
+    for told in inbox.starting("Promoted: version 1\n"):
+        assert any(run_id in text for text in told)
+
+    # Nothing has newly matured since: the same version stands and nothing is promoted.
+    run_id, tasks = lender.train()
+    assert tasks["promote"]["state"] == "skipped" and len(lender.versions()) == 1
+    said = lender.api.result(TRAIN, run_id, "skip_promotion")
+    assert said == "Version 1 stands: same data, settings and commit."
+    assert [run["state"] for run in lender.ran(BATCH)] == ["success"] * 2
+
+
+def test_a_refused_promotion_says_why_and_a_down_slack_fails_nothing(
+    stack: LocalStack, inbox: Inbox
+) -> None:
+    lender = Lender(stack, "refused")
+    inbox.slack_answers = 500
+    run_id, tasks = lender.train(auc_threshold=0.99)
+    inbox.slack_answers = 200
+    assert tasks["promote"]["state"] == "skipped" and lender.ran(PROMOTE) == []
+    reason = lender.api.result(TRAIN, run_id, "skip_promotion")
+    assert re.fullmatch(r"AUC 0\.\d{4} is below the threshold 0\.9900", reason)
+    slack, (mail,) = inbox.starting("Not promoted: refused version 1")
+    assert slack == [] and reason in mail
+    assert "slack_webhook could not be told" in lender.api.log(TRAIN, run_id, "skip_promotion")
+    batch = lender.child(TRAIN, run_id, "rescore")
+    assert lender.api.result(BATCH, batch, "predict")["model_version"] == "1"
+    assert lender.aliases() == {"staging": "1"}
+
+
+def test_bad_input_fails_at_once_and_the_message_arrives(stack: LocalStack, inbox: Inbox) -> None:
+    lender = Lender(stack, "failing")
+    run_id, tasks = lender.train(data_path="/nowhere/loans.csv")
+    assert states(tasks)["prepare_data"] == "failed" and tasks["prepare_data"]["try_number"] == 1
+    assert states(tasks)["rescore"] == "upstream_failed" and lender.ran(BATCH) == []
+    for (text,) in inbox.starting(f"Failed: {TRAIN}, task prepare_data"):
+        assert "cannot read /nowhere/loans.csv" in text and run_id in text
+        assert stack.airflow_url in text
+
+
+def test_a_killed_scheduler_resumes_and_registers_one_version(stack: LocalStack) -> None:
+    lender = Lender(stack, "killed")
+    run_id = lender.api.trigger(TRAIN, lender.conf)
+    wait_for(lambda: scripts("train_with_mlflow", "killed"), 60)
+    stack.kill("scheduler")
+    wait_for(lambda: not scripts("train_with_mlflow", "killed"), 10)
+    assert lender.versions() == []
+    stack.start_airflow("scheduler")
+    tasks = lender.finish(TRAIN, run_id)
+    assert tasks["train"]["state"] == "success" and tasks["train"]["try_number"] > 1
+    assert [version.version for version in lender.versions()] == ["1"]
+    for dag_id in (PROMOTE, BATCH, MONITOR):
+        assert [run["state"] for run in lender.ran(dag_id)] == ["success"], dag_id
+
+
+def test_a_backfill_and_its_rerun_give_the_same_files_and_call_for_nothing(
+    stack: LocalStack, inbox: Inbox, drifted: Path
+) -> None:
+    lender = Lender(stack, "happy")
+    days = ["2026-03-01", "2026-03-02", "2026-03-03"]
+    marker = lender.root / "predictions" / "latest_prediction.txt"
+    newest, alerts = marker.read_text(), inbox.starting("Drift on")
+    conf = lender.conf | {"input_path": str(drifted)}
+    lender.api.backfill(BATCH, days[0], days[-1], conf)
+    runs = wait_for(lambda: ended(backfilled(lender), 3), 180)
+    assert [run["logical_date"][:10] for run in runs] == days
+    middle = runs[1]["dag_run_id"]
+    wait_for(lambda: ended(lender.ran(MONITOR), 5), 120)
+    before, monitored = lender.files(days[1]), lender.ran(MONITOR)
+    assert len(before) == 4
+    lender.api.clear(BATCH, middle)
+    lender.finish(BATCH, middle)
+    assert lender.api.tasks(BATCH, middle)["predict"]["try_number"] == 2
+    assert lender.files(days[1]) == before and marker.read_text() == newest
+    assert lender.ran(MONITOR) == monitored, "a cleared day is not monitored again"
+    for run in monitored[-3:]:
+        result = lender.api.result(MONITOR, run["dag_run_id"], "monitor")
+        assert (result["drift"], result["alert"], result["retrain"]) == (True, False, False)
+    assert inbox.starting("Drift on") == alerts
+
+
+def test_drift_alerts_and_retrains_once_and_cannot_loop(
+    stack: LocalStack, inbox: Inbox, drifted: Path
+) -> None:
+    """The stack has no cool-down, so only what was decided before can end the circle."""
+    lender = Lender(stack, "happy")
+    conf = lender.conf | {"input_path": str(drifted), "run_date": "2030-01-01"}
+    trainings, results = len(lender.ran(TRAIN)), []
+    for _ in range(2):
+        run_id = lender.api.trigger(BATCH, conf)
+        lender.finish(BATCH, run_id)
+        monitoring = lender.child(BATCH, run_id, "monitor")
+        results.append(lender.api.result(MONITOR, monitoring, "monitor"))
+    first, second = results
+    assert (first["drift"], first["alert"], first["retrain"]) == (True, True, True)
+    assert (second["drift"], second["alert"], second["retrain"]) == (True, False, False)
+    (retraining,) = lender.ran(TRAIN)[trainings:]
+    assert retraining["conf"]["triggered_by"] == "drift on 2030-01-01"
+    assert retraining["state"] == "success" and retraining["dag_run_id"].startswith(MONITOR)
+    for (alert,) in inbox.starting("Drift on 2030-01-01"):
+        assert "annual_inc" in alert and first["report_html"] in alert
+
+
+def states(tasks: dict[str, dict[str, Any]]) -> dict[str, str]:
+    return {name: task["state"] for name, task in tasks.items()}
+
+
+def backfilled(lender: Lender) -> list[dict[str, Any]]:
+    return [run for run in lender.ran(BATCH) if run["run_type"] == "backfill"]
+
+
+def ended(runs: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+    """The runs once there are `count` and all have ended well, else nothing."""
+    assert not any(run["state"] == "failed" for run in runs), runs
+    return runs if [run["state"] for run in runs] == ["success"] * count else []
+
+
+def scripts(name: str, argument: str) -> list[list[str]]:
+    """The command lines of running scripts with that name and argument."""
+    lines = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    return [line for line in lines if argument in line and any(name in part for part in line)]
+
+
+def wait_for(found: Callable[[], Found], seconds: float) -> Found:
+    until = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.5)
+    return value
