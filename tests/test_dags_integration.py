@@ -24,7 +24,7 @@ from conftest import QUICK, ROOT
 from loan_default.airflow_api import AirflowApi
 from loan_default.local_stack import LocalStack, free_ports, running
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("airflow"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 Found = TypeVar("Found")
 TRAIN, PROMOTE = "train_model_with_mlflow", "promote_model_dag"

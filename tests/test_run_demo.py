@@ -12,7 +12,7 @@ import pytest
 from conftest import QUICK, Workspace
 from loan_default.airflow_api import DAGS
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("airflow")]
+pytestmark = pytest.mark.slow
 
 
 def processes(folder: Path) -> list[psutil.Process]:

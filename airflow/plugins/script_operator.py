@@ -78,13 +78,14 @@ class ScriptOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """Stop the script and what it started, by force where it does not stop by itself."""
-        if self._process is None:
+        process = self._process
+        if process is None:
             return
         with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
-            os.killpg(self._process.pid, signal.SIGTERM)
-            self._process.wait(SECONDS_TO_STOP)
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(SECONDS_TO_STOP)
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
 
     def _run(self, command: list[str], stdout: IO[str]) -> tuple[int, str]:
         """Exit code and error line of the finished command."""
