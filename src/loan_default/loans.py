@@ -39,7 +39,7 @@ _MONTHS = {
     )
 }
 _ISSUE_TEXT = "issue text"
-_LOG_SCALE = 25.0  # ln of a dollar amount stays below it (e**25 is 72 billion); dollars do not
+LOG_SCALE = 25.0  # ln of a dollar amount stays below it (e**25 is 72 billion); dollars do not
 _LEAST_ROWS_TO_JUDGE_SCALE = 20
 
 
@@ -204,7 +204,7 @@ def _refuse_log_scale(values: pl.DataFrame) -> None:
             continue
         median, largest = dollars.median(), dollars.max()
         if isinstance(median, float) and isinstance(largest, float):
-            if 1 < median and largest < _LOG_SCALE:
+            if 1 < median and largest < LOG_SCALE:
                 raise InputError(
                     f"{column.name} looks log-transformed (median {median:.1f}, "
                     f"largest {largest:.1f}): give plain {column.unit}; the model does its own "

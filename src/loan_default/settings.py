@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: str = Field(
         "sqlite:///mlflow.db", description="MLflow's tracking server or database"
     )
+    mlflow_tracking_username: str = Field("", description="User of a tracking server with logins")
+    mlflow_tracking_password: str = Field("", description="That user's password")
     mlflow_artifact_root: str = Field(
         "./mlruns", description="Artifacts of a new experiment, where no tracking server decides"
     )
@@ -129,6 +131,39 @@ class Settings(BaseSettings):
 
     retrain_cooldown_days: Annotated[float, Field(ge=0)] = Field(
         7, description="Drift retrains only when the last training is this many days ago"
+    )
+
+    # Serving
+    serve_host: str = Field("127.0.0.1", description="Address that serve_model.py listens on")
+    serve_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        5001, description="Port that serve_model.py listens on"
+    )
+    serve_alias: str = Field(
+        "staging", description="Alias to serve; production serves only promoted models"
+    )
+    serve_api_key: str = Field(
+        "", description="Key that a client must send as X-API-Key; empty lets everyone in"
+    )
+    serve_poll_seconds: Annotated[float, Field(gt=0)] = Field(
+        3.0, description="How often the served alias is looked at"
+    )
+    serve_max_body_mb: Annotated[float, Field(gt=0)] = Field(
+        16.0, description="Larger requests are refused"
+    )
+    serve_body_seconds: Annotated[float, Field(gt=0)] = Field(
+        20.0, description="A client that takes longer to send its request is cut off"
+    )
+    serve_cache_path: str = Field(
+        "", description="Where served versions are kept over a restart; empty keeps none"
+    )
+    serve_log_share: Share = Field(
+        1.0, description="Share of the served requests that the prediction log keeps"
+    )
+    serve_log_seconds: Annotated[float, Field(gt=0)] = Field(
+        60.0, description="How often the prediction log writes a file"
+    )
+    serve_log_rows: Annotated[int, Field(ge=1)] = Field(
+        50_000, description="Most rows that wait to be logged; what comes on top is counted as lost"
     )
 
     @property

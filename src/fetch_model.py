@@ -1,0 +1,49 @@
+"""Fetch a model version's files into a folder, whole or not at all.
+
+The server starts this for each new version, so that it never imports MLflow itself. The last line
+of stdout is a JSON object: model_version and folder.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from loan_default import cli
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    flags = cli.parser(__doc__)
+    flags.add_argument("--model-name", required=True, help="registered model")
+    flags.add_argument("--version", required=True, help="its version")
+    flags.add_argument("--folder", required=True, type=Path, help="where its files shall lie")
+    return flags
+
+
+def fetch(flags: argparse.Namespace) -> dict[str, Any]:
+    """The job: returns what the JSON line holds."""
+    from loan_default.registry import Registry
+    from loan_default.settings import settings
+
+    registry = Registry(settings())
+    version = registry.version(flags.model_name, flags.version)
+    target: Path = flags.folder
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetching-") as temporary:
+        files = registry.download(version, Path(temporary))
+        shutil.rmtree(target, ignore_errors=True)
+        files.rename(target)
+    return {"model_version": version.number, "folder": str(target)}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the fetch; returns its exit code."""
+    return cli.run(build_parser(), fetch, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,315 @@
+"""The scoring server's HTTP side; the only importer of the web framework."""
+
+import asyncio
+import contextlib
+import hmac
+import importlib.metadata
+import logging
+import math
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from loan_default import openapi, protocol
+from loan_default.errors import InputError
+from loan_default.prediction_log import Entry, PredictionLog
+from loan_default.protocol import UnsupportedType
+from loan_default.serve_metrics import CONTENT_TYPE, Metrics
+from loan_default.served import Scores, Served
+from loan_default.settings import Settings
+from loan_default.watch import Service, Watch
+
+VERSION_HEADER, REQUEST_HEADER, KEY_HEADER = b"x-model-version", b"x-request-id", "x-api-key"
+SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+# Rows that are scored on the event loop; more would keep other requests waiting.
+FEW_ROWS = 64
+# A row's reasons cost about as much as the scores of so many rows.
+REASONS_COST = 16
+
+log = logging.getLogger("serve")
+
+
+class Refused(Exception):
+    """A request that is not answered: HTTP status, message and headers."""
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status, self.message, self.headers = status, message, dict(headers or {})
+
+
+@dataclass(frozen=True)
+class Server:
+    """What the endpoints work with."""
+
+    settings: Settings
+    service: Service
+    watch: Watch
+    predictions: PredictionLog
+    metrics: Metrics
+
+    @property
+    def current(self) -> Served:
+        """The version in service; refuses while there is none."""
+        if self.service.current is None:
+            raise Refused(503, self._why_not_ready(), self.retry_after)
+        return self.service.current
+
+    @property
+    def retry_after(self) -> dict[str, str]:
+        """When to ask again while no model is there."""
+        return {"Retry-After": str(math.ceil(self.settings.serve_poll_seconds))}
+
+    def _why_not_ready(self) -> str:
+        service = self.service
+        if service.registry_down:
+            return f"no model in service yet: {service.registry_down}"
+        if service.refused:
+            number, why = next(iter(service.refused.items()))
+            return f"no model in service: version {number} was refused: {why}"
+        return (
+            f"no model in service yet: {service.name} has no version with the alias {service.alias}"
+        )
+
+    async def invocations(self, request: Request) -> Response:
+        """POST /invocations."""
+        started = time.perf_counter()
+        self._refuse_strangers(request)
+        current = self.current
+        body = await self._body(request)
+        try:
+            asked = protocol.read(request.headers.get("content-type", ""), body)
+            scores = await self._score(current, asked)
+        except UnsupportedType as error:
+            raise Refused(415, str(error)) from None
+        except InputError as error:
+            raise Refused(400, str(error)) from None
+        answer = protocol.predictions(current.answer(scores, asked.full))
+        self._note(request, current, asked, scores, time.perf_counter() - started)
+        headers = {"X-Model-Version": current.number}
+        return Response(answer, media_type="application/json", headers=headers)
+
+    async def _score(self, current: Served, asked: protocol.Request) -> Scores:
+        today = datetime.now(UTC).date()
+        cost = len(asked.table.rows) * (REASONS_COST if asked.full else 1)
+        if cost <= FEW_ROWS:
+            return current.score(asked.table, asked.full, today)
+        return await asyncio.to_thread(current.score, asked.table, asked.full, today)
+
+    def _refuse_strangers(self, request: Request) -> None:
+        key = self.settings.serve_api_key
+        given = request.headers.get(KEY_HEADER, "")
+        if key and not hmac.compare_digest(given.encode(), key.encode()):
+            raise Refused(401, "the X-API-Key header is missing or wrong")
+
+    async def _body(self, request: Request) -> bytes:
+        limit = int(self.settings.serve_max_body_mb * 2**20)
+        too_large = Refused(413, f"the request is larger than {limit:,} bytes")
+        with contextlib.suppress(ValueError):
+            if int(request.headers.get("content-length", "0")) > limit:
+                raise too_large
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(self.settings.serve_body_seconds):
+                async for part in request.stream():
+                    parts.append(part)
+                    size += len(part)
+                    if size > limit:
+                        raise too_large
+        except TimeoutError:
+            raise Refused(408, "the request took too long to arrive", CLOSE) from None
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _note(
+        self,
+        request: Request,
+        current: Served,
+        asked: protocol.Request,
+        scores: Scores,
+        took: float,
+    ) -> None:
+        rows = len(scores.decision)
+        self.metrics.latency.observe(took)
+        self.metrics.rows.inc(rows)
+        self.metrics.declined.inc(int(scores.decision.sum()))
+        probabilities = scores.probability.tolist()
+        for probability in probabilities:
+            self.metrics.scores.observe(probability)
+        request.scope["rows"] = rows
+        if rows:
+            self.predictions.add(
+                Entry(
+                    request.scope["request_id"],
+                    datetime.now(UTC),
+                    current.number,
+                    asked.table,
+                    probabilities,
+                    scores.decision.tolist(),
+                )
+            )
+
+    async def ready(self, request: Request) -> Response:
+        """GET /ready."""
+        service, current = self.service, self.service.current
+        state = {
+            "ready": current is not None,
+            "model_name": service.name,
+            "alias": service.alias,
+            "model_version": current.number if current else None,
+            "passed_gate": service.passed_gate,
+            "registry": service.registry_down or "up",
+            "refused": service.refused,
+        }
+        if current:
+            return JSONResponse(state)
+        why = {"message": self._why_not_ready()}
+        return JSONResponse(state | why, 503, headers=self.retry_after)
+
+    async def show_metrics(self, request: Request) -> Response:
+        """GET /metrics."""
+        return Response(self.metrics.page(), media_type=CONTENT_TYPE)
+
+
+CLOSE = {"Connection": "close"}
+
+
+async def _ping(request: Request) -> Response:
+    return Response("\n", media_type="application/json")
+
+
+async def _version(request: Request) -> Response:
+    return PlainTextResponse(importlib.metadata.version("mlflow-skinny"))
+
+
+async def _openapi(request: Request) -> Response:
+    return JSONResponse(openapi.document())
+
+
+async def _docs(request: Request) -> Response:
+    return HTMLResponse(openapi.page())
+
+
+def app(server: Server) -> ASGIApp:
+    """The ASGI application; its lifespan runs the watch and the prediction log."""
+    routes = [
+        Route("/invocations", server.invocations, methods=["POST"]),
+        Route("/ping", _ping),
+        Route("/health", _ping),
+        Route("/version", _version),
+        Route("/ready", server.ready),
+        Route("/metrics", server.show_metrics),
+        Route("/openapi.json", _openapi),
+        Route("/docs", _docs),
+    ]
+    handlers: dict[Any, Any] = {
+        Refused: lambda _, refused: _refusal(refused),
+        HTTPException: lambda _, found: _refusal(Refused(found.status_code, found.detail)),
+        Exception: lambda _, __: _refusal(Refused(500, "internal error: see the server's log")),
+    }
+    inner = Starlette(routes=routes, lifespan=_lifespan(server), exception_handlers=handlers)
+    return Guard(inner, server, routes)
+
+
+def _lifespan(server: Server) -> Any:
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        server.predictions.start()
+        watching = asyncio.create_task(server.watch.run())
+        watching.add_done_callback(_end_with)
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            await asyncio.to_thread(server.predictions.close)
+
+    return lifespan
+
+
+def _end_with(watching: "asyncio.Task[None]") -> None:
+    """A watch that fails for a reason nobody thought of must not leave a stale server behind."""
+    if not watching.cancelled() and (error := watching.exception()):
+        log.critical("the watch has failed", exc_info=error)
+        raise SystemExit(1)
+
+
+class Guard:
+    """Around every request: an id, the version's header, refusals as JSON, no traceback, a log
+    line."""
+
+    def __init__(self, inner: ASGIApp, server: Server, routes: list[Route]) -> None:
+        self._inner, self._server = inner, server
+        self._paths = {route.path for route in routes}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 500
+        request_id = scope["request_id"] = _request_id(scope)
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *self._headers(message, request_id)]
+            await send(message)
+
+        try:
+            await self._inner(scope, receive, sending)
+        except ClientDisconnect:
+            status = 499
+        except Exception:
+            # Starlette has answered 500 by now, without the traceback, which belongs in the log.
+            log.exception("failed", extra={"request_id": request_id})
+        self._note(scope, status, time.perf_counter() - started)
+
+    def _headers(self, message: Message, request_id: str) -> list[tuple[bytes, bytes]]:
+        headers = [(REQUEST_HEADER, request_id.encode())]
+        if not any(name.lower() == VERSION_HEADER for name, _ in message["headers"]):
+            current = self._server.service.current
+            headers.append((VERSION_HEADER, current.number.encode() if current else b"none"))
+        return headers
+
+    def _note(self, scope: Scope, status: int, took: float) -> None:
+        path = scope["path"] if scope["path"] in self._paths else "other"
+        self._server.metrics.requests.labels(path, status).inc()
+        level = logging.INFO if path in ("/invocations", "other") else logging.DEBUG
+        log.log(
+            level,
+            "answered",
+            extra={
+                "request_id": scope["request_id"],
+                "path": path,
+                "status": status,
+                "rows": scope.get("rows", 0),
+                "milliseconds": round(took * 1000, 3),
+            },
+        )
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == REQUEST_HEADER and SANE_ID.fullmatch(value):
+            return str(value.decode())
+    return uuid.uuid4().hex
+
+
+def _refusal(refused: Refused) -> Response:
+    return Response(
+        protocol.failure(HTTPStatus(refused.status).name, refused.message),
+        refused.status,
+        headers=refused.headers,
+        media_type="application/json",
+    )

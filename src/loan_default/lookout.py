@@ -1,0 +1,117 @@
+"""Which version an alias points at, asked every few seconds: without importing MLflow.
+
+A tracking server is asked over its REST API; MLflow's own SQLite file is read as it is. Both say
+what serving needs to know, and a child process fetches the files only when the alias has moved.
+"""
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from loan_default.errors import InputError, ServiceError
+from loan_default.settings import Settings
+
+SECONDS = 10.0
+SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A version that the alias points at, and whether it has passed the gate."""
+
+    number: str
+    passed_gate: bool
+
+
+Look = Callable[[], Sighting | None]
+
+
+def lookout(settings: Settings, name: str, alias: str) -> Look:
+    """What looks for the version of `name` behind `alias`: None where there is none.
+
+    The function raises ServiceError where the registry does not answer; InputError where the
+    tracking address is of a kind that cannot be watched.
+    """
+    uri = settings.mlflow_tracking_uri
+    if uri.startswith(("http://", "https://")):
+        return _Server(settings, name, alias)
+    if uri.startswith(SQLITE):
+        return _File(Path(uri.removeprefix(SQLITE)), name, alias)
+    raise InputError(
+        f"MLFLOW_TRACKING_URI={uri!r}: serving watches a tracking server (http://, https://) or "
+        "an SQLite file (sqlite:///)"
+    )
+
+
+def passed_gate(tags: Mapping[str, str]) -> bool:
+    """Whether the version was promoted through the gate, and not rolled back since."""
+    return (
+        bool(tags.get("promoted_to"))
+        and tags.get("forced") != "true"
+        and not tags.get("rolled_back_at")
+    )
+
+
+class _Server:
+    """Asks a tracking server."""
+
+    def __init__(self, settings: Settings, name: str, alias: str) -> None:
+        user = settings.mlflow_tracking_username
+        self._client = httpx.Client(
+            base_url=settings.mlflow_tracking_uri.rstrip("/") + "/",
+            auth=(user, settings.mlflow_tracking_password) if user else None,
+            timeout=SECONDS,
+        )
+        self._query = {"name": name, "alias": alias}
+
+    def __call__(self) -> Sighting | None:
+        path = "api/2.0/mlflow/registered-models/alias"
+        try:
+            answer = self._client.get(path, params=self._query)
+            found: dict[str, Any] = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise ServiceError(f"the registry does not answer: {error}") from None
+        # MLflow answers 400 (not 404) where the model exists and the alias does not.
+        if found.get("error_code") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        if not answer.is_success:
+            raise ServiceError(f"the registry answered {answer.status_code}: {answer.text[:200]}")
+        version = found["model_version"]
+        tags = {tag["key"]: tag.get("value", "") for tag in version.get("tags", [])}
+        return Sighting(str(version["version"]), passed_gate(tags))
+
+
+class _File:
+    """Reads MLflow's SQLite file."""
+
+    def __init__(self, path: Path, name: str, alias: str) -> None:
+        self._path, self._name, self._alias = path, name, alias
+
+    def __call__(self) -> Sighting | None:
+        if not self._path.exists():
+            return None
+        try:
+            connection = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=SECONDS)
+            try:
+                return self._look(connection)
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise ServiceError(f"the registry {self._path} does not answer: {error}") from None
+
+    def _look(self, connection: sqlite3.Connection) -> Sighting | None:
+        number = connection.execute(
+            "select version from registered_model_aliases where name = ? and alias = ?",
+            (self._name, self._alias),
+        ).fetchone()
+        if number is None:
+            return None
+        tags = connection.execute(
+            "select key, value from model_version_tags where name = ? and version = ?",
+            (self._name, number[0]),
+        ).fetchall()
+        return Sighting(str(number[0]), passed_gate(dict(tags)))

@@ -1,0 +1,87 @@
+"""Puts the scoring server together and runs it until it is told to stop."""
+
+import gc
+import logging
+import signal
+import socket
+from typing import Any
+
+import uvicorn
+
+from loan_default import api, json_log
+from loan_default.errors import InputError
+from loan_default.lookout import lookout
+from loan_default.prediction_log import PredictionLog
+from loan_default.serve_metrics import Metrics
+from loan_default.settings import Settings
+from loan_default.watch import Service, Watch, cache_folder
+
+SECONDS_TO_FINISH = 30
+# One row takes one thread: more would cost more than they give.
+THREADS = 1
+
+log = logging.getLogger("serve")
+
+
+def run(settings: Settings) -> dict[str, Any]:
+    """Serve until SIGTERM or SIGINT; returns the address and the version served last.
+
+    Raises InputError where the port is taken or the registry is of a kind that cannot be watched.
+    """
+    server = _server(settings)
+    with _listen(settings.serve_host, settings.serve_port) as listening:
+        host, port = listening.getsockname()[:2]
+        json_log.start()
+        log.info("listening", extra={"host": host, "port": port})
+        _uvicorn(server).run(sockets=[listening])
+    current = server.service.current
+    return {"host": host, "port": port, "model_version": current.number if current else None}
+
+
+def _server(settings: Settings) -> api.Server:
+    service = Service(settings.model_name, settings.serve_alias)
+    watch = Watch(
+        service,
+        lookout(settings, service.name, service.alias),
+        cache_folder(settings.serve_cache_path),
+        settings.serve_poll_seconds,
+        THREADS,
+        on_swap=lambda _: _settle(),
+    )
+    predictions = PredictionLog(
+        settings.output_path,
+        settings.serve_log_share,
+        settings.serve_log_seconds,
+        settings.serve_log_rows,
+    )
+    return api.Server(settings, service, watch, predictions, Metrics(service, predictions))
+
+
+def _settle() -> None:
+    """Keep the collector from walking through what a loaded model leaves: it would show in the
+    slowest answers."""
+    gc.collect()
+    gc.freeze()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), backlog=2048)
+    except OSError as error:
+        raise InputError(
+            f"cannot listen on {host}:{port} ({error.strerror}): stop what does, or give --port"
+        ) from None
+
+
+def _uvicorn(server: api.Server) -> uvicorn.Server:
+    config = uvicorn.Config(
+        api.app(server),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SECONDS_TO_FINISH,
+    )
+    # uvicorn raises the signal again once it has finished; the end of the script is then its own.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    return uvicorn.Server(config)
