@@ -182,6 +182,8 @@ class Server:
 
 
 CLOSE = {"Connection": "close"}
+CLIENT_GONE = 499
+FAILED = Refused(500, "internal error: see the server's log")
 
 
 async def _ping(request: Request) -> Response:
@@ -213,9 +215,7 @@ def app(server: Server) -> ASGIApp:
         Route("/docs", _docs),
     ]
     handlers: dict[Any, Any] = {
-        Refused: lambda _, refused: _refusal(refused),
         HTTPException: lambda _, found: _refusal(Refused(found.status_code, found.detail)),
-        Exception: lambda _, __: _refusal(Refused(500, "internal error: see the server's log")),
     }
     inner = Starlette(routes=routes, lifespan=_lifespan(server), exception_handlers=handlers)
     return Guard(inner, server, routes)
@@ -256,24 +256,35 @@ class Guard:
         if scope["type"] != "http":
             await self._inner(scope, receive, send)
             return
-        started, status = time.perf_counter(), 500
+        started, status, begun = time.perf_counter(), 500, False
         request_id = scope["request_id"] = _request_id(scope)
 
         async def sending(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, begun = message["status"], True
                 message["headers"] = [*message["headers"], *self._headers(message, request_id)]
             await send(message)
 
         try:
-            await self._inner(scope, receive, sending)
+            await self._answer(scope, receive, sending)
+        except Refused as refused:
+            await _refusal(refused)(scope, receive, sending)
         except ClientDisconnect:
-            status = 499
+            status = CLIENT_GONE
         except Exception:
-            # Starlette has answered 500 by now, without the traceback, which belongs in the log.
             log.exception("failed", extra={"request_id": request_id})
+            if not begun:
+                await _refusal(FAILED)(scope, receive, sending)
         self._note(scope, status, time.perf_counter() - started)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/invocations" and scope["method"] == "POST":
+            # Past the router and its middleware, which take a quarter of the time of one row.
+            response = await self._server.invocations(Request(scope, receive))
+            await response(scope, receive, send)
+        else:
+            await self._inner(scope, receive, send)
 
     def _headers(self, message: Message, request_id: str) -> list[tuple[bytes, bytes]]:
         headers = [(REQUEST_HEADER, request_id.encode())]

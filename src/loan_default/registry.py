@@ -5,12 +5,15 @@ MLflow takes seconds to import, so it is imported when a registry is opened and 
 
 import contextlib
 import logging
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from loan_default.columns import RECORD
 from loan_default.errors import InputError, LoanDefaultError, ServiceError
@@ -123,8 +126,9 @@ class Registry:
         with self._explained(f"the files of version {version.number} of {version.name} are gone"):
             uri = f"models:/{version.name}/{version.number}"
             root = self._mlflow.artifacts.download_artifacts(uri, dst_path=str(folder))
-            flavor = self._mlflow.models.Model.load(root).flavors["python_function"]
-            return Path(root, str(flavor["data"]))
+            # MLflow's own reader of this file wants pandas, which the serving image does not have.
+            described = yaml.safe_load(Path(root, "MLmodel").read_text())
+            return Path(root, described["flavors"]["python_function"]["data"])
 
     def metrics(self, version: Version) -> dict[str, float]:
         """The metrics of the run that made the version."""
@@ -222,9 +226,9 @@ def _translated(error: Any, uri: str, missing: str) -> LoanDefaultError:
 
 
 def _database_errors() -> tuple[type[Exception], ...]:
-    from sqlalchemy.exc import SQLAlchemyError
-
-    return (SQLAlchemyError,)
+    # Where only MLflow's client part is installed there is no SQLAlchemy, and nothing raises it.
+    module = sys.modules.get("sqlalchemy.exc")
+    return (module.SQLAlchemyError,) if module else ()
 
 
 def _version(found: "ModelVersion") -> Version:
