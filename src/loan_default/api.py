@@ -75,6 +75,8 @@ class Server:
         service = self.service
         if service.registry_down:
             return f"no model in service yet: {service.registry_down}"
+        if service.taking:
+            return f"no model in service yet: version {service.taking} is being loaded"
         if service.refused:
             number, why = next(iter(service.refused.items()))
             return f"no model in service: version {number} was refused: {why}"

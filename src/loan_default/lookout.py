@@ -4,6 +4,7 @@ A tracking server is asked over its REST API; MLflow's own SQLite file is read a
 what serving needs to know, and a child process fetches the files only when the alias has moved.
 """
 
+import logging
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -60,6 +61,8 @@ class _Server:
     """Asks a tracking server."""
 
     def __init__(self, settings: Settings, name: str, alias: str) -> None:
+        # httpx would log every look.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         user = settings.mlflow_tracking_username
         self._client = httpx.Client(
             base_url=settings.mlflow_tracking_uri.rstrip("/") + "/",

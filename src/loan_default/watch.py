@@ -28,12 +28,17 @@ log = logging.getLogger("serve")
 
 @dataclass
 class Service:
-    """What is served now, and what was tried: read by the API, changed by the watch alone."""
+    """What is served now, and what was tried: read by the API, changed by the watch alone.
+
+    `taking` is the version that is being fetched and loaded, `refused` the one that was refused
+    and why, `registry_down` what is wrong with the registry.
+    """
 
     name: str
     alias: str
     current: Served | None = None
     passed_gate: bool | None = None
+    taking: str | None = None
     registry_down: str | None = None
     refused: dict[str, str] = field(default_factory=dict)
     swaps: int = 0
@@ -83,7 +88,7 @@ class Watch:
         return max(MOST_BACK_OFF, self.seconds)
 
     async def _take(self, sighting: Sighting) -> None:
-        number = sighting.number
+        number = self.service.taking = sighting.number
         folder = self.folder / f"{self.service.name}-{number}"
         try:
             await self._fetch(number, folder)
@@ -99,6 +104,8 @@ class Watch:
             self.failures = 0
             self._refuse(number, str(error))
             return
+        finally:
+            self.service.taking = None
         self.failures = 0
         self._swap(loaded, sighting.passed_gate)
 
