@@ -123,12 +123,16 @@ class Registry:
 
     def download(self, version: Version, folder: Path) -> Path:
         """Fetch the files of the version into `folder`; returns where the model's own files lie."""
-        with self._explained(f"the files of version {version.number} of {version.name} are gone"):
+        missing = f"the files of version {version.number} of {version.name} are gone"
+        with self._explained(missing):
             uri = f"models:/{version.name}/{version.number}"
             root = self._mlflow.artifacts.download_artifacts(uri, dst_path=str(folder))
-            # MLflow's own reader of this file wants pandas, which the serving image does not have.
-            described = yaml.safe_load(Path(root, "MLmodel").read_text())
-            return Path(root, described["flavors"]["python_function"]["data"])
+        described = Path(root, "MLmodel")
+        if not described.exists():
+            raise InputError(f"{missing}, or this machine cannot see where they lie")
+        # MLflow's own reader of this file wants pandas, which the serving image does not have.
+        flavors = yaml.safe_load(described.read_text())["flavors"]
+        return Path(root, flavors["python_function"]["data"])
 
     def metrics(self, version: Version) -> dict[str, float]:
         """The metrics of the run that made the version."""
