@@ -40,7 +40,8 @@ lock: $(INSTALLED) ## Compile requirements*.txt from pyproject.toml, for Python 
 	compile --group dev -c requirements.txt -o requirements-dev.txt && \
 	compile_group() { "$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --custom-compile-command "make lock" --group "$$1" -c requirements.txt -o "$$2"; }; \
-	compile_group pyproject.toml:serve requirements.serve.txt
+	compile_group pyproject.toml:serve requirements.serve.txt && \
+	compile_group pyproject.toml:monitoring requirements-monitoring.txt
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style and types: flake8, black, mypy

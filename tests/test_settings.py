@@ -2,6 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from conftest import ROOT
@@ -57,11 +58,37 @@ def test_no_thread_count_means_every_core(monkeypatch: pytest.MonkeyPatch) -> No
     assert Settings(n_threads=3).threads == 3
 
 
-def test_the_example_file_names_every_setting_with_its_meaning_and_default() -> None:
+def example() -> list[tuple[str, str, str]]:
+    """Meaning, name and default of every setting in the example file."""
     text = (ROOT / ".env.example").read_text()
-    found = re.findall(r"# (.+)\n# ([A-Z0-9_]+)=(.*)\n", text)
+    return re.findall(r"# (.+)\n# ([A-Z0-9_]+)=(.*)\n", text)
+
+
+def test_the_example_file_names_every_setting_with_its_meaning_and_default() -> None:
     fields = Settings.model_fields.items()
-    assert found == [(f.description, name.upper(), str(f.default)) for name, f in fields]
+    expected = [(f.description, name.upper(), str(f.default)) for name, f in fields]
+    assert example()[: len(expected)] == expected
+
+
+def test_the_example_file_names_what_the_stack_and_airflow_read_themselves() -> None:
+    compose = (ROOT / "docker-compose.yaml").read_text()
+    read = set(re.findall(r"\$\{([A-Z0-9_]+)", compose))
+    read |= {name for name in re.findall(r"^ +([A-Z0-9_]+):$", compose, re.MULTILINE)}
+    named = [name for _, name, _ in example()]
+    assert len(named) == len(set(named))
+    own = {name.upper() for name in Settings.model_fields}
+    assert set(named) - own == read - own
+
+
+def test_the_stack_passes_every_setting_on() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
+    given = {
+        name
+        for service in ("airflow-scheduler", "serve")
+        for name in compose["services"][service]["environment"]
+    }
+    in_the_image = {"MLFLOW_ARTIFACT_ROOT", "SERVE_HOST", "SERVE_PORT"}
+    assert {name.upper() for name in Settings.model_fields} - given == in_the_image
 
 
 def test_alias_list_drops_blanks() -> None:

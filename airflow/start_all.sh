@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Start the platform with Docker Compose and wait until every part is healthy. On first use .env is
+# made from .env.example, with generated passwords and keys that only you can read.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+SECRETS=(POSTGRES_PASSWORD AIRFLOW_DB_PASSWORD MLFLOW_DB_PASSWORD AIRFLOW_ADMIN_PASSWORD
+  AIRFLOW_FERNET_KEY AIRFLOW_API_SECRET_KEY AIRFLOW_JWT_SECRET MLFLOW_ADMIN_PASSWORD
+  MLFLOW_SECRET_KEY MLFLOW_AIRFLOW_PASSWORD MLFLOW_SERVE_PASSWORD)
+
+fail() { printf 'error: %s\n' "$*" >&2; exit 2; }
+
+generate() {
+  case $1 in
+    AIRFLOW_FERNET_KEY) head -c 32 /dev/urandom | base64 | tr '+/' '-_' ;;
+    *) head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n' ;;
+  esac
+}
+
+# Secrets that .env lacks are added to it; those that it has stay.
+write_secrets() {
+  local name
+  for name in "${SECRETS[@]}"; do
+    grep -q "^$name=." .env || printf '%s=%s\n' "$name" "$(generate "$name")" >> .env
+  done
+}
+
+docker info > /dev/null 2>&1 || fail "Docker is not running or you may not use it: start it, then make start again"
+docker compose version > /dev/null 2>&1 || fail "Docker Compose is missing: install the docker-compose-plugin"
+
+umask 077
+[[ -e .env ]] || cp .env.example .env
+chmod 600 .env
+write_secrets
+umask 022
+mkdir -p data/raw keys
+
+docker compose build --quiet
+docker compose up --detach --wait --wait-timeout 300 || {
+  printf '\nNot everything came up. What is wrong, in plain words:\n' >&2
+  bash airflow/troubleshoot.sh >&2 || true
+  exit 1
+}
+
+port() { docker compose port "$1" "$2" | sed 's/^0\.0\.0\.0/localhost/; s/^127\.0\.0\.1/localhost/'; }
+cat <<TEXT
+
+Airflow     http://$(port airflow-apiserver 8080)   user admin, password: grep AIRFLOW_ADMIN_PASSWORD .env
+MLflow      http://$(port mlflow 5000)   user admin, password: grep MLFLOW_ADMIN_PASSWORD .env
+Scoring     http://$(port serve 5001)/docs
+Monitoring  http://$(port monitoring 8000)
+
+Put your loans into data/raw/ (TRAIN_DATA_PATH in .env names the file), unpause the DAGs in Airflow and trigger train_model_with_mlflow.
+TEXT

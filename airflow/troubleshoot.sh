@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# Say in plain words what is wrong with the platform and what to do. Exit 1 when something is.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+
+FOUND=0
+LEAST_FREE_MB=2048
+ok() { printf 'ok       %s\n' "$*"; }
+bad() { FOUND=1; printf 'PROBLEM  %s\n         What to do: %s\n' "$1" "$2"; }
+setting() { [[ -r .env ]] && sed -n "s/^$1=//p" .env | tail -n 1; }
+compose() { docker compose "$@" 2> /dev/null; }
+# A service's container, running or not.
+container() { compose ps --all --quiet "$1" | head -n 1; }
+running() { [[ $(docker inspect -f '{{.State.Running}}' "$(container "$1")" 2> /dev/null) == true ]]; }
+
+check_docker() {
+  docker info > /dev/null 2>&1 && { ok "Docker is running"; return; }
+  bad "Docker is not running, or you may not use it" "start Docker (systemctl start docker), or add yourself to the docker group"
+  exit 1
+}
+
+check_env() {
+  [[ -r .env ]] || { bad ".env is missing" "make start writes it"; exit 1; }
+  local name missing=()
+  for name in $(grep -oE '[A-Z_]+:[?]' docker-compose.yaml | tr -d ':?' | sort -u); do
+    [[ -n $(setting "$name") ]] || missing+=("$name")
+  done
+  ((${#missing[@]})) || { ok ".env has every secret"; return; }
+  bad ".env lacks ${missing[*]}" "make start generates what is missing; for a database that exists already, put its old password back"
+}
+
+check_disk() {
+  local free
+  free=$(df -Pm "$(docker info -f '{{.DockerRootDir}}')" | awk 'NR == 2 {print $4}')
+  ((free >= LEAST_FREE_MB)) && { ok "disk: ${free} MB free for Docker"; return; }
+  bad "the disk of Docker is nearly full: ${free} MB free" "docker system df shows what takes the room; docker image prune frees some"
+}
+
+check_port() {
+  local service=$1 name=$2 default=$3 port
+  port=$(setting "$name"); port=${port:-$default}
+  running "$service" && return
+  (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null || return 0
+  bad "port $port is taken by another program, so $service cannot start" "stop that program, or set $name in .env to a free port"
+}
+
+check_service() {
+  local id state health
+  id=$(container "$1")
+  [[ -n $id ]] || { bad "$1 is not there" "make start"; return; }
+  read -r state health < <(docker inspect -f '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}' "$id")
+  if [[ $state == running && $health != unhealthy ]]; then ok "$1: $state${health:+, $health}"; return; fi
+  if [[ $state == exited && $(docker inspect -f '{{.State.ExitCode}}' "$id") == 0 && $1 == *-init ]]; then ok "$1: done"; return; fi
+  bad "$1 is $state, health $health; its last lines:
+$(docker logs --tail 8 "$id" 2>&1 | sed 's/^/           /')" "read the lines above; make start tries again"
+}
+
+check_airflow() {
+  running airflow-scheduler || return
+  if compose exec -T airflow-scheduler airflow db check-migrations --migration-wait-timeout 0 > /dev/null; then
+    ok "Airflow's database is migrated"
+  else
+    bad "Airflow's database waits for migrations" "docker compose run --rm airflow-init"
+  fi
+  local errors
+  errors=$(compose exec -T airflow-scheduler airflow dags list-import-errors -o plain | tail -n +2 | grep -v '^No data found' || true)
+  [[ -z $errors ]] && { ok "every DAG can be imported"; return; }
+  bad "a DAG cannot be imported: $errors" "correct the file named above; the DAG processor reads it again by itself"
+}
+
+check_model() {
+  running serve || return
+  local state
+  state=$(compose exec -T serve python -c "
+import urllib.request as r, urllib.error as e
+try: print(r.urlopen('http://localhost:5001/ready').read().decode())
+except e.HTTPError as found: print(found.read().decode())")
+  case $state in
+    *'"ready":true'*) ok "a model is served: $(grep -oE '"model_version":"[0-9]+"' <<< "$state")" ;;
+    *'has no version with the alias'*) bad "no model is served: there is none yet, or the alias is missing" "trigger train_model_with_mlflow in Airflow; an existing version gets the alias in MLflow's model page" ;;
+    *) bad "no model is served: $(grep -oE '"message":"[^"]*"' <<< "$state")" "read the message; docker compose logs serve tells more" ;;
+  esac
+}
+
+check_bucket() {
+  local place
+  place=$(setting MLFLOW_ARTIFACTS_DESTINATION)
+  [[ $place == gs://* ]] || { ok "artifacts are kept in a volume"; return; }
+  running airflow-scheduler || return
+  local said
+  said=$(compose exec -T airflow-scheduler python -c "
+import sys; sys.path.insert(0, 'src')
+from loan_default import storage
+storage.exists('$place/.reachable')" 2>&1) && { ok "the bucket $place can be reached"; return; }
+  bad "the bucket $place cannot be reached: $(tail -n 1 <<< "$said")" "check its name, and the key in keys/"
+}
+
+check_docker
+check_env
+check_disk
+check_port airflow-apiserver AIRFLOW_PORT 8080
+check_port mlflow MLFLOW_PORT 5000
+check_port serve SERVE_PORT 5001
+check_port monitoring MONITORING_PORT 8000
+for service in postgres airflow-init airflow-apiserver airflow-scheduler airflow-dag-processor \
+  airflow-triggerer mlflow mlflow-init serve monitoring; do check_service "$service"; done
+check_airflow
+check_model
+check_bucket
+exit $FOUND
