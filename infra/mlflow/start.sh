@@ -6,6 +6,8 @@ set -euo pipefail
 
 database="postgresql+psycopg2://mlflow:${MLFLOW_DB_PASSWORD}@postgres:5432"
 export MLFLOW_AUTH_CONFIG_PATH=/tmp/basic_auth.ini
+# MLflow's own background jobs are for evaluating language models: eight processes of 220 MB.
+export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
 cat > "$MLFLOW_AUTH_CONFIG_PATH" <<INI
 [mlflow]
 default_permission = READ

@@ -4,7 +4,7 @@ set -euo pipefail
 : "${AIRFLOW_DB_PASSWORD:?}" "${MLFLOW_DB_PASSWORD:?}"
 
 psql -v ON_ERROR_STOP=1 -v airflow="$AIRFLOW_DB_PASSWORD" -v mlflow="$MLFLOW_DB_PASSWORD" \
-  --username "$POSTGRES_USER" --dbname postgres <<'SQL'
+  --username "${POSTGRES_USER:-postgres}" --dbname postgres <<'SQL'
 CREATE ROLE airflow LOGIN PASSWORD :'airflow';
 CREATE ROLE mlflow LOGIN PASSWORD :'mlflow';
 CREATE DATABASE airflow OWNER airflow;

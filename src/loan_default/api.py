@@ -18,7 +18,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,8 +33,8 @@ from loan_default.watch import Service, Watch
 
 VERSION_HEADER, REQUEST_HEADER, KEY_HEADER = b"x-model-version", b"x-request-id", "x-api-key"
 SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
-# Rows that are scored on the event loop; more would keep other requests waiting.
-FEW_ROWS = 64
+# What is read and scored on the event loop; more would keep other requests waiting.
+FEW_ROWS, SMALL_BODY = 64, 100_000
 # A row's reasons cost about as much as the scores of so many rows.
 REASONS_COST = 16
 
@@ -91,8 +91,8 @@ class Server:
         current = self.current
         body = await self._body(request)
         try:
-            asked = protocol.read(request.headers.get("content-type", ""), body)
-            scores = await self._score(current, asked)
+            asked = await self._read(request.headers.get("content-type", ""), body)
+            scores = await self._score(current, asked, len(body))
         except UnsupportedType as error:
             raise Refused(415, str(error)) from None
         except InputError as error:
@@ -102,10 +102,15 @@ class Server:
         headers = {"X-Model-Version": current.number}
         return Response(answer, media_type="application/json", headers=headers)
 
-    async def _score(self, current: Served, asked: protocol.Request) -> Scores:
+    async def _read(self, content_type: str, body: bytes) -> protocol.Request:
+        if len(body) <= SMALL_BODY:
+            return protocol.read(content_type, body)
+        return await asyncio.to_thread(protocol.read, content_type, body)
+
+    async def _score(self, current: Served, asked: protocol.Request, size: int) -> Scores:
         today = datetime.now(UTC).date()
         cost = len(asked.table.rows) * (REASONS_COST if asked.full else 1)
-        if cost <= FEW_ROWS:
+        if cost <= FEW_ROWS and size <= SMALL_BODY:
             return current.score(asked.table, asked.full, today)
         return await asyncio.to_thread(current.score, asked.table, asked.full, today)
 
@@ -193,7 +198,7 @@ async def _ping(request: Request) -> Response:
 
 
 async def _version(request: Request) -> Response:
-    return PlainTextResponse(importlib.metadata.version("mlflow-skinny"))
+    return Response(importlib.metadata.version("mlflow-skinny"), media_type="application/json")
 
 
 async def _openapi(request: Request) -> Response:

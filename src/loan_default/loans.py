@@ -65,7 +65,8 @@ def require_core(
     if missing:
         raise InputError(
             f"{path} lacks the columns {', '.join(missing)}; it has "
-            f"{', '.join(columns[:8]) or 'none'}{', …' if len(columns) > 8 else ''}"
+            f"{', '.join(name[:40] for name in columns[:8]) or 'none'}"
+            f"{', …' if len(columns) > 8 else ''}"
         )
 
 

@@ -3,17 +3,19 @@
 https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/#local-inference-server-spec
 """
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
+from io import StringIO
 from typing import Any
 
 import orjson
-import polars as pl
 
 from loan_default.application import Table
 from loan_default.errors import InputError
+from loan_default.loans import SOURCES
 
+KNOWN = frozenset(SOURCES)
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 JSON, CSV = "application/json", "text/csv"
 RETURN = "return"
@@ -102,7 +104,8 @@ def _records(data: Any, name: str) -> Table:
     first = tuple(data[0]) if data else ()
     if all(tuple(record) == first for record in data):
         return Table(first, [tuple(record.values()) for record in data])
-    columns = tuple(dict.fromkeys(name for record in data for name in record))
+    # Without the columns that nobody reads: rows of ever new keys would make their square.
+    columns = tuple(dict.fromkeys(key for record in data for key in record if key in KNOWN))
     return Table(columns, [tuple(map(record.get, columns)) for record in data])
 
 
@@ -120,10 +123,18 @@ def _inputs(data: Any, name: str) -> Table:
 
 def _csv(body: bytes) -> Table:
     try:
-        cells = pl.read_csv(BytesIO(body), infer_schema=False, raise_if_empty=False)
-    except pl.exceptions.PolarsError as error:
-        raise InputError(f"the body is not CSV: {str(error).splitlines()[0]}") from None
-    return Table(tuple(cells.columns), cells.rows())
+        text = StringIO(body.decode("utf-8-sig"), newline="")
+        rows = [row for row in csv.reader(text, strict=True) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"the body is not CSV: {error}") from None
+    columns, *cells = rows or [[]]
+    for number, row in enumerate(cells, start=1):
+        if len(row) > len(columns):
+            raise InputError(
+                f"the body is not CSV: row {number}: {len(row)} cells for {len(columns)} columns"
+            )
+        row += [""] * (len(columns) - len(row))
+    return Table(tuple(columns), cells)
 
 
 def _is_list_of(value: Any, kind: type) -> bool:
@@ -133,7 +144,7 @@ def _is_list_of(value: Any, kind: type) -> bool:
 _READERS = {
     "dataframe_split": _split,
     "dataframe_records": _records,
-    "instances": _records,
+    "instances": _inputs,
     "inputs": _inputs,
 }
 
