@@ -57,6 +57,26 @@ format: $(INSTALLED) ## Format the code with black
 test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS=0 leaves the slow ones out)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
+.PHONY: bench-serve
+bench-serve: $(INSTALLED) ## Compare the scoring server with mlflow models serve on the same model (about 6 minutes)
+	@$(BIN)/python benchmarks/serve.py
+
+.PHONY: start
+start: ## Start the whole platform with Docker Compose; the first time makes .env and the images
+	@bash airflow/start_all.sh
+
+.PHONY: stop
+stop: ## Stop the platform and keep its data
+	@bash airflow/stop_all.sh
+
+.PHONY: clean
+clean: ## Stop the platform and remove its data, after asking
+	@bash airflow/stop_all.sh --clean
+
+.PHONY: troubleshoot
+troubleshoot: ## Say what is wrong with the platform and what to do
+	@bash airflow/troubleshoot.sh
+
 .PHONY: demo
 demo: $(INSTALLED) ## Run the four DAGs on a throw-away Airflow, on TRAIN_DATA_PATH or generated loans (KEEP=1 leaves it up)
 	@$(BIN)/python src/run_demo.py $(if $(KEEP),--keep) > /dev/null
