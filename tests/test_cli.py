@@ -15,6 +15,12 @@ from loan_default.errors import InputError, ServiceError
 SCRIPTS = sorted(path.stem for path in (ROOT / "src").glob("*.py"))
 
 
+NEEDED = {
+    "make_loans": ["--rows", "1", "--output-path", "x.csv"],
+    "fetch_model": ["--model-name", "x", "--version", "1", "--folder", "x"],
+}
+
+
 def run(job: cli.Job, *argv: str) -> int:
     flags = cli.parser("what it does")
     flags.add_argument("--month", type=cli.month)
@@ -111,9 +117,11 @@ def test_help_imports_nothing_heavy(script: str) -> None:
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_an_unknown_flag_is_a_usage_error(script: str) -> None:
-    needed = ["--rows", "1", "--output-path", "x.csv"] if script == "make_loans" else []
     done = subprocess.run(
-        [sys.executable, str(ROOT / "src" / f"{script}.py"), *needed, "--no-such-flag"],
+        [
+            *(sys.executable, str(ROOT / "src" / f"{script}.py")),
+            *(*NEEDED.get(script, ()), "--no-such-flag"),
+        ],
         capture_output=True,
         text=True,
     )

@@ -271,9 +271,9 @@ def test_bad_input_fails_at_once_and_the_message_arrives(stack: LocalStack, inbo
 def test_a_killed_scheduler_resumes_and_registers_one_version(stack: LocalStack) -> None:
     lender = Lender(stack, "killed")
     run_id = lender.api.trigger(TRAIN, lender.conf)
-    wait_for(lambda: scripts("train_with_mlflow", "killed"), 60)
+    wait_for(lambda: scripts("train_with_mlflow", "--model-name=killed"), 60)
     stack.kill("scheduler")
-    wait_for(lambda: not scripts("train_with_mlflow", "killed"), 10)
+    wait_for(lambda: not scripts("train_with_mlflow", "--model-name=killed"), 10)
     assert lender.versions() == []
     stack.start_airflow("scheduler")
     tasks = lender.finish(TRAIN, run_id)
