@@ -1,7 +1,8 @@
-"""Fetch a model version's files into a folder, whole or not at all.
+"""Fetch a model version's files into a folder, whole or not at all, and try them out.
 
-The server starts this for each new version, so that it never imports MLflow itself. The last line
-of stdout is a JSON object: model_version and folder.
+The server starts this for each new version: so it never imports MLflow itself, and files that bring
+a process down bring down this one. The last line of stdout is a JSON object: model_version, folder
+and unusable, which says why the version cannot serve (null where it can).
 """
 
 import argparse
@@ -33,11 +34,26 @@ def fetch(flags: argparse.Namespace) -> dict[str, Any]:
     version = registry.version(flags.model_name, flags.version)
     target: Path = flags.folder
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetching-") as temporary:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{target.name}.") as temporary:
         files = registry.download(version, Path(temporary))
+        unusable = _why_unusable(files, version.name, version.number)
         shutil.rmtree(target, ignore_errors=True)
         files.rename(target)
-    return {"model_version": version.number, "folder": str(target)}
+    return {"model_version": version.number, "folder": str(target), "unusable": unusable}
+
+
+def _why_unusable(files: Path, name: str, number: str) -> str | None:
+    from loan_default import served
+    from loan_default.errors import InputError
+
+    try:
+        served.load(files, name, number, threads=1)
+    except InputError as error:
+        return str(error)
+    # Damaged files fail in as many ways as there are libraries that read them.
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -98,7 +98,8 @@ class Server:
         except InputError as error:
             raise Refused(400, str(error)) from None
         answer = protocol.predictions(current.answer(scores, asked.full))
-        self._note(request, current, asked, scores, time.perf_counter() - started)
+        self._note(request, current, asked, scores, len(body))
+        self.metrics.latency.observe(time.perf_counter() - started)
         headers = {"X-Model-Version": current.number}
         return Response(answer, media_type="application/json", headers=headers)
 
@@ -144,10 +145,9 @@ class Server:
         current: Served,
         asked: protocol.Request,
         scores: Scores,
-        took: float,
+        size: int,
     ) -> None:
         rows = len(scores.decision)
-        self.metrics.latency.observe(took)
         self.metrics.rows.inc(rows)
         self.metrics.declined.inc(int(scores.decision.sum()))
         probabilities = scores.probability.tolist()
@@ -163,6 +163,7 @@ class Server:
                     asked.table,
                     probabilities,
                     scores.decision.tolist(),
+                    size,
                 )
             )
 
@@ -222,7 +223,9 @@ def app(server: Server) -> ASGIApp:
         Route("/docs", _docs),
     ]
     handlers: dict[Any, Any] = {
-        HTTPException: lambda _, found: _refusal(Refused(found.status_code, found.detail)),
+        HTTPException: lambda _, found: _refusal(
+            Refused(found.status_code, found.detail, found.headers)
+        ),
     }
     inner = Starlette(routes=routes, lifespan=_lifespan(server), exception_handlers=handlers)
     return Guard(inner, server, routes)
@@ -233,7 +236,6 @@ def _lifespan(server: Server) -> Any:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         server.predictions.start()
         watching = asyncio.create_task(server.watch.run())
-        watching.add_done_callback(_end_with)
         try:
             yield
         finally:
@@ -242,13 +244,6 @@ def _lifespan(server: Server) -> Any:
             await asyncio.to_thread(server.predictions.close)
 
     return lifespan
-
-
-def _end_with(watching: "asyncio.Task[None]") -> None:
-    """A watch that fails for a reason nobody thought of must not leave a stale server behind."""
-    if not watching.cancelled() and (error := watching.exception()):
-        log.critical("the watch has failed", exc_info=error)
-        raise SystemExit(1)
 
 
 class Guard:

@@ -72,9 +72,9 @@ class Reader:
         return _Plan(place, self._names, self._levels) if _core_is_in(place) else None
 
 
-def records(table: Table, today: date) -> pl.DataFrame:
+def records(table: Table, today: date, judge_scale: bool = True) -> pl.DataFrame:
     """Typed records of the rows, the credit history counted to `today` where a row has no issue
-    month.
+    month. With `judge_scale`, dollars that came as logarithms are refused.
 
     Raises InputError that names the row, the column and the reason.
     """
@@ -86,7 +86,7 @@ def records(table: Table, today: date) -> pl.DataFrame:
     for place, name in enumerate(table.columns):
         if name in loans.SOURCES:
             cells[name] = _cells(name, [row[place] for row in table.rows])
-    parsed = loans.parse(pl.DataFrame(cells), today.replace(day=1))
+    parsed = loans.parse(pl.DataFrame(cells), today.replace(day=1), judge_scale=judge_scale)
     if not parsed.rejected.is_empty():
         row, reason = parsed.rejected.select("row", "reason").row(0)
         raise InputError(f"row {row}: {reason}")

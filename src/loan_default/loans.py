@@ -70,17 +70,23 @@ def require_core(
         )
 
 
-def parse(cells: pl.DataFrame, run_month: date | None = None, labelled: bool = False) -> Parsed:
+def parse(
+    cells: pl.DataFrame,
+    run_month: date | None = None,
+    labelled: bool = False,
+    judge_scale: bool = True,
+) -> Parsed:
     """Typed records from cells that are text or numbers already.
 
     `cells` has a column `row` and any of `SOURCES`, in any order. The credit history runs to the
     issue month or, where a row has none, to `run_month`. With `labelled`, a row needs an issue
     month and a known `loan_status` (or `default`), else it is rejected.
 
-    Raises InputError where a dollar column holds logarithms.
+    Raises InputError where, with `judge_scale`, a dollar column holds logarithms.
     """
     values = _values(cells, run_month, labelled)
-    _refuse_log_scale(values)
+    if judge_scale:
+        _refuse_log_scale(values)
     faults = _faults(values, labelled)
     faulty = values.select(pl.any_horizontal(faults.values()).fill_null(False)).to_series()
     kept = [name for name in ("row", ID, ISSUE_MONTH, DEFAULT, *NAMES) if name in values.columns]

@@ -64,28 +64,36 @@ class _Server:
         # httpx would log every look.
         logging.getLogger("httpx").setLevel(logging.WARNING)
         user = settings.mlflow_tracking_username
-        self._client = httpx.Client(
-            base_url=settings.mlflow_tracking_uri.rstrip("/") + "/",
-            auth=(user, settings.mlflow_tracking_password) if user else None,
-            timeout=SECONDS,
-        )
+        address = settings.mlflow_tracking_uri.rstrip("/") + "/"
+        auth = (user, settings.mlflow_tracking_password) if user else None
+        try:
+            self._client = httpx.Client(base_url=address, auth=auth, timeout=SECONDS)
+        except httpx.InvalidURL as error:
+            raise InputError(f"MLFLOW_TRACKING_URI={address!r}: {error}") from None
         self._query = {"name": name, "alias": alias}
 
     def __call__(self) -> Sighting | None:
         path = "api/2.0/mlflow/registered-models/alias"
         try:
             answer = self._client.get(path, params=self._query)
-            found: dict[str, Any] = answer.json()
-        except (httpx.HTTPError, ValueError) as error:
+        except httpx.HTTPError as error:
             raise ServiceError(f"the registry does not answer: {error}") from None
-        # MLflow answers 400 (not 404) where the model exists and the alias does not.
-        if found.get("error_code") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return None
-        if not answer.is_success:
-            raise ServiceError(f"the registry answered {answer.status_code}: {answer.text[:200]}")
-        version = found["model_version"]
-        tags = {tag["key"]: tag.get("value", "") for tag in version.get("tags", [])}
-        return Sighting(str(version["version"]), passed_gate(tags))
+        try:
+            return _sighting(answer)
+        # Neither a version nor a refusal of MLflow's: a proxy's page, or another service.
+        except (ValueError, LookupError, TypeError, AttributeError):
+            told = f"{answer.status_code}: {answer.text[:200]}"
+            raise ServiceError(f"the registry answered {told}") from None
+
+
+def _sighting(answer: httpx.Response) -> Sighting | None:
+    found: dict[str, Any] = answer.json()
+    # MLflow answers 400 (not 404) where the model exists and the alias does not.
+    if found.get("error_code") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        return None
+    version = found["model_version"]
+    tags = {tag["key"]: tag.get("value", "") for tag in version.get("tags", [])}
+    return Sighting(str(int(version["version"])), passed_gate(tags))
 
 
 class _File:
@@ -98,7 +106,8 @@ class _File:
         if not self._path.exists():
             return None
         try:
-            connection = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=SECONDS)
+            address = f"{self._path.absolute().as_uri()}?mode=ro"
+            connection = sqlite3.connect(address, uri=True, timeout=SECONDS)
             try:
                 return self._look(connection)
             finally:

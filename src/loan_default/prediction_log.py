@@ -22,13 +22,15 @@ from loan_default.columns import ID, PROBABILITY
 from loan_default.scoring import PREDICTION, VERSION
 
 TIME, REQUEST = "time", "request_id"
+# What waits is bounded in bytes too: a row may carry anything beside the application.
+MOST_BYTES = 64 * 2**20
 
 log = logging.getLogger("serve")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One answered request: n rows and their scores."""
+    """One answered request: n rows and their scores; `size` is what its body took, in bytes."""
 
     request_id: str
     time: datetime
@@ -36,21 +38,24 @@ class Entry:
     table: Table
     probability: Sequence[float]
     decision: Sequence[int]
+    size: int
 
 
 class PredictionLog:
     """Keeps a share of the answered requests below `root`.
 
-    `rows` bounds what waits; `written` and `lost` count rows.
+    `rows` bounds what waits; `written` and `lost` count rows. A file is written every `seconds`,
+    and before that when half of the room is taken.
     """
 
     def __init__(self, root: str, share: float, seconds: float, rows: int) -> None:
         self.written = self.lost = 0
         self._root, self._share, self._seconds, self._limit = root, share, seconds, rows
         self._queue: deque[Entry] = deque()
-        self._waiting = 0
+        self._waiting = self._bytes = 0
         self._lock = threading.Lock()
-        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
 
     def start(self) -> None:
@@ -63,27 +68,32 @@ class PredictionLog:
             return
         rows = len(entry.table.rows)
         with self._lock:
-            if self._waiting + rows > self._limit:
+            if self._waiting + rows > self._limit or self._bytes + entry.size > MOST_BYTES:
                 self.lost += rows
                 return
             self._waiting += rows
+            self._bytes += entry.size
             self._queue.append(entry)
+            if max(self._waiting / self._limit, self._bytes / MOST_BYTES) >= 0.5:
+                self._wake.set()
 
     def close(self) -> None:
         """Write what waits and stop."""
-        self._stop.set()
+        self._closed = True
+        self._wake.set()
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stop.wait(self._seconds):
+        while not self._closed:
+            self._wake.wait(self._seconds)
+            self._wake.clear()
             self.flush()
-        self.flush()
 
     def flush(self) -> None:
         """Write what waits now, one file for each day."""
         with self._lock:
             entries, self._queue = list(self._queue), deque()
-            self._waiting = 0
+            self._waiting = self._bytes = 0
         days: dict[str, list[Entry]] = defaultdict(list)
         for entry in entries:
             days[f"{entry.time:%Y-%m-%d}"].append(entry)
@@ -100,7 +110,8 @@ class PredictionLog:
                 frame.write_parquet(partial)
         # Whatever fails here, storage or a row, must not stop the next file: it is counted.
         except Exception:
-            self.lost += rows
+            with self._lock:
+                self.lost += rows
             log.exception("prediction log lost rows", extra={"rows": rows})
         else:
             self.written += rows
@@ -117,9 +128,11 @@ def _alike(entries: list[Entry]) -> list[list[Entry]]:
 def _frame(entries: list[Entry]) -> pl.DataFrame:
     """The entries' typed records, (n, id, record, scores, version, request, time)."""
     table = Table(entries[0].table.columns, [row for e in entries for row in e.table.rows])
-    typed = records(table, entries[0].time.date())
-    named = ID in table.columns
-    ids = typed[ID] if named else pl.Series(ID, _request_rows(entries))
+    # Each request has been judged by itself; what it may not hold depends on its own rows alone.
+    typed = records(table, entries[0].time.date(), judge_scale=False)
+    # A row without an id was numbered among these rows, which tells nobody anything.
+    own = typed[ID] != "row-" + typed["row"].cast(pl.String)
+    ids = typed[ID].zip_with(own, pl.Series(_request_rows(entries)))
     spread = [
         (p, d, entry.version, entry.request_id, entry.time)
         for entry in entries

@@ -4,19 +4,26 @@ import gc
 import logging
 import signal
 import socket
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 
 from loan_default import api, json_log
 from loan_default.errors import InputError
+from loan_default.http_limits import LimitedProtocol
 from loan_default.lookout import lookout
+from loan_default.model_cache import ModelCache, cache_folder
 from loan_default.prediction_log import PredictionLog
 from loan_default.serve_metrics import Metrics
 from loan_default.settings import Settings
-from loan_default.watch import Service, Watch, cache_folder
+from loan_default.watch import Service, Watch
 
 SECONDS_TO_FINISH = 30
+# Longer than load balancers keep a connection (60 s is usual): closing first fails a request now
+# and then.
+SECONDS_KEPT_ALIVE = 75
 # One row takes one thread: more would cost more than they give.
 THREADS = 1
 
@@ -28,8 +35,11 @@ def run(settings: Settings) -> dict[str, Any]:
 
     Raises InputError where the port is taken or the registry is of a kind that cannot be watched.
     """
-    server = _server(settings)
-    with _listen(settings.serve_host, settings.serve_port) as listening:
+    with (
+        cache_folder(settings.serve_cache_path) as folder,
+        _listen(settings.serve_host, settings.serve_port) as listening,
+    ):
+        server = _server(settings, folder)
         host, port = listening.getsockname()[:2]
         json_log.start()
         log.info("listening", extra={"host": host, "port": port})
@@ -38,12 +48,12 @@ def run(settings: Settings) -> dict[str, Any]:
     return {"host": host, "port": port, "model_version": current.number if current else None}
 
 
-def _server(settings: Settings) -> api.Server:
+def _server(settings: Settings, folder: Path) -> api.Server:
     service = Service(settings.model_name, settings.serve_alias)
     watch = Watch(
         service,
         lookout(settings, service.name, service.alias),
-        cache_folder(settings.serve_cache_path),
+        ModelCache(folder, service.name, service.alias),
         settings.serve_poll_seconds,
         THREADS,
         on_swap=lambda _: _settle(),
@@ -79,6 +89,9 @@ def _uvicorn(server: api.Server) -> uvicorn.Server:
         log_config=None,
         access_log=False,
         server_header=False,
+        ws="none",
+        http=partial(LimitedProtocol, server.settings.serve_body_seconds),  # type: ignore[arg-type]
+        timeout_keep_alive=SECONDS_KEPT_ALIVE,
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
     )
     # uvicorn raises the signal again once it has finished; the end of the script is then its own.
