@@ -150,9 +150,7 @@ class Server:
         rows = len(scores.decision)
         self.metrics.rows.inc(rows)
         self.metrics.declined.inc(int(scores.decision.sum()))
-        probabilities = scores.probability.tolist()
-        for probability in probabilities:
-            self.metrics.scores.observe(probability)
+        self.metrics.scores.add(scores.probability)
         request.scope["rows"] = rows
         if rows:
             self.predictions.add(
@@ -161,8 +159,8 @@ class Server:
                     datetime.now(UTC),
                     current.number,
                     asked.table,
-                    probabilities,
-                    scores.decision.tolist(),
+                    scores.probability,
+                    scores.decision,
                     size,
                 )
             )

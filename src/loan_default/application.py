@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from numpy.typing import NDArray
+
 from loan_default import features, loans
 from loan_default.columns import ID, RECORD
 from loan_default.errors import InputError
@@ -32,6 +34,7 @@ BLANK = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
 )
 _RAW = frozenset(loans.SOURCES) - {column.name for column in RECORD} - {ID}
 _MISSING = math.nan
+PLAIN, TEXT = {int, float, type(None)}, {str, type(None)}
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Reader:
         plan = self._plan(table.columns) if ordinary else None
         few = len(table.rows) < MANY_ROWS
         if plan and (few or not plan.dollars_look_small(table.rows)):
-            quick = plan.matrix(table.rows)
+            quick = plan.matrix(table.rows) if few else plan.matrix_of_many(table.rows)
             if quick is not None:
                 return quick
         return features.matrix(records(table, today), self._names, self._levels)
@@ -95,8 +98,7 @@ def records(table: Table, today: date, judge_scale: bool = True) -> pl.DataFrame
 
 def _cells(name: str, values: list[Any]) -> pl.Series:
     """Numbers as numbers where all are, else everything as text; a nested value is refused."""
-    kinds = {type(value) for value in values}
-    if kinds <= {int, float, type(None)}:
+    if {type(value) for value in values} <= PLAIN:
         return pl.Series(values, dtype=pl.Float64, strict=False)
     for number, value in enumerate(values, start=1):
         if isinstance(value, (list, dict)):
@@ -149,10 +151,36 @@ class _Plan:
             found.append(values)
         return np.array(found, dtype=np.float32).reshape(len(found), self._width + 1)[:, :-1]
 
+    def matrix_of_many(self, rows: Sequence[Row]) -> Matrix | None:
+        """The same, column by column, which is faster from some twenty rows on."""
+        cells = list(zip(*rows, strict=True))
+        out = np.full((len(rows), self._width + 1), _MISSING, dtype=np.float32)
+        values: dict[int, NDArray[np.float64]] = {}
+        for place, slot, low, high, core in self._numbers:
+            if not set(map(type, cells[place])) <= PLAIN:
+                return None
+            number = values[place] = np.array(cells[place], dtype=np.float64)
+            missing = np.isnan(number)
+            inside = (number >= low) & (number <= high)
+            if not (inside if core else inside | missing).all():
+                return None
+            out[:, slot] = number
+        for place, slot, codes in self._categories:
+            if not set(map(type, cells[place])) <= TEXT:
+                return None
+            out[:, slot] = [_code(value, codes) for value in cells[place]]
+        for place in self._others:
+            if not set(map(type, cells[place])) <= TEXT:
+                return None
+        for over, under, slot in self._ratios:
+            out[:, slot] = features.quotient(values[over], values[under])
+        return out[:, :-1]
+
     def dollars_look_small(self, rows: Sequence[Row]) -> bool:
         """Whether a dollar column might hold logarithms, which the long way judges."""
         for place in self._dollars:
-            largest = max((row[place] for row in rows if _is_number(row[place])), default=math.inf)
+            dollars = (row[place] for row in rows if _is_number(row[place]))
+            largest = max((value for value in dollars if value == value), default=math.inf)
             if 1 < largest < loans.LOG_SCALE:
                 return True
         return False
@@ -167,21 +195,24 @@ class _Plan:
                 return None
             out[slot] = value
         for place, slot, codes in self._categories:
-            value = row[place]
-            if value is None:
-                continue
-            if type(value) is not str:
+            if type(row[place]) not in TEXT:
                 return None
-            code = codes.get(value)
-            out[slot] = codes.get(value.strip(BLANK), _MISSING) if code is None else code
+            out[slot] = _code(row[place], codes)
         for place in self._others:
-            if not isinstance(row[place], (str, type(None))):
+            if type(row[place]) not in TEXT:
                 return None
         for over, under, slot in self._ratios:
             part, whole = row[over], row[under]
             if part is not None and whole is not None and whole > 0:
                 out[slot] = min(part / whole, LARGEST)
         return out
+
+
+def _code(value: str | None, codes: dict[str, float]) -> float:
+    if value is None:
+        return _MISSING
+    code = codes.get(value)
+    return codes.get(value.strip(BLANK), _MISSING) if code is None else code
 
 
 def _is_number(value: Any) -> bool:

@@ -87,12 +87,16 @@ def _codes(series: pl.Series, levels: Sequence[str]) -> NDArray[np.float32]:
 
 def _ratio(ratio: Ratio) -> Callable[[pl.DataFrame], NDArray[np.float64]]:
     def compute(records: pl.DataFrame) -> NDArray[np.float64]:
-        over, under = _numbers(records[ratio.over]), _numbers(records[ratio.under])
-        missing = np.full(over.shape, np.nan)
-        quotient: NDArray[np.float64] = np.divide(over, under, out=missing, where=under > 0)
-        return quotient.clip(max=LARGEST)
+        return quotient(_numbers(records[ratio.over]), _numbers(records[ratio.under]))
 
     return compute
+
+
+def quotient(over: NDArray[np.float64], under: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) over (n,), NaN where either is missing or `under` is not above 0; never infinite."""
+    missing = np.full(over.shape, np.nan)
+    divided: NDArray[np.float64] = np.divide(over, under, out=missing, where=under > 0)
+    return divided.clip(max=LARGEST)
 
 
 _BY_RATIO = {ratio.name: _ratio(ratio) for ratio in RATIOS}

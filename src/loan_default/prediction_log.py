@@ -10,11 +10,12 @@ import random
 import threading
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from loan_default import columns, storage
 from loan_default.application import Table, records
@@ -36,8 +37,8 @@ class Entry:
     time: datetime
     version: str
     table: Table
-    probability: Sequence[float]
-    decision: Sequence[int]
+    probability: NDArray[np.float64]
+    decision: NDArray[np.int64]
     size: int
 
 
@@ -136,7 +137,7 @@ def _frame(entries: list[Entry]) -> pl.DataFrame:
     spread = [
         (p, d, entry.version, entry.request_id, entry.time)
         for entry in entries
-        for p, d in zip(entry.probability, entry.decision, strict=True)
+        for p, d in zip(entry.probability.tolist(), entry.decision.tolist(), strict=True)
     ]
     scores = pl.DataFrame(
         spread,

@@ -1,7 +1,13 @@
 """What the server counts, for Prometheus."""
 
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import HistogramMetricFamily
+from prometheus_client.registry import Collector
 
 from loan_default.prediction_log import PredictionLog
 from loan_default.watch import Service
@@ -26,12 +32,8 @@ class Metrics:
             buckets=LATENCIES,
             registry=self._all,
         )
-        self.scores = Histogram(
-            "serve_default_probability",
-            "Scores given",
-            buckets=SCORES,
-            registry=self._all,
-        )
+        self.scores = Scores()
+        self._all.register(self.scores)
         self.rows = Counter("serve_rows", "Scored rows", registry=self._all)
         self.declined = Counter("serve_declined", "Declined rows", registry=self._all)
         self._version = Gauge(
@@ -54,3 +56,25 @@ class Metrics:
         if current := self._service.current:
             self._version.labels(current.name, self._service.alias).set(int(current.number))
         return generate_latest(self._all)
+
+
+class Scores(Collector):
+    """A histogram that takes the scores of a whole request at once."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(len(SCORES) + 1, dtype=np.int64)
+        self._sum = 0.0
+
+    def add(self, probability: NDArray[np.float64]) -> None:
+        """Count default probabilities (n,)."""
+        places = np.searchsorted(SCORES, probability, side="left")
+        self._counts += np.bincount(places, minlength=len(self._counts))
+        self._sum += float(probability.sum())
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """The histogram as it stands."""
+        limits = [*map(str, SCORES), "+Inf"]
+        buckets = list(zip(limits, np.cumsum(self._counts).tolist(), strict=True))
+        yield HistogramMetricFamily(
+            "serve_default_probability", "Scores given", buckets=buckets, sum_value=self._sum
+        )

@@ -163,7 +163,7 @@ class Settings(BaseSettings):
         60.0, description="How often the prediction log writes a file"
     )
     serve_log_rows: Annotated[int, Field(ge=1)] = Field(
-        50_000, description="Most rows that wait to be logged; what comes on top is counted as lost"
+        10_000, description="Most rows that wait to be logged; what comes on top is counted as lost"
     )
 
     @property
