@@ -10,10 +10,11 @@ import json
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,34 +38,54 @@ class ModelCache:
     name: str
     alias: str
     seconds: float = 900.0
+    _children: dict[str, "subprocess.Popen[str]"] = field(default_factory=dict)
 
     def place(self, number: str) -> Path:
         """Where the files of a version lie."""
         return self.folder / f"{self.name}-{number}"
+
+    def has(self, number: str) -> bool:
+        """Whether the files of a version lie here already."""
+        return self.place(number).exists()
+
+    def start(self, number: str) -> None:
+        """Start to fetch a version, for a `fetch` of it later."""
+        self._children[number] = subprocess.Popen(
+            [
+                *(sys.executable, str(FETCH), "--model-name", self.name),
+                *("--version", number, "--folder", str(self.place(number))),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
 
     async def fetch(self, number: str) -> Path:
         """Fetch a version in a child process, which also tries it out; returns its folder.
 
         Raises ServiceError where it could not be fetched, InputError where it cannot serve.
         """
-        child = await asyncio.create_subprocess_exec(
-            *(sys.executable, str(FETCH), "--model-name", self.name),
-            *("--version", number, "--folder", str(self.place(number))),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        if number not in self._children:
+            self.start(number)
+        child = self._children.pop(number)
         try:
-            async with asyncio.timeout(self.seconds):
-                said, complaints = await child.communicate()
-        except TimeoutError:
+            said, complaints = await asyncio.to_thread(child.communicate, timeout=self.seconds)
+        except subprocess.TimeoutExpired:
             raise ServiceError(f"fetching took longer than {self.seconds:.0f} s") from None
         finally:
             if child.returncode is None:
                 child.kill()
-                await child.wait()
-        _judge(child.returncode or 0, said.decode(), complaints.decode(errors="replace"))
+        _judge(child.returncode, said, complaints)
         return self.place(number)
+
+    def close(self) -> None:
+        """Stop what was started and never asked for."""
+        for child in self._children.values():
+            child.kill()
+            child.communicate()
+        self._children.clear()
 
     def keep(self, number: str, passed_gate: bool) -> None:
         """Remember what is served, for a restart while the registry is down, and remove the files

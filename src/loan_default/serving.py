@@ -5,7 +5,6 @@ import logging
 import signal
 import socket
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -13,8 +12,8 @@ import uvicorn
 from loan_default import api, json_log
 from loan_default.errors import InputError
 from loan_default.http_limits import LimitedProtocol
-from loan_default.lookout import lookout
-from loan_default.model_cache import ModelCache, cache_folder
+from loan_default.lookout import Look
+from loan_default.model_cache import ModelCache
 from loan_default.prediction_log import PredictionLog
 from loan_default.serve_metrics import Metrics
 from loan_default.settings import Settings
@@ -30,16 +29,13 @@ THREADS = 1
 log = logging.getLogger("serve")
 
 
-def run(settings: Settings) -> dict[str, Any]:
+def run(settings: Settings, look: Look, cache: ModelCache) -> dict[str, Any]:
     """Serve until SIGTERM or SIGINT; returns the address and the version served last.
 
-    Raises InputError where the port is taken or the registry is of a kind that cannot be watched.
+    Raises InputError where the port is taken.
     """
-    with (
-        cache_folder(settings.serve_cache_path) as folder,
-        _listen(settings.serve_host, settings.serve_port) as listening,
-    ):
-        server = _server(settings, folder)
+    with _listen(settings.serve_host, settings.serve_port) as listening:
+        server = _server(settings, look, cache)
         host, port = listening.getsockname()[:2]
         json_log.start()
         log.info("listening", extra={"host": host, "port": port})
@@ -48,12 +44,12 @@ def run(settings: Settings) -> dict[str, Any]:
     return {"host": host, "port": port, "model_version": current.number if current else None}
 
 
-def _server(settings: Settings, folder: Path) -> api.Server:
+def _server(settings: Settings, look: Look, cache: ModelCache) -> api.Server:
     service = Service(settings.model_name, settings.serve_alias)
     watch = Watch(
         service,
-        lookout(settings, service.name, service.alias),
-        ModelCache(folder, service.name, service.alias),
+        look,
+        cache,
         settings.serve_poll_seconds,
         THREADS,
         on_swap=lambda _: _settle(),
