@@ -118,7 +118,8 @@ class Server:
     def _refuse_strangers(self, request: Request) -> None:
         key = self.settings.serve_api_key
         given = request.headers.get(KEY_HEADER, "")
-        if key and not hmac.compare_digest(given.encode(), key.encode()):
+        # Starlette reads headers as Latin-1: back to the bytes that were sent.
+        if key and not hmac.compare_digest(given.encode("latin-1"), key.encode()):
             raise Refused(401, "the X-API-Key header is missing or wrong")
 
     async def _body(self, request: Request) -> bytes:

@@ -89,6 +89,8 @@ class PredictionLog:
             self._wake.wait(self._seconds)
             self._wake.clear()
             self.flush()
+        # What came while a file was being written when the end was called for.
+        self.flush()
 
     def flush(self) -> None:
         """Write what waits now, one file for each day."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from prometheus_client.metrics_core import HistogramMetricFamily
+from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from loan_default.prediction_log import PredictionLog
@@ -41,15 +41,13 @@ class Metrics:
         )
         self._service, self._log = service, log
         for name, text, value in (
-            ("serve_swaps", "Versions taken into service", lambda: service.swaps),
             ("serve_refused_versions", "Versions refused now", lambda: len(service.refused)),
             ("serve_ready", "Whether a model is in service", lambda: bool(service.current)),
             ("serve_gate_passed", "Whether it passed the gate", lambda: bool(service.passed_gate)),
             ("serve_registry_up", "Registry reachable", lambda: not service.registry_down),
-            ("serve_logged_rows", "Rows in the prediction log", lambda: log.written),
-            ("serve_lost_rows", "Rows the prediction log lost", lambda: log.lost),
         ):
             Gauge(name, text, registry=self._all).set_function(value)
+        self._all.register(_Counted(service, log))
 
     def page(self) -> bytes:
         """The metrics in Prometheus's text format."""
@@ -78,3 +76,18 @@ class Scores(Collector):
         yield HistogramMetricFamily(
             "serve_default_probability", "Scores given", buckets=buckets, sum_value=self._sum
         )
+
+
+class _Counted(Collector):
+    """What the watch and the prediction log count themselves."""
+
+    def __init__(self, service: Service, log: PredictionLog) -> None:
+        self._service, self._log = service, log
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """The counters as they stand."""
+        service, log = self._service, self._log
+        yield CounterMetricFamily("serve_swaps", "Versions taken into service", service.swaps)
+        yield CounterMetricFamily("serve_refusals", "Versions refused", service.refusals)
+        yield CounterMetricFamily("serve_logged_rows", "Rows in the prediction log", log.written)
+        yield CounterMetricFamily("serve_lost_rows", "Rows the prediction log lost", log.lost)

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 import signal
 import socket
 from functools import partial
@@ -75,7 +76,8 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), backlog=2048)
     except OSError as error:
         raise InputError(
-            f"cannot listen on {host}:{port} ({error.strerror}): stop what does, or give --port"
+            f"cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}): stop what does, or "
+            "give --port"
         ) from None
 
 
