@@ -1,0 +1,163 @@
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from loan_default import columns, prediction_log
+from loan_default.application import Table
+from loan_default.prediction_log import Entry, PredictionLog
+
+NOON = datetime(2026, 2, 3, 12, tzinfo=UTC)
+LEAST = {"loan_amnt": 10_000, "term": 36, "int_rate": 13.5, "annual_inc": 60_000}
+
+
+def entry(*rows: dict[str, Any], request: str = "r", size: int = 100, **more: Any) -> Entry:
+    names = tuple(rows[0])
+    table = Table(names, [tuple(row.values()) for row in rows])
+    scores, decisions = np.full(len(rows), 0.25), np.zeros(len(rows), dtype=np.int64)
+    made = Entry(request, NOON, "7", table, scores, decisions, size)
+    return replace(made, **more)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[PredictionLog]:
+    """A log that writes when it is closed, or half full."""
+    made = PredictionLog(str(tmp_path), share=1, seconds=1000, rows=100)
+    made.start()
+    yield made
+    made.close()
+
+
+def logged(folder: Path) -> pl.DataFrame:
+    return pl.concat(
+        [pl.read_parquet(path) for path in sorted(folder.glob("online/*/*.parquet"))]
+    ).sort("id")
+
+
+def test_rows_are_kept_by_day_with_their_scores(log: PredictionLog, tmp_path: Path) -> None:
+    late = datetime(2026, 2, 3, 23, 59, 59, tzinfo=UTC)
+    log.add(entry(LEAST, time=late))
+    log.add(entry(LEAST, time=late.replace(day=4), request="s"))
+    log.close()
+    days = sorted(path.name for path in (tmp_path / "online").iterdir())
+    assert days == ["date=2026-02-03", "date=2026-02-04"]
+    found = logged(tmp_path)
+    assert found["id"].to_list() == ["r-1", "s-1"]
+    assert found["default_probability"].to_list() == [0.25, 0.25]
+    assert found["prediction"].to_list() == [0, 0]
+    assert found["model_version"].to_list() == ["7", "7"]
+    assert (log.written, log.lost) == (2, 0)
+
+
+def test_raw_and_typed_requests_become_the_same_typed_columns(
+    log: PredictionLog, tmp_path: Path
+) -> None:
+    raw = LEAST | {"term": " 36 months", "int_rate": "13.5%", "earliest_cr_line": "Feb-2016"}
+    log.add(entry(raw, request="raw"))
+    log.add(entry(LEAST | {"credit_history_months": 120}, request="typed"))
+    log.add(entry(dict(reversed(list(LEAST.items()))), request="turned"))
+    log.close()
+    found = logged(tmp_path).select(columns.NAMES)
+    assert found.row(0) == found.row(2)
+    assert found.drop("credit_history_months").n_unique() == 1
+    assert log.written == 3
+
+
+def test_a_row_is_named_by_its_own_id_else_by_its_request(
+    log: PredictionLog, tmp_path: Path
+) -> None:
+    log.add(entry(LEAST | {"id": None}, LEAST | {"id": 17}, request="a"))
+    log.add(entry(LEAST | {"id": "n/a"}, LEAST | {"id": "row-1"}, request="b"))
+    log.close()
+    assert logged(tmp_path)["id"].to_list() == ["17", "a-1", "b-1", "row-1"]
+
+
+def test_small_dollars_of_many_requests_are_no_logarithms(
+    log: PredictionLog, tmp_path: Path
+) -> None:
+    for number in range(40):
+        log.add(entry(LEAST | {"revol_bal": 12.5}, request=f"{number}"))
+    log.close()
+    assert (log.written, log.lost) == (40, 0)
+
+
+def test_what_finds_the_room_taken_is_counted_as_lost(tmp_path: Path) -> None:
+    log = PredictionLog(str(tmp_path), share=1, seconds=1000, rows=5)
+    for _ in range(3):
+        log.add(entry(LEAST, LEAST))
+    assert log.lost == 2
+    log.start()
+    log.close()
+    assert log.written == 4 and logged(tmp_path).height == 4
+
+
+def test_what_waits_is_bounded_in_bytes_whatever_the_rows(tmp_path: Path) -> None:
+    log = PredictionLog(str(tmp_path), share=1, seconds=1000, rows=1_000_000)
+    third = prediction_log.MOST_BYTES // 3
+    for _ in range(5):
+        log.add(entry(LEAST, size=third))
+    assert log.lost == 2
+
+
+@pytest.mark.parametrize("full", ["rows", "bytes"])
+def test_half_full_is_written_at_once(full: str, tmp_path: Path) -> None:
+    log = PredictionLog(str(tmp_path), share=1, seconds=1000, rows=10)
+    log.start()
+    size = prediction_log.MOST_BYTES // 2 if full == "bytes" else 100
+    log.add(entry(*[LEAST] * (1 if full == "bytes" else 5), size=size))
+    until = time.monotonic() + 20
+    while not log.written and time.monotonic() < until:
+        time.sleep(0.02)
+    assert log.written
+    log.close()
+
+
+def test_it_writes_every_so_often(tmp_path: Path) -> None:
+    log = PredictionLog(str(tmp_path), share=1, seconds=0.05, rows=100)
+    log.start()
+    log.add(entry(LEAST))
+    until = time.monotonic() + 20
+    while not log.written and time.monotonic() < until:
+        time.sleep(0.02)
+    assert log.written == 1
+    log.close()
+
+
+def test_a_share_of_the_requests_is_kept(tmp_path: Path) -> None:
+    log = PredictionLog(str(tmp_path), share=0.25, seconds=1000, rows=100_000)
+    for number in range(2000):
+        log.add(entry(LEAST, request=f"{number}"))
+    log.start()
+    log.close()
+    # Seven standard deviations of a binomial.
+    assert abs(log.written - 500) < 7 * (2000 * 0.25 * 0.75) ** 0.5
+    assert log.lost == 0
+
+
+def test_what_cannot_be_written_is_counted_and_the_next_file_is_tried(tmp_path: Path) -> None:
+    (tmp_path / "online").write_text("a file where the folder should be")
+    log = PredictionLog(str(tmp_path), share=1, seconds=1000, rows=100)
+    log.add(entry(LEAST, LEAST))
+    log.flush()
+    assert (log.written, log.lost) == (0, 2)
+    (tmp_path / "online").unlink()
+    log.add(entry(LEAST))
+    log.flush()
+    assert (log.written, log.lost) == (1, 2)
+
+
+def test_what_comes_while_a_file_is_written_is_not_forgotten_at_the_end(tmp_path: Path) -> None:
+    log = PredictionLog(str(tmp_path), share=1, seconds=0.001, rows=1_000_000)
+    log.start()
+    for number in range(300):
+        log.add(entry(*[LEAST] * 20, request=f"{number}"))
+    log.close()
+    assert (log.written, log.lost) == (6000, 0)
+    assert not any(t.name == "prediction-log" for t in threading.enumerate() if t.is_alive())
