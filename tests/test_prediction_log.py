@@ -154,10 +154,12 @@ def test_what_cannot_be_written_is_counted_and_the_next_file_is_tried(tmp_path: 
 
 
 def test_what_comes_while_a_file_is_written_is_not_forgotten_at_the_end(tmp_path: Path) -> None:
-    log = PredictionLog(str(tmp_path), share=1, seconds=0.001, rows=1_000_000)
+    log = PredictionLog(str(tmp_path), share=1, seconds=1000, rows=100_000)
     log.start()
-    for number in range(300):
-        log.add(entry(*[LEAST] * 20, request=f"{number}"))
+    log.add(entry(*[LEAST] * 50_000))
+    # Half full: the thread has begun to write, which takes longer than this.
+    time.sleep(0.05)
+    log.add(entry(LEAST, request="late"))
     log.close()
-    assert (log.written, log.lost) == (6000, 0)
-    assert not any(t.name == "prediction-log" for t in threading.enumerate() if t.is_alive())
+    assert (log.written, log.lost) == (50_001, 0)
+    assert not any(thread.name == "prediction-log" for thread in threading.enumerate())

@@ -6,7 +6,20 @@ from typing import Any
 
 from loan_default.columns import RECORD, Column
 from loan_default.protocol import CSV, FORMATS, JSON
+from loan_default.scoring import MOST_REASONS
 
+HEADERS: dict[str, dict[str, Any]] = {
+    "X-Model-Version": {
+        "description": "The version that answered, or none",
+        "schema": {"type": "string"},
+    },
+    "X-Request-ID": {
+        "description": "The client's own, or a new one",
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 1}},
+}
+DECISION = {"type": "integer", "enum": [0, 1], "description": "1 declined, 0 not"}
 EXAMPLE = {
     "loan_amnt": 12000,
     "term": 36,
@@ -32,12 +45,21 @@ def document() -> dict[str, Any]:
             "/ping": {"get": _probe("Alive", "200")},
             "/health": {"get": _probe("Alive", "200")},
             "/version": {"get": _probe("The version of MLflow whose protocol this is", "200")},
-            "/ready": {"get": _probe("Whether a model is in service, and which", "200", "503")},
+            "/ready": {"get": _ready()},
             "/metrics": {"get": _probe("Metrics for Prometheus", "200")},
         },
         "components": {
             "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
-            "schemas": {"Application": _application(), "Request": _request()},
+            "schemas": {
+                "Application": _application(),
+                "Request": _request(),
+                "Predictions": _predictions(),
+                "Decision": DECISION,
+                "Full": _full(),
+                "Failure": _object(error_code={"type": "string"}, message={"type": "string"}),
+                "Ready": _state(),
+            },
+            "headers": HEADERS,
         },
     }
 
@@ -65,8 +87,28 @@ def _invocations() -> dict[str, Any]:
                 CSV: {"schema": {"type": "string"}},
             },
         },
-        "responses": {code: {"description": text} for code, text in answers.items()},
+        "responses": {
+            code: _answer(text, "Predictions" if code == "200" else "Failure", code == "503")
+            for code, text in answers.items()
+        },
     }
+
+
+def _answer(text: str, schema: str, retry: bool = False) -> dict[str, Any]:
+    headers = [name for name in HEADERS if retry or name != "Retry-After"]
+    return {
+        "description": text,
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
+        "content": {JSON: {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
+    }
+
+
+def _ready() -> dict[str, Any]:
+    answers = {
+        "200": _answer("A model is in service", "Ready"),
+        "503": _answer("None is, and why", "Ready", retry=True),
+    }
+    return {"summary": "Whether a model is in service, and which", "responses": answers}
 
 
 def _probe(summary: str, *codes: str) -> dict[str, Any]:
@@ -92,7 +134,11 @@ def _property(column: Column) -> dict[str, Any]:
 
 
 def _request() -> dict[str, Any]:
-    rows = {"type": "array", "items": {"$ref": "#/components/schemas/Application"}}
+    rows = {
+        "type": "array",
+        "items": {"$ref": "#/components/schemas/Application"},
+        "minItems": 1,
+    }
     split = {
         "type": "object",
         "required": ["columns", "data"],
@@ -106,9 +152,43 @@ def _request() -> dict[str, Any]:
     returns = {"type": "string", "enum": ["decision", "full"]}
     return {
         "type": "object",
-        "properties": formats | {"params": {"type": "object", "properties": {"return": returns}}},
+        "properties": formats
+        | {"params": {"type": ["object", "null"], "properties": {"return": returns}}},
         "oneOf": [{"required": [name]} for name in FORMATS],
     }
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _predictions() -> dict[str, Any]:
+    either = [{"$ref": "#/components/schemas/Decision"}, {"$ref": "#/components/schemas/Full"}]
+    return _object(predictions={"type": "array", "items": {"oneOf": either}})
+
+
+def _full() -> dict[str, Any]:
+    share = {"type": "number", "minimum": 0, "maximum": 1}
+    return _object(
+        default_probability=share,
+        prediction=DECISION,
+        threshold=share,
+        reasons={"type": "array", "items": {"type": "string"}, "maxItems": MOST_REASONS},
+        model_version={"type": "string"},
+    )
+
+
+def _state() -> dict[str, Any]:
+    text, maybe = {"type": "string"}, {"type": ["string", "null"]}
+    return _object(
+        ready={"type": "boolean"},
+        model_name=text,
+        alias=text,
+        model_version=maybe,
+        passed_gate={"type": ["boolean", "null"]},
+        registry=text | {"description": "up, or what is wrong with it"},
+        refused={"type": "object", "additionalProperties": text},
+    )
 
 
 def page() -> str:
