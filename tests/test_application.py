@@ -1,8 +1,10 @@
 """The short way of reading a request's rows against the long way, which reads every file."""
 
+import gc
 import math
 import sys
 import time
+import weakref
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -341,6 +343,19 @@ def test_many_columns_named_twice_are_refused_at_once() -> None:
 )
 def test_a_refusal_stays_short(names: tuple[str, ...]) -> None:
     assert len(refusal(Table(names, []))) < 2000
+
+
+def test_a_reader_goes_with_its_version() -> None:
+    """By its references alone: what a loaded version leaves is spared by the collector."""
+    reader = Reader(features.NAMES, LEVELS)
+    reader.read(Table(tuple(CORE), [[1000, 36, 10.0, 50_000]]), TODAY)
+    known = weakref.ref(reader)
+    gc.disable()
+    try:
+        del reader
+        assert known() is None
+    finally:
+        gc.enable()
 
 
 def test_the_columns_of_a_refused_request_are_not_kept() -> None:

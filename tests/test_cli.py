@@ -94,6 +94,13 @@ def test_a_day_is_an_iso_date() -> None:
         cli.day("2018-03-32")
 
 
+@pytest.mark.parametrize("text", ["-1", "65536", "http", ""])
+def test_a_port_is_a_number_that_there_is(text: str) -> None:
+    assert cli.port("65535") == 65535
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a port"):
+        cli.port(text)
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_help_imports_nothing_heavy(script: str) -> None:
     path = ROOT / "src" / f"{script}.py"

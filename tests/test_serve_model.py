@@ -2,10 +2,12 @@
 
 import concurrent.futures
 import json
+import os
 import random
 import re
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,6 +36,7 @@ SPLIT = json.loads(SAMPLE)["dataframe_split"]
 ROW: dict[str, Any] = dict(zip(SPLIT["columns"], SPLIT["data"][0], strict=True))
 NAME = "loan_default_model"
 MIB = 2**20
+QUIET: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 
 
 def body_of(rows: int, full: bool = False) -> bytes:
@@ -252,6 +255,7 @@ def test_it_starts_before_any_model_and_takes_the_first_one_by_itself(
 ) -> None:
     with running_server(workspace) as found:
         assert found.http.get("/ping").status_code == 200
+        found.until(lambda state: state["registry"] == "up")
         for asked in (found.post(), found.http.get("/ready")):
             assert asked.status_code == 503 and asked.headers["Retry-After"] == "1"
             assert "no version with the alias staging" in asked.json()["message"]
@@ -271,6 +275,36 @@ def test_a_port_that_is_taken_is_one_clear_line(workspace: Workspace) -> None:
         f"error: cannot listen on 127.0.0.1:{port} (Address already in use): stop what does, or "
         "give --port"
     )
+
+
+def test_a_host_that_is_no_address_is_one_clear_line(workspace: Workspace) -> None:
+    done = workspace.run("serve_model", "--host", "nowhere.invalid", "--port", "0")
+    assert done.code == 2
+    assert done.error == "error: cannot listen on nowhere.invalid: no address of this machine"
+
+
+def test_an_address_of_ip_version_6_serves_both(trained: Workspace, tmp_path: Path) -> None:
+    with running_server(copy_of(trained, tmp_path), SERVE_HOST="::") as found:
+        found.serves("1")
+        with socket.create_connection(("::1", found.port), timeout=20) as connection:
+            connection.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_stop_before_it_listens_leaves_nothing_behind(trained: Workspace, tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    workspace = copy_of(trained, tmp_path / "store", TMPDIR=str(temporary))
+    command = workspace.command("serve_model", "--port", "0")
+    environment = os.environ | workspace.settings
+    with subprocess.Popen(command, cwd=workspace.folder, env=environment, **QUIET) as process:
+        until = time.monotonic() + 30
+        while not list(temporary.glob("loan-default-serve-*")) and time.monotonic() < until:
+            time.sleep(0.001)
+        process.terminate()
+        assert process.communicate(timeout=30)[1].splitlines()[-1] == "error: interrupted"
+    assert process.returncode == 130
+    assert not list(temporary.glob("loan-default-serve-*"))
 
 
 @pytest.mark.parametrize(
@@ -477,6 +511,25 @@ def test_without_a_kept_version_and_a_registry_the_reason_is_told(workspace: Wor
         asked = found.post()
         assert asked.status_code == 503
         assert "the registry does not answer" in asked.json()["message"]
+
+
+def test_a_registry_that_keeps_everybody_waiting_delays_neither_start_nor_stop(
+    trained: Workspace, tmp_path: Path
+) -> None:
+    workspace = copy_of(trained, tmp_path, SERVE_CACHE_PATH=str(tmp_path / "cache"))
+    with running_server(workspace) as found:
+        found.serves("1")
+        found.stop()
+    # The system takes the connections; nobody reads from them.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with running_server(workspace, MLFLOW_TRACKING_URI=uri) as found:
+            state = found.serves("1")
+            assert state["registry"] == "the registry has not answered yet"
+            assert found.post().json() == DECISION
+            started = time.monotonic()
+            found.stop()
+            assert time.monotonic() - started < 8
 
 
 def test_a_kept_version_whose_files_have_changed_is_not_loaded(

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,8 @@ class Reader:
     def __init__(self, names: Sequence[str], levels: Levels) -> None:
         self._names = tuple(names)
         self._levels = levels
-        self._plan = lru_cache(maxsize=64)(self._make_plan)
+        # Of a function, not a method: a cycle would outlive its version, spared by the collector.
+        self._plan = lru_cache(maxsize=64)(partial(_plan, self._names, levels))
 
     def read(self, table: Table, today: date) -> Matrix:
         """The features of n rows, (n, k) float32, NaN where a value is missing.
@@ -68,11 +69,13 @@ class Reader:
                 return quick
         return features.matrix(records(table, today), self._names, self._levels)
 
-    def _make_plan(self, columns: tuple[str, ...]) -> "_Plan | None":
-        if len(set(columns)) < len(columns) or _RAW & set(columns):
-            return None
-        place = {name: number for number, name in enumerate(columns)}
-        return _Plan(place, self._names, self._levels) if _core_is_in(place) else None
+
+def _plan(names: tuple[str, ...], levels: Levels, columns: tuple[str, ...]) -> "_Plan | None":
+    """How rows with these columns take the short way, None where they cannot."""
+    if len(set(columns)) < len(columns) or _RAW & set(columns):
+        return None
+    place = {name: number for number, name in enumerate(columns)}
+    return _Plan(place, names, levels) if _core_is_in(place) else None
 
 
 def records(table: Table, today: date, judge_scale: bool = True) -> pl.DataFrame:

@@ -46,6 +46,17 @@ def day(text: str) -> date:
     return _date(text, "a day such as 2018-03-31", text)
 
 
+def port(text: str) -> int:
+    """An argument 0 to 65535; 0 takes any free port."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to 65535")
+    return number
+
+
 def _date(iso: str, wanted: str, text: str) -> date:
     try:
         return date.fromisoformat(iso)

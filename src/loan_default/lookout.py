@@ -16,7 +16,8 @@ import httpx
 from loan_default.errors import InputError, ServiceError
 from loan_default.settings import Settings
 
-SECONDS = 10.0
+# A stop waits for a look that is under way, and Docker kills what has not stopped after 10 s.
+SECONDS = 5.0
 SQLITE = "sqlite:///"
 
 

@@ -72,8 +72,13 @@ def _settle() -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server((host, port), backlog=2048)
+        socket.getaddrinfo(host, port, family)
+        return socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=both)
+    except socket.gaierror:
+        raise InputError(f"cannot listen on {host}: no address of this machine") from None
     except OSError as error:
         raise InputError(
             f"cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}): stop what does, or "

@@ -33,7 +33,7 @@ class Service:
     current: Served | None = None
     passed_gate: bool | None = None
     taking: str | None = None
-    registry_down: str | None = None
+    registry_down: str | None = "the registry has not answered yet"
     refused: dict[str, str] = field(default_factory=dict)
     swaps: int = 0
     refusals: int = 0
