@@ -95,7 +95,7 @@ def running(task: ScriptOperator, ready: Callable[[], object]) -> Iterator[list[
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    assert wait_for(ready)
+    assert wait_for(ready, 30)
     yield raised
     thread.join(5)
     assert not thread.is_alive()
@@ -290,7 +290,7 @@ def test_a_script_does_not_outlive_a_task_that_was_killed(folder: Path) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    assert wait_for((folder / "ready").exists)
+    assert wait_for((folder / "ready").exists, 30)
     assert len(processes(folder)) == 1
     task.send_signal(signal.SIGKILL)
     task.wait(10)
