@@ -1,7 +1,7 @@
 """Fetch a model version's files into a folder, whole or not at all, and try them out.
 
-The server starts this for each new version: so it never imports MLflow itself, and files that bring
-a process down bring down this one. The last line of stdout is a JSON object: model_version, folder
+The server starts this for each new version: so it never imports MLflow itself (nor does this, where
+the files are a copy or a download away), and files that bring a process down bring down this one. The last line of stdout is a JSON object: model_version, folder
 and unusable, which says why the version cannot serve (null where it can).
 """
 
@@ -27,19 +27,28 @@ def build_parser() -> argparse.ArgumentParser:
 
 def fetch(flags: argparse.Namespace) -> dict[str, Any]:
     """The job: returns what the JSON line holds."""
-    from loan_default.registry import Registry
-    from loan_default.settings import settings
-
-    registry = Registry(settings())
-    version = registry.version(flags.model_name, flags.version)
-    target: Path = flags.folder
+    name, number, target = flags.model_name, flags.version, flags.folder
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{target.name}.") as temporary:
-        files = registry.download(version, Path(temporary))
-        unusable = _why_unusable(files, version.name, version.number)
+        files = _files(name, number, Path(temporary))
+        unusable = _why_unusable(files, name, number)
         shutil.rmtree(target, ignore_errors=True)
         files.rename(target)
-    return {"model_version": version.number, "folder": str(target), "unusable": unusable}
+    return {"model_version": number, "folder": str(target), "unusable": unusable}
+
+
+def _files(name: str, number: str, folder: Path) -> Path:
+    from loan_default import model_files
+    from loan_default.settings import settings
+
+    near = folder / "near"
+    near.mkdir()
+    if model_files.fetch(settings(), name, number, near):
+        return near
+    from loan_default.registry import Registry
+
+    registry = Registry(settings())
+    return registry.download(registry.version(name, number), folder)
 
 
 def _why_unusable(files: Path, name: str, number: str) -> str | None:

@@ -19,6 +19,13 @@ from loan_default.settings import Settings
 # A stop waits for a look that is under way, and Docker kills what has not stopped after 10 s.
 SECONDS = 5.0
 SQLITE = "sqlite:///"
+# The version behind an alias, once for each of its tags.
+_ALIASED = """
+select aliased.version, tags.key, tags.value
+from registered_model_aliases as aliased
+left join model_version_tags as tags on tags.name = aliased.name and tags.version = aliased.version
+where aliased.name = ? and aliased.alias = ?
+"""
 
 
 @dataclass(frozen=True)
@@ -58,19 +65,44 @@ def passed_gate(tags: Mapping[str, str]) -> bool:
     )
 
 
+def tracking_client(settings: Settings) -> httpx.Client:
+    """A client of the tracking server's REST API, logged in.
+
+    Raises InputError where its address is none.
+    """
+    # httpx would log every look.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    user = settings.mlflow_tracking_username
+    address = settings.mlflow_tracking_uri.rstrip("/") + "/"
+    auth = (user, settings.mlflow_tracking_password) if user else None
+    try:
+        return httpx.Client(base_url=address, auth=auth, timeout=SECONDS)
+    except httpx.InvalidURL as error:
+        raise InputError(f"MLFLOW_TRACKING_URI={address!r}: {error}") from None
+
+
+def read_store(path: Path, query: str, values: tuple[str, ...]) -> list[Any]:
+    """The rows of a query to MLflow's SQLite file, which stays as it is.
+
+    Raises ServiceError where the file does not answer.
+    """
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=SECONDS
+        )
+        try:
+            return connection.execute(query, values).fetchall()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise ServiceError(f"the registry {path} does not answer: {error}") from None
+
+
 class _Server:
     """Asks a tracking server."""
 
     def __init__(self, settings: Settings, name: str, alias: str) -> None:
-        # httpx would log every look.
-        logging.getLogger("httpx").setLevel(logging.WARNING)
-        user = settings.mlflow_tracking_username
-        address = settings.mlflow_tracking_uri.rstrip("/") + "/"
-        auth = (user, settings.mlflow_tracking_password) if user else None
-        try:
-            self._client = httpx.Client(base_url=address, auth=auth, timeout=SECONDS)
-        except httpx.InvalidURL as error:
-            raise InputError(f"MLFLOW_TRACKING_URI={address!r}: {error}") from None
+        self._client = tracking_client(settings)
         self._query = {"name": name, "alias": alias}
 
     def __call__(self) -> Sighting | None:
@@ -106,25 +138,8 @@ class _File:
     def __call__(self) -> Sighting | None:
         if not self._path.exists():
             return None
-        try:
-            address = f"{self._path.absolute().as_uri()}?mode=ro"
-            connection = sqlite3.connect(address, uri=True, timeout=SECONDS)
-            try:
-                return self._look(connection)
-            finally:
-                connection.close()
-        except sqlite3.Error as error:
-            raise ServiceError(f"the registry {self._path} does not answer: {error}") from None
-
-    def _look(self, connection: sqlite3.Connection) -> Sighting | None:
-        number = connection.execute(
-            "select version from registered_model_aliases where name = ? and alias = ?",
-            (self._name, self._alias),
-        ).fetchone()
-        if number is None:
+        found = read_store(self._path, _ALIASED, (self._name, self._alias))
+        if not found:
             return None
-        tags = connection.execute(
-            "select key, value from model_version_tags where name = ? and version = ?",
-            (self._name, number[0]),
-        ).fetchall()
-        return Sighting(str(number[0]), passed_gate(dict(tags)))
+        tags = {key: value for _, key, value in found if key is not None}
+        return Sighting(str(found[0][0]), passed_gate(tags))

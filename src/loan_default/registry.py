@@ -13,10 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from loan_default.columns import RECORD
 from loan_default.errors import InputError, LoanDefaultError, ServiceError
+from loan_default.model_files import DESCRIPTION, data_path
 from loan_default.settings import Settings
 
 if TYPE_CHECKING:
@@ -127,12 +126,10 @@ class Registry:
         with self._explained(missing):
             uri = f"models:/{version.name}/{version.number}"
             root = self._mlflow.artifacts.download_artifacts(uri, dst_path=str(folder))
-        described = Path(root, "MLmodel")
+        described = Path(root, DESCRIPTION)
         if not described.exists():
             raise InputError(f"{missing}, or this machine cannot see where they lie")
-        # MLflow's own reader of this file wants pandas, which the serving image does not have.
-        flavors = yaml.safe_load(described.read_text())["flavors"]
-        return Path(root, flavors["python_function"]["data"])
+        return Path(root, data_path(described.read_bytes()))
 
     def metrics(self, version: Version) -> dict[str, float]:
         """The metrics of the run that made the version."""

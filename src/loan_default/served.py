@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loan_default import model, scoring
+from loan_default import lean, model, scoring
 from loan_default.application import Reader, Table
 from loan_default.columns import PROBABILITY
 from loan_default.model import Model
@@ -71,6 +71,7 @@ def load(folder: Path, name: str, number: str, threads: int) -> Served:
 
     Raises InputError where its files do not serve or its scores differ.
     """
+    lean.import_xgboost()
     loaded = model.load(folder, threads)
     stored = pl.read_parquet(folder / model.SELF_CHECK)
     loaded.verify(stored)

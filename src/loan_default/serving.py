@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-from loan_default import api, json_log
+from loan_default import api, json_log, lean
 from loan_default.errors import InputError
 from loan_default.http_limits import LimitedProtocol
 from loan_default.lookout import Look
@@ -35,6 +35,7 @@ def run(settings: Settings, look: Look, cache: ModelCache) -> dict[str, Any]:
 
     Raises InputError where the port is taken.
     """
+    lean.import_xgboost()
     with _listen(settings.serve_host, settings.serve_port) as listening:
         server = _server(settings, look, cache)
         host, port = listening.getsockname()[:2]
