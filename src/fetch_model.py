@@ -1,8 +1,9 @@
 """Fetch a model version's files into a folder, whole or not at all, and try them out.
 
-The server starts this for each new version: so it never imports MLflow itself (nor does this, where
-the files are a copy or a download away), and files that bring a process down bring down this one. The last line of stdout is a JSON object: model_version, folder
-and unusable, which says why the version cannot serve (null where it can).
+The server starts this for each new version: so files that bring a process down bring down this one,
+and the server never imports MLflow; nor does this, where the files can be had without. The last
+line of stdout is a JSON object: model_version, folder and unusable, which says why the version
+cannot serve (null where it can).
 """
 
 import argparse

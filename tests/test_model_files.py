@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from conftest import Workspace
-from loan_default import model_files
+from loan_default import model_files, storage
 from loan_default.local_stack import LocalStack
 from loan_default.settings import Settings
 from scoring_server import NAME, client, copy_of
@@ -65,6 +65,20 @@ def test_a_folder_with_a_blank_in_its_name_may_come_as_an_address(
     assert fetched(target) == files(artifacts)
 
 
+def test_files_in_cloud_storage_are_read(
+    store: Workspace, artifacts: Path, bucket: str, tmp_path: Path
+) -> None:
+    for path in artifacts.rglob("*"):
+        if path.is_file():
+            with storage.atomic_file(f"{bucket}/models/7/{path.relative_to(artifacts)}") as partial:
+                shutil.copy(path, partial)
+    number = registered(store, f"{bucket}/models/7")
+    assert model_files.fetch(
+        settings(store.settings["MLFLOW_TRACKING_URI"]), NAME, number, tmp_path
+    )
+    assert fetched(tmp_path) == files(artifacts)
+
+
 def test_a_file_that_is_missing_is_left_out(
     store: Workspace, artifacts: Path, tmp_path: Path
 ) -> None:
@@ -78,7 +92,7 @@ def test_a_file_that_is_missing_is_left_out(
     assert set(fetched(target)) == set(model_files.SERVED[1:])
 
 
-@pytest.mark.parametrize("location", ["gs://bucket/model", "file://elsewhere/model", "/nowhere"])
+@pytest.mark.parametrize("location", ["s3://bucket/model", "file://elsewhere/model", "/nowhere"])
 def test_what_lies_elsewhere_is_left_to_mlflow(
     store: Workspace, tmp_path: Path, location: str
 ) -> None:

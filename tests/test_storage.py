@@ -1,10 +1,7 @@
 import os
-import socket
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -88,39 +85,6 @@ def test_a_local_run_imports_no_cloud_package(tmp_path: Path) -> None:
         [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT / "src")}
     )
     assert done.returncode == 0
-
-
-@pytest.fixture(scope="module")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A bucket on a real server process that speaks Cloud Storage's protocol."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [
-            str(Path(sys.executable).parent / "gcp-storage-emulator"),
-            *("start", "--in-memory", "--default-bucket=loans", f"--port={port}"),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=tmp_path_factory.mktemp("emulator"),
-    )
-    previous = os.environ.get("STORAGE_EMULATOR_HOST")
-    os.environ["STORAGE_EMULATOR_HOST"] = f"http://127.0.0.1:{port}"
-    storage._client.cache_clear()
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.1)
-    yield "gs://loans"
-    server.terminate()
-    server.wait(10)
-    storage._client.cache_clear()
-    os.environ.pop("STORAGE_EMULATOR_HOST")
-    if previous is not None:
-        os.environ["STORAGE_EMULATOR_HOST"] = previous
 
 
 def test_remote_files_are_written_and_read_back(bucket: str) -> None:

@@ -1,12 +1,11 @@
 """A version's files without MLflow, where they are a copy or a download away.
 
 Importing MLflow takes most of the time that a fetch takes, and more memory than the server itself.
-So files in a folder, or behind the tracking server that answers for them, are fetched as they are;
-what lies elsewhere (gs://, s3://, ...) is left to MLflow.
+So files in a folder, in Cloud Storage, or behind the tracking server that answers for them, are
+fetched as they are; what lies elsewhere (s3://, dbfs:/, ...) is left to MLflow.
 """
 
 import logging
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
@@ -14,8 +13,8 @@ from urllib.parse import quote, unquote, urlsplit
 import httpx
 import yaml
 
-from loan_default import model
-from loan_default.errors import ServiceError
+from loan_default import model, storage
+from loan_default.errors import LoanDefaultError
 from loan_default.lookout import SQLITE, read_store, tracking_client
 from loan_default.settings import Settings
 
@@ -37,19 +36,19 @@ def fetch(settings: Settings, name: str, number: str, folder: Path) -> bool:
     try:
         return _fetch(settings, name, number, folder)
     # MLflow finds another way, or says in its own words what is wrong.
-    except (OSError, httpx.HTTPError, sqlite3.Error, ServiceError, ValueError, LookupError) as why:
+    except (OSError, httpx.HTTPError, LoanDefaultError, ValueError, LookupError) as why:
         log.info("left to MLflow: %s", why)
         return False
 
 
 def _fetch(settings: Settings, name: str, number: str, folder: Path) -> bool:
     if settings.mlflow_tracking_uri.startswith(SQLITE):
-        return _write(_local(_stored(settings, name, number)), folder)
+        return _write(_below(_stored(settings, name, number)), folder)
     with tracking_client(settings) as client:
         location = _told(client, name, number)
         if location.startswith(PROXIED):
             return _write(_proxied(client, location.removeprefix(PROXIED)), folder)
-    return _write(_local(location), folder)
+    return _write(_below(location), folder)
 
 
 def _stored(settings: Settings, name: str, number: str) -> str:
@@ -74,16 +73,26 @@ def _proxied(client: httpx.Client, root: str) -> Get:
     return get
 
 
-def _local(location: str) -> Get:
+def _below(location: str) -> Get:
+    root = _root(location)
+
+    def get(path: str) -> bytes | None:
+        place = storage.join(root, path)
+        if not storage.exists(place):
+            return None
+        with storage.open_input(place) as stream:
+            return stream.read()
+
+    return get
+
+
+def _root(location: str) -> str:
+    if storage.is_remote(location):
+        return location
     parts = urlsplit(location)
     if parts.scheme not in ("", "file") or parts.netloc:
         raise ValueError(f"{location} is not a folder")
-    root = Path(unquote(parts.path) if parts.scheme else location)
-
-    def get(path: str) -> bytes | None:
-        return (root / path).read_bytes() if (root / path).is_file() else None
-
-    return get
+    return unquote(parts.path) if parts.scheme else location
 
 
 def _write(get: Get, folder: Path) -> bool:
