@@ -292,7 +292,10 @@ def test_an_address_of_ip_version_6_serves_both(trained: Workspace, tmp_path: Pa
             assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_stop_before_it_listens_leaves_nothing_behind(trained: Workspace, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [0.02, 0.1, 0.3])
+def test_a_stop_while_it_starts_leaves_nothing_behind(
+    trained: Workspace, tmp_path: Path, seconds: float
+) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     workspace = copy_of(trained, tmp_path / "store", TMPDIR=str(temporary))
@@ -302,10 +305,14 @@ def test_a_stop_before_it_listens_leaves_nothing_behind(trained: Workspace, tmp_
         until = time.monotonic() + 30
         while not list(temporary.glob("loan-default-serve-*")) and time.monotonic() < until:
             time.sleep(0.001)
+        time.sleep(seconds)
         process.terminate()
-        assert process.communicate(timeout=30)[1].splitlines()[-1] == "error: interrupted"
-    assert process.returncode == 130
+        told = process.communicate(timeout=30)[1].splitlines()[-1]
+    # On a quick machine it listens already.
+    assert process.returncode == 0 or (process.returncode, told) == (130, "error: interrupted")
     assert not list(temporary.glob("loan-default-serve-*"))
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    assert str(temporary) not in running.stdout
 
 
 @pytest.mark.parametrize(

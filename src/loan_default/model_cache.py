@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,8 @@ class ModelCache:
     alias: str
     seconds: float = 900.0
     _children: dict[str, "subprocess.Popen[str]"] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _closed: threading.Event = field(default_factory=threading.Event)
 
     def place(self, number: str) -> Path:
         """Where the files of a version lie."""
@@ -49,18 +52,24 @@ class ModelCache:
         return self.place(number).exists()
 
     def start(self, number: str) -> None:
-        """Start to fetch a version, for a `fetch` of it later."""
-        self._children[number] = subprocess.Popen(
-            [
-                *(sys.executable, str(FETCH), "--model-name", self.name),
-                *("--version", number, "--folder", str(self.place(number))),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        )
+        """Start to fetch a version, for a `fetch` of it later.
+
+        Raises ServiceError after `close`: nobody would stop the child.
+        """
+        with self._lock:
+            if self._closed.is_set():
+                raise ServiceError("the server is stopping")
+            self._children[number] = subprocess.Popen(
+                [
+                    *(sys.executable, str(FETCH), "--model-name", self.name),
+                    *("--version", number, "--folder", str(self.place(number))),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+            )
 
     async def fetch(self, number: str) -> Path:
         """Fetch a version in a child process, which also tries it out; returns its folder.
@@ -82,10 +91,12 @@ class ModelCache:
 
     def close(self) -> None:
         """Stop what was started and never asked for."""
-        for child in self._children.values():
-            child.kill()
-            child.communicate()
-        self._children.clear()
+        with self._lock:
+            self._closed.set()
+            for child in self._children.values():
+                child.kill()
+                child.communicate()
+            self._children.clear()
 
     def keep(self, number: str, passed_gate: bool) -> None:
         """Remember what is served, for a restart while the registry is down, and remove the files

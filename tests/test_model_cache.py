@@ -1,0 +1,16 @@
+"""The files of served versions, and the children that fetch them."""
+
+from pathlib import Path
+
+import pytest
+
+from loan_default.errors import ServiceError
+from loan_default.model_cache import ModelCache
+
+
+def test_nothing_is_started_once_it_is_closed(tmp_path: Path) -> None:
+    cache = ModelCache(tmp_path, "loans", "staging")
+    cache.close()
+    with pytest.raises(ServiceError, match="stopping"):
+        cache.start("1")
+    assert list(tmp_path.iterdir()) == []
