@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -436,6 +437,23 @@ def test_a_version_whose_files_are_away_is_tried_again(trained: Workspace, tmp_p
         assert "could not be fetched" in state["refused"][number]
         (tmp_path / "away").rename(folder)
         found.serves(number)
+
+
+def test_an_alias_that_moves_on_does_not_wait_for_the_next_try_of_a_version(
+    trained: Workspace, tmp_path: Path
+) -> None:
+    workspace = copy_of(trained, tmp_path)
+    gone, good = add_version(workspace), add_version(workspace)
+    shutil.rmtree(min((tmp_path / "versions").iterdir()))
+    point(workspace, gone)
+    # The fourth try comes eight seconds after the third.
+    with running_server(workspace, SERVE_POLL_SECONDS="1") as found:
+        for tries in (1, 2, 3):
+            found.until(lambda _, tries=tries: found.metric("serve_refusals_total") >= tries)
+        point(workspace, good)
+        started = time.monotonic()
+        found.serves(good)
+        assert time.monotonic() - started < 7
 
 
 def test_the_alias_is_followed_under_load_without_a_failed_request(

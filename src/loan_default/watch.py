@@ -6,6 +6,8 @@ in service stays, as it does when the registry is down.
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -48,15 +50,17 @@ class Watch:
     cache: ModelCache
     seconds: float
     threads: int
-    failures: int = 0
     on_swap: Callable[[Served], None] = lambda _: None
+    _tried: str | None = None
+    _tries: int = 0
+    _again: float = 0.0
 
     async def run(self) -> None:
         """Look, again and again, until cancelled."""
         await self._guarded(self._resume)
         while True:
             await self._guarded(self.step)
-            await asyncio.sleep(min(self.seconds * 2 ** min(self.failures, 6), self._longest()))
+            await asyncio.sleep(self.seconds)
 
     async def step(self) -> None:
         """Look once and act on it."""
@@ -69,12 +73,12 @@ class Watch:
         self.service.registry_down = None
         current = self.service.current
         if sighting is None:
-            self.failures = 0
+            self._tried = None
         elif current and current.number == sighting.number:
-            self.failures = 0
+            self._tried = None
             self.service.passed_gate = sighting.passed_gate
             self.service.refused.clear()
-        elif sighting.number not in self.service.refused or self.failures:
+        elif sighting.number != self._tried or time.monotonic() >= self._again:
             await self._take(sighting)
 
     async def _guarded(self, act: Callable[[], Awaitable[None]]) -> None:
@@ -83,30 +87,32 @@ class Watch:
         try:
             await act()
         except Exception as error:
-            self.failures += 1
             self.service.registry_down = f"the watch failed: {error!r}"
             log.exception("the watch failed")
 
-    def _longest(self) -> float:
-        return max(MOST_BACK_OFF, self.seconds)
+    def _note_try(self, number: str) -> None:
+        """Each next one comes later; a version that the alias moves to is tried at once."""
+        self._tries = self._tries + 1 if number == self._tried else 1
+        self._tried = number
+        pause = min(self.seconds * 2 ** min(self._tries, 6), max(MOST_BACK_OFF, self.seconds))
+        self._again = time.monotonic() + pause
 
     async def _take(self, sighting: Sighting) -> None:
         number = self.service.taking = sighting.number
+        self._note_try(number)
         try:
             await self.cache.fetch(number)
             loaded = await self._load(number)
         except (ServiceError, OSError) as error:
-            # It may work next time; what has been fetched and is wrong stays wrong.
-            self.failures += 1
             self._refuse(number, str(error))
             return
         except (InputError, ValueError) as error:
-            self.failures = 0
+            # What has been fetched and is wrong stays wrong.
+            self._again = math.inf
             self._refuse(number, str(error))
             return
         finally:
             self.service.taking = None
-        self.failures = 0
         await self._swap(loaded, sighting.passed_gate)
 
     async def _load(self, number: str) -> Served:
