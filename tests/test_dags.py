@@ -18,8 +18,11 @@ from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.api.datamodels._generated import DagRun
 from airflow.sdk.definitions.param import process_params
 from airflow.sdk.exceptions import ParamValidationError
+from airflow.serialization.decoders import decode_timetable
+from airflow.serialization.encoders import encode_timetable
 from airflow.serialization.serialized_objects import DagSerialization
-from dag_parts import conf, value
+from airflow.timetables.base import TimeRestriction
+from dag_parts import at, conf, value
 from notifications import Message, NotifyOperator
 from script_operator import ScriptOperator
 from trigger_once import TriggerOnceOperator
@@ -161,10 +164,19 @@ def test_parsing_needs_nothing_and_imports_nothing_heavy(path: Path, tmp_path: P
 
 
 def test_a_dag_runs_when_it_should_and_one_run_at_a_time(dag: DAG) -> None:
-    assert dag.schedule == SCHEDULES[dag.dag_id]
+    assert getattr(dag.schedule, "expression", dag.schedule) == SCHEDULES[dag.dag_id]
     assert str(dag.timezone) == "UTC"
     assert dag.catchup is False
     assert dag.max_active_runs == 1
+
+
+def test_a_time_that_has_just_passed_is_not_made_up_for() -> None:
+    past = datetime.now(UTC) - timedelta(minutes=2)
+    schedule = decode_timetable(encode_timetable(at(f"{past.minute} {past.hour} * * *")))
+    first = schedule.next_dagrun_info(
+        last_automated_data_interval=None, restriction=TimeRestriction(None, None, catchup=False)
+    )
+    assert first is not None and first.run_after > datetime.now(UTC)
 
 
 def test_a_dag_can_be_found_and_says_what_to_do_when_it_fails(dag: DAG) -> None:

@@ -22,6 +22,7 @@ from dag_parts import (
     MODEL_NAME,
     OUTPUT_PATH,
     RUN_DATE,
+    at,
     conf,
     dag_arguments,
     day,
@@ -34,7 +35,7 @@ from trigger_once import TriggerOnceOperator
 
 with DAG(
     "batch_prediction_dag",
-    schedule="0 6 * * *",
+    schedule=at("0 6 * * *"),
     params={
         "run_date": day("Day to score (null: the day of the run)"),
         "input_path": text("Applications, raw or typed (null: BATCH_INPUT_PATH)"),

@@ -27,6 +27,7 @@ from dag_parts import (
     MODEL_NAME,
     OUTPUT_PATH,
     WHO,
+    at,
     conf,
     dag_arguments,
     month,
@@ -48,7 +49,7 @@ def decide(trained: Any) -> str:
 
 with DAG(
     "train_model_with_mlflow",
-    schedule="0 2 * * 0",
+    schedule=at("0 2 * * 0"),
     params={
         "data_path": text("Finished loans, raw or prepared (null: TRAIN_DATA_PATH)"),
         "as_of": month("YYYY-MM through which outcomes are known (null: as the data tells)"),

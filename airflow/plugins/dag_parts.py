@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Param
+from airflow.sdk import CronTriggerTimetable, Param
 from notifications import FAILED
 
 OWNER = "ml-platform"
@@ -37,6 +37,13 @@ def dag_arguments(docs: str | None, *more_tags: str) -> dict[str, Any]:
         "catchup": False,
         "max_active_runs": 1,
     }
+
+
+def at(cron: str) -> CronTriggerTimetable:
+    """A schedule in UTC."""
+    # Airflow would start a time that has just passed as soon as somebody unpauses a new DAG, and a
+    # platform without a model would begin with a failed scoring.
+    return CronTriggerTimetable(cron, timezone="UTC", run_immediately=timedelta(0))
 
 
 def value(expression: str) -> str:
