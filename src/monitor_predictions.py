@@ -4,7 +4,8 @@ drifts.
 Without --run-date the run that the marker names is monitored. Writes drift_report.html and
 drift_report.json under ROOT/reports/run_date=YYYY-MM-DD/. The last line of stdout is a JSON object:
 drift (true, false, or null when there are too few rows to say), drift_share, drifted_columns (worst
-first), the report's paths and sampled_rows; and alert, retrain and decision: whether to tell
+first), the report's paths, sampled_rows, and ui_error (why Evidently's UI, where one is set, does
+not show the run; null where it does); and alert, retrain and decision: whether to tell
 people, whether to train anew, and why. It decides; the caller carries it out.
 """
 
@@ -74,6 +75,7 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
     }
     html, report = _write(run, comparison, facts)
     log.info("%s", comparison.verdict.reason)
+    ui_error = _show(comparison, run, manifest, config)
     decided = _decide(flags, run, manifest, comparison.verdict.drift, registry, config)
     log.info("%s", decided.decision)
     return {
@@ -87,6 +89,7 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
         "report_html": html,
         "report_json": report,
         "sampled_rows": sample.height,
+        "ui_error": ui_error,
         **asdict(decided),
     }
 
@@ -132,6 +135,24 @@ def _write(run: "RunFiles", comparison: "Comparison", facts: dict[str, Any]) -> 
         comparison.save_html(page)
         comparison.save_json(figures, facts)
     return html, report
+
+
+def _show(
+    comparison: "Comparison", run: "RunFiles", manifest: dict[str, Any], config: "Settings"
+) -> str | None:
+    """Add the run to Evidently's UI; why that failed, if it did: the report itself is written."""
+    from loan_default import drift_ui
+    from loan_default.errors import ServiceError
+
+    url, secret = config.evidently_ui_url.rstrip("/"), config.evidently_ui_secret
+    if not url:
+        return None
+    try:
+        drift_ui.show(comparison.snapshot, url, secret, manifest["model_name"], run.run_date)
+    except ServiceError as error:
+        log.warning("%s", error)
+        return str(error)
+    return None
 
 
 def _decide(

@@ -129,6 +129,11 @@ class Settings(BaseSettings):
         0.1, description="Change of a column's missing share that counts as drift"
     )
 
+    evidently_ui_url: str = Field(
+        "", description="Evidently's UI, in which each comparison is shown too; empty: none"
+    )
+    evidently_ui_secret: str = Field("", description="What Evidently's UI asks of those who write")
+
     retrain_cooldown_days: Annotated[float, Field(ge=0)] = Field(
         7, description="Drift retrains only when the last training is this many days ago"
     )

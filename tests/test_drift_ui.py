@@ -1,0 +1,99 @@
+"""Comparisons in Evidently's own UI, a real server process."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+import pytest
+
+from loan_default import drift, drift_ui
+from loan_default.drift_verdict import Thresholds
+from loan_default.errors import ServiceError
+from loan_default.local_stack import free_ports
+
+pytestmark = pytest.mark.slow
+
+DAY = date(2026, 3, 1)
+THRESHOLDS = Thresholds(wasserstein=0.1, psi=0.2, missing=0.1, share=0.3, min_rows=10)
+
+
+@dataclass(frozen=True)
+class Ui:
+    url: str
+    secret: str
+
+    def show(self, snapshot: Any, project: str, day: date = DAY) -> None:
+        drift_ui.show(snapshot, self.url, self.secret, project, day)
+
+    def projects(self) -> dict[str, str]:
+        found = httpx.get(f"{self.url}/api/v2/projects").json()
+        return {project["name"]: project["id"] for project in found}
+
+    def runs(self, project: str) -> list[tuple[str, str]]:
+        """Name and day of every run, the earliest day first."""
+        address = f"{self.url}/api/projects/{self.projects()[project]}/snapshots"
+        found = httpx.get(address).json()
+        return sorted((run["name"], run["timestamp"][:10]) for run in found)
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
+    (port,) = free_ports(1)
+    folder = tmp_path_factory.mktemp("ui")
+    program = str(Path(sys.executable).parent / "evidently")
+    command = [program, "ui", "--port", str(port), "--workspace", str(folder / "workspace")]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=os.environ | {"EVIDENTLY_SECRET": "only-us", "DO_NOT_TRACK": "1"},
+            stdout=log,
+            stderr=log,
+        )
+    url = f"http://127.0.0.1:{port}"
+    with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as asking:
+        assert asking.get(f"{url}/api/version", timeout=60).is_success
+    yield Ui(url, "only-us")
+    server.terminate()
+    server.wait(10)
+
+
+@pytest.fixture(scope="module")
+def snapshot() -> Any:
+    frame = pl.DataFrame({"loan_amnt": [float(dollars) for dollars in range(1_000, 1_100)]})
+    return drift.compare(frame, frame, THRESHOLDS).snapshot
+
+
+def test_each_model_has_a_project_and_each_day_one_run(ui: Ui, snapshot: Any) -> None:
+    ui.show(snapshot, "loans", date(2026, 3, 2))
+    ui.show(snapshot, "loans")
+    ui.show(snapshot, "loans")
+    ui.show(snapshot, "other")
+    days = [("2026-03-01", "2026-03-01"), ("2026-03-02", "2026-03-02")]
+    assert ui.runs("loans") == days
+    assert ui.runs("other") == days[:1]
+
+
+def test_a_name_that_another_begins_with_has_a_project_of_its_own(ui: Ui, snapshot: Any) -> None:
+    ui.show(snapshot, "model_of_2025")
+    ui.show(snapshot, "model")
+    assert len(ui.runs("model")) == 1 and len(ui.runs("model_of_2025")) == 1
+
+
+def test_who_does_not_know_the_secret_may_not_write(ui: Ui, snapshot: Any) -> None:
+    with pytest.raises(ServiceError, match="took no run"):
+        Ui(ui.url, "guessed").show(snapshot, "intruder")
+    assert "intruder" not in ui.projects()
+
+
+def test_a_ui_that_does_not_answer_is_said(snapshot: Any) -> None:
+    (port,) = free_ports(1)
+    with pytest.raises(ServiceError, match=f"Evidently's UI at http://127.0.0.1:{port}"):
+        Ui(f"http://127.0.0.1:{port}", "").show(snapshot, "loans")
