@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/.installed
 
 .PHONY: help
 help: ## Print this help
-	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z0-9_-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z0-9_-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: $(INSTALLED) ## Make .venv and install the locked, hashed requirements
@@ -45,21 +45,29 @@ lock: $(INSTALLED) ## Compile requirements*.txt from pyproject.toml, for Python 
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style and types: flake8, black, mypy
-	$(BIN)/flake8 src airflow tests benchmarks
-	$(BIN)/black --quiet --check --diff src airflow tests benchmarks
+	$(BIN)/flake8 src airflow infra tests benchmarks
+	$(BIN)/black --quiet --check --diff src airflow infra tests benchmarks
 	$(BIN)/mypy
 
 .PHONY: format
 format: $(INSTALLED) ## Format the code with black
-	$(BIN)/black --quiet src airflow tests benchmarks
+	$(BIN)/black --quiet src airflow infra tests benchmarks
 
 .PHONY: test
 test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS=0 leaves the slow ones out)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
+.PHONY: test-stack
+test-stack: $(INSTALLED) ## Test the whole platform in Docker, under a name and on ports of its own (needs Chromium)
+	$(BIN)/python -m pytest -m docker tests/test_stack.py
+
 .PHONY: bench-serve
 bench-serve: $(INSTALLED) ## Compare the scoring server with mlflow models serve on the same model (about 6 minutes)
 	@$(BIN)/python benchmarks/serve.py
+
+.PHONY: bench-stack
+bench-stack: $(INSTALLED) ## Time make start, and print the platform's memory at rest and its images' sizes
+	@$(BIN)/python benchmarks/stack.py
 
 .PHONY: start
 start: ## Start the whole platform with Docker Compose; the first time makes .env and the images

@@ -6,14 +6,16 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 SECRETS=(POSTGRES_PASSWORD AIRFLOW_DB_PASSWORD MLFLOW_DB_PASSWORD AIRFLOW_ADMIN_PASSWORD
   AIRFLOW_FERNET_KEY AIRFLOW_API_SECRET_KEY AIRFLOW_JWT_SECRET MLFLOW_ADMIN_PASSWORD
-  MLFLOW_SECRET_KEY MLFLOW_AIRFLOW_PASSWORD MLFLOW_SERVE_PASSWORD)
+  MLFLOW_SECRET_KEY MLFLOW_AIRFLOW_PASSWORD MLFLOW_SERVE_PASSWORD MONITORING_SECRET)
+# What the databases were made with, or cannot be read without.
+KEPT=(POSTGRES_PASSWORD AIRFLOW_DB_PASSWORD MLFLOW_DB_PASSWORD AIRFLOW_FERNET_KEY MLFLOW_ADMIN_PASSWORD)
 
 fail() { printf 'error: %s\n' "$*" >&2; exit 2; }
 
 generate() {
   case $1 in
     AIRFLOW_FERNET_KEY) head -c 32 /dev/urandom | base64 | tr '+/' '-_' ;;
-    *) head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n' ;;
+    *) head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' ;;
   esac
 }
 
@@ -25,17 +27,32 @@ write_secrets() {
   done
 }
 
+# New ones would lock everybody out.
+refuse_other_secrets() {
+  local project volume name
+  project=${COMPOSE_PROJECT_NAME:-$(sed -n 's/^COMPOSE_PROJECT_NAME=//p' .env | tail -n 1)}
+  volume=${project:-loan-default}_postgres-data
+  docker volume inspect "$volume" > /dev/null 2>&1 || return 0
+  for name in "${KEPT[@]}"; do
+    grep -q "^$name=." .env && continue
+    fail "the volume $volume holds data made with another .env ($name is missing): put that .env back, or remove the data with make clean"
+  done
+}
+
 docker info > /dev/null 2>&1 || fail "Docker is not running or you may not use it: start it, then make start again"
 docker compose version > /dev/null 2>&1 || fail "Docker Compose is missing: install the docker-compose-plugin"
 
 umask 077
 [[ -e .env ]] || cp .env.example .env
 chmod 600 .env
+refuse_other_secrets
 write_secrets
 umask 022
 mkdir -p data/raw keys
 
+printf 'Building the images: minutes the first time, seconds later.\n'
 docker compose build --quiet
+printf 'Starting: about a minute and a half.\n'
 docker compose up --detach --wait --wait-timeout 300 || {
   printf '\nNot everything came up. What is wrong, in plain words:\n' >&2
   bash airflow/troubleshoot.sh >&2 || true

@@ -3,6 +3,11 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# Compose wants every secret even to stop; without .env nothing could be stopped or removed.
+for name in $(grep -oE '[A-Z_]+:[?]' docker-compose.yaml | tr -d ':?' | sort -u); do
+  export "$name=unused"
+done
+
 if [[ ${1:-} == --clean ]]; then
   printf 'This removes every run, model, prediction and report of the platform. Type yes to go on: '
   read -r answer || answer=

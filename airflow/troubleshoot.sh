@@ -4,7 +4,7 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 FOUND=0
-LEAST_FREE_MB=2048
+LEAST_FREE_MB=${LEAST_FREE_MB:-2048}
 ok() { printf 'ok       %s\n' "$*"; }
 bad() { FOUND=1; printf 'PROBLEM  %s\n         What to do: %s\n' "$1" "$2"; }
 setting() { [[ -r .env ]] && sed -n "s/^$1=//p" .env | tail -n 1; }
@@ -63,7 +63,10 @@ check_airflow() {
     bad "Airflow's database waits for migrations" "docker compose run --rm airflow-init"
   fi
   local errors
-  errors=$(compose exec -T airflow-scheduler airflow dags list-import-errors -o plain | tail -n +2 | grep -v '^No data found' || true)
+  # Airflow's command line prints warnings on stdout before its answer.
+  errors=$(compose exec -T airflow-scheduler airflow dags list-import-errors -o json | tail -n 1 | compose exec -T airflow-scheduler python -c "
+import json, sys
+for found in json.load(sys.stdin): print(found['filepath'] + ': ' + found['error'].strip().splitlines()[-1])")
   [[ -z $errors ]] && { ok "every DAG can be imported"; return; }
   bad "a DAG cannot be imported: $errors" "correct the file named above; the DAG processor reads it again by itself"
 }

@@ -1,10 +1,12 @@
-"""Give MLflow the accounts of the platform's services, with the passwords from the environment.
+"""Give MLflow the accounts of the platform's services, with the passwords from the environment, and
+the registered model, still without a version.
 
 Run once the server is up; running it again sets the passwords anew.
 """
 
 import os
 import sys
+from typing import Any
 
 import requests
 
@@ -20,17 +22,23 @@ def main() -> int:
     """Create the users, or set the passwords of those that exist."""
     for name, password in USERS.items():
         user = {"username": name, "password": password}
-        known = _call("GET", "get", params={"username": name}).ok
-        answer = _call("PATCH", "update-password", json=user) if known else None
-        answer = answer or _call("POST", "create", json=user)
-        print(f"{name}: {'password set' if known else 'created'}, {answer.status_code}")
-        answer.raise_for_status()
+        if _call(ADMIN, "GET", "users/get", params={"username": name}).ok:
+            _call(ADMIN, "PATCH", "users/update-password", json=user).raise_for_status()
+        else:
+            _call(ADMIN, "POST", "users/create", json=user).raise_for_status()
+        print(f"{name}: may log in")
+    # MLflow refuses an account that asks for a model that does not exist, as if it were forbidden.
+    model = {"name": os.environ.get("MODEL_NAME") or "loan_default_model"}
+    login = ("airflow", USERS["airflow"])
+    if not _call(login, "GET", "registered-models/get", params=model).ok:
+        _call(login, "POST", "registered-models/create", json=model).raise_for_status()
+        print(f"{model['name']}: registered, without a version")
     return 0
 
 
-def _call(method: str, what: str, **arguments: object) -> requests.Response:
-    url = f"{SERVER}/api/2.0/mlflow/users/{what}"
-    return requests.request(method, url, auth=ADMIN, timeout=30, **arguments)  # type: ignore[arg-type]
+def _call(login: tuple[str, str], method: str, path: str, **arguments: Any) -> requests.Response:
+    url = f"{SERVER}/api/2.0/mlflow/{path}"
+    return requests.request(method, url, auth=login, timeout=30, **arguments)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,10 @@ class AirflowApi:
         except (httpx.TransportError, ValueError, KeyError):
             return False
 
+    def unpause(self, dag_id: str) -> None:
+        """Let a DAG's runs start."""
+        self._call("PATCH", f"dags/{dag_id}", {"is_paused": False})
+
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
         """Start a run; returns its run id."""
         body = {"conf": conf or {}, "logical_date": None}

@@ -111,6 +111,10 @@ class _Server:
             answer = self._client.get(path, params=self._query)
         except httpx.HTTPError as error:
             raise ServiceError(f"the registry does not answer: {error}") from None
+        if answer.status_code == httpx.codes.FORBIDDEN:
+            # MLflow with logins says so of a model that does not exist, too.
+            name = self._query["name"]
+            raise ServiceError(f"the registry answered 403: there is no {name}, or it is forbidden")
         try:
             return _sighting(answer)
         # Neither a version nor a refusal of MLflow's: a proxy's page, or another service.

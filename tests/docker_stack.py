@@ -1,0 +1,113 @@
+"""The platform in Docker, from a copy of the checkout, under a name and on ports of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from conftest import QUICK, ROOT
+from loan_default.airflow_api import AirflowApi
+from loan_default.local_stack import free_ports
+
+PROJECT = "loan-default-test"
+PORTS = {
+    "airflow-apiserver": "AIRFLOW_PORT",
+    "mlflow": "MLFLOW_PORT",
+    "serve": "SERVE_PORT",
+    "monitoring": "MONITORING_PORT",
+}
+
+
+@dataclass
+class DockerStack:
+    """A copy of the checkout in `folder`, and what `make` and Compose do with it there."""
+
+    folder: Path
+    ports: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout
+        for name in filter(None, names.decode().split("\0")):
+            target = self.folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if (ROOT / name).exists():
+                shutil.copy2(ROOT / name, target)
+        self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+
+    def configure(self, **settings: str) -> None:
+        """Write `.env` as a person would: settings, no secrets."""
+        ports = {PORTS[service]: str(port) for service, port in self.ports.items()}
+        lines = {"COMPOSE_PROJECT_NAME": PROJECT, **ports, **QUICK, **settings}
+        (self.folder / ".env").write_text("".join(f"{k}={v}\n" for k, v in lines.items()))
+
+    def make(self, target: str, typed: str = "", code: int = 0, **variables: str) -> str:
+        """Run a make target; what it said."""
+        done = self.run("make", target, typed=typed, **variables)
+        assert done.returncode == code, done.stdout
+        return done.stdout
+
+    def compose(self, *arguments: str, code: int | None = 0) -> str:
+        """Run docker compose; what it said."""
+        done = self.run("docker", "compose", *arguments)
+        assert code is None or done.returncode == code, done.stdout
+        return done.stdout
+
+    def python(self, service: str, program: str, code: int | None = 0) -> str:
+        """Run Python in a service's container; what it printed."""
+        return self.compose("exec", "-T", service, "python", "-c", program, code=code)
+
+    def containers(self) -> dict[str, dict[str, Any]]:
+        """Docker's own description of each service's container."""
+        ids = self.compose("ps", "--all", "--quiet").split()
+        found = json.loads(self.run("docker", "inspect", *ids).stdout)
+        return {one["Config"]["Labels"]["com.docker.compose.service"]: one for one in found}
+
+    def url(self, service: str) -> str:
+        return f"http://localhost:{self.ports[service]}"
+
+    def secret(self, name: str) -> str:
+        lines = (self.folder / ".env").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)[name]
+
+    @property
+    def api(self) -> AirflowApi:
+        return AirflowApi(
+            self.url("airflow-apiserver"), "admin", self.secret("AIRFLOW_ADMIN_PASSWORD")
+        )
+
+    @property
+    def mlflow(self) -> httpx.Client:
+        """MLflow's REST API for its administrator."""
+        login = ("admin", self.secret("MLFLOW_ADMIN_PASSWORD"))
+        return httpx.Client(base_url=f"{self.url('mlflow')}/api/2.0/mlflow/", auth=login)
+
+    def post(self, body: bytes) -> httpx.Response:
+        headers = {"Content-Type": "application/json"}
+        return httpx.post(f"{self.url('serve')}/invocations", content=body, headers=headers)
+
+    def remove(self) -> None:
+        """Take everything down with its data; the images stay for the next time."""
+        self.compose("--profile", "*", "down", "--volumes", "--remove-orphans")
+
+    def run(
+        self, *command: str, typed: str = "", **variables: str
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a command in the copy; what it said on stdout and stderr together."""
+        # A setting of the shell would come before that of .env.
+        environment = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "DOCKER_HOST")}
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=environment | variables,
+            input=typed,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=1500,
+        )
