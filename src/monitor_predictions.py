@@ -10,6 +10,7 @@ people, whether to train anew, and why. It decides; the caller carries it out.
 """
 
 import argparse
+import json
 import logging
 import sys
 import tempfile
@@ -45,6 +46,14 @@ def build_parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--report-only", action="store_true", help="write the report; call for nothing"
     )
+    flags.add_argument(
+        "--labels", help="outcomes (id, loan_status), kept and judged by from now on"
+    )
+    flags.add_argument(
+        "--labels-as-of",
+        type=cli.month,
+        help="YYYY-MM through which the labels hold (default: what the file says, else this month)",
+    )
     flags.add_argument("--idempotency-key", help="a repeat with the same key decides the same")
     return flags
 
@@ -62,6 +71,7 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
     config = settings()
     run = _run(flags, config)
     manifest = run.complete_manifest()
+    labels = _keep_labels(flags, run, config)
     registry = Registry(config)
     reference = _reference(manifest, registry)
     with storage.open_input(run.path(SAMPLE)) as stream:
@@ -74,6 +84,7 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
         "quality": quality(manifest, reference),
     }
     html, report = _write(run, comparison, facts)
+    found = _quality(run, facts, sample, manifest, bool(labels))
     log.info("%s", comparison.verdict.reason)
     ui_error = _show(comparison, run, manifest, config)
     decided = _decide(flags, run, manifest, comparison.verdict.drift, registry, config)
@@ -90,6 +101,8 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
         "report_json": report,
         "sampled_rows": sample.height,
         "ui_error": ui_error,
+        "labels": labels,
+        **found,
         **asdict(decided),
     }
 
@@ -153,6 +166,49 @@ def _show(
         log.warning("%s", error)
         return str(error)
     return None
+
+
+def _keep_labels(
+    flags: argparse.Namespace, run: "RunFiles", config: "Settings"
+) -> dict[str, Any] | None:
+    from loan_default import outcomes
+
+    if not flags.labels:
+        return None
+    today = datetime.now(UTC).date()
+    as_of, limit = flags.labels_as_of, config.max_rejected_share
+    kept = outcomes.keep(run.root, flags.labels, as_of, today, limit)
+    log.info("%s labels hold through %s: %s", kept["rows_in"], kept["as_of"], kept["labels_path"])
+    return kept
+
+
+def _quality(
+    run: "RunFiles",
+    facts: dict[str, Any],
+    sample: "pl.DataFrame",
+    manifest: dict[str, Any],
+    renew: bool,
+) -> dict[str, Any]:
+    """Write quality_report.json; returns what the JSON line says of it."""
+    from loan_default import performance, realised, storage
+    from loan_default.columns import PROBABILITY
+    from loan_default.scoring import PREDICTION
+
+    estimate = realised.estimate(
+        sample[PROBABILITY].to_numpy(),
+        sample[PREDICTION].to_numpy(),
+        manifest["rows_scored"],
+        manifest["mean_probability"],
+    )
+    figures = performance.evaluate(run.root, renew)
+    path = storage.join(run.root, "reports", f"run_date={run.run_date}", "quality_report.json")
+    report = {**facts, "estimate": estimate, "realised": figures}
+    storage.write_text(path, json.dumps(report, allow_nan=False, indent=1) + "\n")
+    return {
+        "quality_report": path,
+        "estimate": estimate,
+        "realised": performance.summary(figures),
+    }
 
 
 def _decide(

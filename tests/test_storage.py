@@ -114,3 +114,23 @@ def test_a_failed_block_uploads_nothing(bucket: str) -> None:
 def test_a_bucket_alone_is_no_file() -> None:
     with pytest.raises(InputError, match="names no object"):
         storage.exists("gs://loans")
+
+
+def test_files_below_are_the_whole_ones(tmp_path: Path) -> None:
+    for name in ("b/2.txt", "b/c/1.txt", "a.txt", "b/.1.txt.x.partial"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    found = storage.files_below(str(tmp_path))
+    assert found == [str(tmp_path / name) for name in ("a.txt", "b/2.txt", "b/c/1.txt")]
+    assert storage.files_below(str(tmp_path / "b" / "c")) == found[2:]
+    assert storage.files_below(str(tmp_path / "none")) == []
+
+
+def test_files_below_a_folder_of_a_bucket(bucket: str) -> None:
+    for name in ("list/b/2.txt", "list/a.txt", "listing.txt"):
+        storage.write_text(f"{bucket}/{name}", "")
+    assert storage.files_below(f"{bucket}/list") == [
+        f"{bucket}/list/a.txt",
+        f"{bucket}/list/b/2.txt",
+    ]
+    assert storage.files_below(f"{bucket}/none") == []

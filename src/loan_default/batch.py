@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from loan_default import columns, scoring
-from loan_default.columns import ID, PROBABILITY
+from loan_default.columns import ID, ISSUE_MONTH, PROBABILITY, TERM
 from loan_default.intake import Intake
 from loan_default.model import Model
 from loan_default.rejections import SCHEMA
@@ -27,6 +27,9 @@ SCORES = pl.Schema(
         (scoring.PREDICTION, pl.Int8()),
         (scoring.REASONS, pl.List(pl.String)),
         (scoring.VERSION, pl.String()),
+        # With these an outcome can be judged years later: has the loan's cohort matured?
+        (ISSUE_MONTH, pl.Date()),
+        (TERM, pl.Float64()),
     ]
 )
 
@@ -57,7 +60,7 @@ def write(intake: Intake, job: Job, folder: Path) -> dict[str, Any]:
     ):
         for block in intake:
             scored = scoring.score(block.records, job.model, job.version, job.reasons)
-            out.write(scored)
+            out.write(scored.with_columns(block.records[ISSUE_MONTH], block.records[TERM]))
             bad.write(block.rejected)
             sample.add(block.records, scored)
             counts.add(block.records, block.rejected, scored)

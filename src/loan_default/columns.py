@@ -142,6 +142,7 @@ CATEGORIES: tuple[str, ...] = tuple(column.name for column in RECORD if column.k
 
 ID = "id"
 ISSUE_MONTH = "issue_month"
+TERM = "term"
 DEFAULT = "default"
 STATUS = "loan_status"
 # What a model adds to a record.

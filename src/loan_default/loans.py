@@ -105,12 +105,30 @@ def latest_month(cells: pl.DataFrame) -> date | None:
     return max((m for m in found if isinstance(m, date)), default=None)
 
 
+def outcomes(cells: pl.DataFrame) -> pl.Series:
+    """By row 1 defaulted, 0 paid, null not finished, -1 a status that nobody knows (or none).
+
+    `cells` has a column `loan_status` or `default`.
+    """
+    if DEFAULT in cells.columns:
+        text = _text(cells[DEFAULT])
+        source = text if cells[DEFAULT].dtype == pl.String else cells[DEFAULT]
+        number = source.cast(pl.Float64, strict=False).fill_nan(None)
+        known = number.is_in([0.0, 1.0]).fill_null(False) | text.is_null()
+        return number.set(~known, -1.0).cast(pl.Int8).alias(DEFAULT)
+    status = _text(cells[STATUS]).str.strip_prefix(POLICY_PREFIX).str.strip_chars()
+    labels = status.replace_strict(
+        list(LABELS), list(LABELS.values()), default=-1, return_dtype=pl.Int8
+    )
+    return labels.set(status.is_null(), -1).alias(DEFAULT)
+
+
 def _values(cells: pl.DataFrame, run_month: date | None, labelled: bool) -> pl.DataFrame:
     """Every column typed; beside each number its text, where that was no number."""
     issued = _issue_text(cells)
     columns = [cells["row"], _ids(cells), issued, _months(issued).alias(ISSUE_MONTH)]
     if labelled:
-        columns.append(_labels(cells))
+        columns.append(outcomes(cells))
     for column in RECORD:
         source = _source(cells, column)
         columns.append(source if column.kind == "category" else _number(column, source))
@@ -174,21 +192,6 @@ def _months(series: pl.Series) -> pl.Series:
     known = texts.unique().drop_nulls()
     parsed = pl.Series([month(text) for text in known], dtype=pl.Date)
     return texts.replace_strict(known, parsed, default=None, return_dtype=pl.Date)
-
-
-def _labels(cells: pl.DataFrame) -> pl.Series:
-    """1 defaulted, 0 paid, null not finished, -1 a status that nobody knows."""
-    if DEFAULT in cells.columns:
-        text = _text(cells[DEFAULT])
-        source = text if cells[DEFAULT].dtype == pl.String else cells[DEFAULT]
-        number = source.cast(pl.Float64, strict=False).fill_nan(None)
-        known = number.is_in([0.0, 1.0]).fill_null(False) | text.is_null()
-        return number.set(~known, -1.0).cast(pl.Int8).alias(DEFAULT)
-    status = _text(cells[STATUS]).str.strip_prefix(POLICY_PREFIX).str.strip_chars()
-    labels = status.replace_strict(
-        list(LABELS), list(LABELS.values()), default=-1, return_dtype=pl.Int8
-    )
-    return labels.set(status.is_null(), -1).alias(DEFAULT)
 
 
 def _credit_history(issued: pl.Series, source: pl.Series, run_month: date | None) -> pl.Series:

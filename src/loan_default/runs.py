@@ -86,3 +86,12 @@ def marked_date(root: str) -> date | None:
     if not found:
         raise InputError(f"{marker} names no run: {text[:100]!r}")
     return date.fromisoformat(found[1])
+
+
+def scored_dates(root: str) -> list[date]:
+    """The run dates under `root` that have a manifest, oldest first."""
+    found = (
+        re.search(rf"/run_date=(\d{{4}}-\d{{2}}-\d{{2}})/{MANIFEST}$", path)
+        for path in storage.files_below(storage.join(root, "predictions"))
+    )
+    return sorted(date.fromisoformat(match[1]) for match in found if match)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from google.cloud.storage import Blob, Client
 
 REMOTE = "gs://"
+PARTIAL = ".partial"
 
 
 def is_remote(path: str) -> bool:
@@ -40,6 +41,17 @@ def exists(path: str) -> bool:
         return Path(path).is_file()
     with _explained(path):
         return bool(_blob(path).exists())
+
+
+def files_below(folder: str) -> list[str]:
+    """The paths of the whole files below `folder`, sorted; none where there is no such folder."""
+    if not is_remote(folder):
+        found = (path for path in Path(folder).rglob("*") if path.is_file())
+        return sorted(str(path) for path in found if not path.name.endswith(PARTIAL))
+    bucket, _, name = folder.removeprefix(REMOTE).partition("/")
+    with _explained(folder):
+        blobs = _client().list_blobs(bucket, prefix=f"{name.rstrip('/')}/" if name else None)
+        return sorted(f"{REMOTE}{bucket}/{blob.name}" for blob in blobs)
 
 
 @contextlib.contextmanager
@@ -68,7 +80,7 @@ def atomic_file(path: str) -> Iterator[Path]:
     reader sees the old file or the new one, never a part.
     """
     parent = None if is_remote(path) else _make_parent(path)
-    handle, name = tempfile.mkstemp(prefix=f".{Path(path).name}.", suffix=".partial", dir=parent)
+    handle, name = tempfile.mkstemp(prefix=f".{Path(path).name}.", suffix=PARTIAL, dir=parent)
     os.close(handle)
     partial = Path(name)
     try:

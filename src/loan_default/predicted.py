@@ -1,0 +1,129 @@
+"""Every prediction that was made, oldest day first: the batch runs', then the online log's.
+
+An application is judged by its earliest prediction, the one that was decided on.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from loan_default import storage
+from loan_default.columns import ID, ISSUE_MONTH, PROBABILITY, TERM
+from loan_default.prediction_log import TIME
+from loan_default.runs import PREDICTIONS, RunFiles, scored_dates
+from loan_default.scoring import PREDICTION, VERSION
+
+COHORT = "cohort"
+SOURCE = "source"
+_SCHEMA = {
+    ID: pl.String,
+    PROBABILITY: pl.Float64,
+    PREDICTION: pl.Int8,
+    VERSION: pl.String,
+    TERM: pl.Float64,
+}
+_DATED = _SCHEMA | {ISSUE_MONTH: pl.Date}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Predictions beside outcomes.
+
+    `loans` holds the labelled ids' earliest predictions: cohort (a month), term (months),
+    default_probability, prediction, model_version, source, default (null while running). `cohorts`
+    counts all applications by cohort and term: `predictions`, and `approved` of them.
+    """
+
+    loans: pl.DataFrame
+    cohorts: pl.DataFrame
+
+
+def judge(root: str, labels: pl.DataFrame) -> Judged:
+    """The earliest prediction of each id in `labels` (id, default), and counts of all others.
+
+    A cohort is the issue month where the application named one, else the month it was scored in.
+    One day is in memory at a time, beside 8 bytes an id and the labels.
+    """
+    seen = pl.Series("hash", [], pl.UInt64)
+    loans, cohorts = [_nothing(labels)], [_counts(_cohorts(_empty(), date.min))]
+    for day, source, frame in days(root):
+        first = _cohorts(frame, day).with_columns(pl.col(ID).hash(seed=0).alias("hash"))
+        first = first.unique("hash", keep="first", maintain_order=True)
+        first = first.join(seen.to_frame(), on="hash", how="anti", maintain_order="left")
+        seen = pl.concat([seen, first["hash"]])
+        cohorts.append(_counts(first))
+        labelled = first.drop("hash").join(labels, on=ID, maintain_order="left")
+        loans.append(labelled.with_columns(pl.lit(source).alias(SOURCE)))
+    counted = pl.concat(cohorts).group_by(COHORT, TERM).sum().sort(COHORT, TERM)
+    return Judged(pl.concat(loans), counted)
+
+
+def days(root: str) -> Iterator[tuple[date, str, pl.DataFrame]]:
+    """The predictions by day, with their source: `batch` before `online` of the same day."""
+    online = _online_files(root)
+    batch = set(scored_dates(root))
+    for day in sorted(batch | set(online)):
+        if day in batch:
+            yield day, "batch", _read(RunFiles(root, day).path(PREDICTIONS), _DATED)
+        if day in online:
+            parts = [
+                _read(path, _SCHEMA | {TIME: pl.Datetime("us", "UTC")}) for path in online[day]
+            ]
+            timed = pl.concat(parts).sort(TIME, maintain_order=True).drop(TIME)
+            yield day, "online", timed.with_columns(pl.lit(None, pl.Date).alias(ISSUE_MONTH))
+
+
+def online_dates(root: str) -> list[date]:
+    """The days under `root` that the online prediction log has files of, oldest first."""
+    return sorted(_online_files(root))
+
+
+def read_online(root: str, day: date) -> pl.DataFrame:
+    """Everything that the online log holds of a day, oldest first."""
+    parts = []
+    for path in _online_files(root).get(day, []):
+        with storage.open_input(path) as stream:
+            parts.append(pl.read_parquet(stream))
+    return pl.concat(parts).sort(TIME, maintain_order=True)
+
+
+def _online_files(root: str) -> dict[date, list[str]]:
+    found: dict[date, list[str]] = {}
+    for path in storage.files_below(storage.join(root, "online")):
+        if match := re.search(r"/date=(\d{4}-\d{2}-\d{2})/[^/]+\.parquet$", path):
+            found.setdefault(date.fromisoformat(match[1]), []).append(path)
+    return found
+
+
+def _read(path: str, schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:
+    """The columns of `schema`; what an older version of the file lacks comes as null."""
+    with storage.open_input(path) as stream:
+        held = pl.read_parquet_schema(stream)
+        stream.seek(0)
+        frame = pl.read_parquet(stream, columns=[name for name in schema if name in held])
+    missing = [pl.lit(None, kind).alias(n) for n, kind in schema.items() if n not in held]
+    return frame.with_columns(missing).select(pl.col(n).cast(k) for n, k in schema.items())
+
+
+def _cohorts(frame: pl.DataFrame, day: date) -> pl.DataFrame:
+    issued = pl.col(ISSUE_MONTH).fill_null(day.replace(day=1)).alias(COHORT)
+    return frame.with_columns(issued).drop(ISSUE_MONTH)
+
+
+def _counts(first: pl.DataFrame) -> pl.DataFrame:
+    return first.group_by(COHORT, TERM).agg(
+        pl.len().cast(pl.Int64).alias("predictions"),
+        (pl.col(PREDICTION) == 0).sum().cast(pl.Int64).alias("approved"),
+    )
+
+
+def _empty() -> pl.DataFrame:
+    return pl.DataFrame(schema=_DATED)
+
+
+def _nothing(labels: pl.DataFrame) -> pl.DataFrame:
+    typed = _cohorts(_empty(), date.min).join(labels.clear(), on=ID)
+    return typed.with_columns(pl.lit("", pl.String).alias(SOURCE))

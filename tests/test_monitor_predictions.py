@@ -1,0 +1,80 @@
+"""Monitoring as the DAG runs it: real processes over scored days, with labels that come later."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from conftest import Workspace
+
+pytestmark = pytest.mark.slow
+
+DAY = "2019-03-28"
+
+
+@pytest.fixture(scope="module")
+def scored(trained: Workspace, export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An output root with one scored day of loans of 2007 to 2018. Not to be changed by a test."""
+    root = tmp_path_factory.mktemp("scored")
+    arguments = ("--input-path", export, "--output-path", root, "--run-date", DAY)
+    assert trained.run("batch_predict", *arguments, "--reasons", "none").code == 0
+    return root
+
+
+@pytest.fixture
+def root(scored: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(scored, tmp_path / "out"))
+
+
+def monitor(trained: Workspace, root: Path, *more: str | Path, **settings: str) -> dict[str, Any]:
+    return trained.run("monitor_predictions", "--output-path", root, *more, **settings).result
+
+
+def labels(export: Path, path: Path, rows: slice) -> Path:
+    read = pl.read_csv(export, columns=["id", "loan_status"], infer_schema=False)
+    mixed = read.drop_nulls().sample(fraction=1, shuffle=True, seed=1)
+    mixed[rows].write_csv(path)
+    return path
+
+
+def test_outcomes_are_judged_when_they_come_and_estimated_until_then(
+    trained: Workspace, export: Path, root: Path, tmp_path: Path
+) -> None:
+    before = monitor(trained, root)
+    assert before["labels"] is None and before["realised"] is None
+    assert before["estimate"]["kind"] == "estimate" and 0.5 < before["estimate"]["AUC"] < 1
+    part, rest = (
+        labels(export, tmp_path / f"{name}.csv", rows)
+        for name, rows in (("part", slice(0, 8_000)), ("rest", slice(7_000, None)))
+    )
+    first = monitor(trained, root, "--labels", part, "--labels-as-of", "2019-03")["realised"]
+    again = monitor(trained, root, "--labels", part, "--labels-as-of", "2019-03")
+    assert again["labels"]["repeated"] is True and again["realised"] == first
+    assert 0.2 < first["coverage"] < 0.6 and first["immature"] > 5_000
+    whole = monitor(trained, root, "--labels", rest, "--labels-as-of", "2019-03")["realised"]
+    assert whole["coverage"] > 0.99 and whole["outcomes"] > 1.8 * first["outcomes"]
+    assert whole["AUC"]["low"] < whole["AUC"]["value"] < whole["AUC"]["high"]
+    after = monitor(trained, root)
+    assert after["realised"] == whole, "without new labels the figures stay"
+    report = json.loads(Path(after["quality_report"]).read_text())
+    months = report["realised"]["by_month"]
+    assert sum(month["outcomes"] for month in months) == whole["outcomes"]
+    assert max(month["month"] for month in months) == "2016-03"
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [(None, "cannot read"), ("id,grade\n1,A\n", "lacks the columns id and loan_status")],
+)
+def test_labels_that_are_none_are_refused_in_one_line(
+    trained: Workspace, root: Path, tmp_path: Path, text: str | None, said: str
+) -> None:
+    path = tmp_path / "labels.csv"
+    if text:
+        path.write_text(text)
+    done = trained.run("monitor_predictions", "--output-path", root, "--labels", path)
+    assert done.code == 2 and said in done.error
+    assert not (root / "outcomes").exists() and not (root / "reports").exists()

@@ -1,0 +1,112 @@
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from loan_default import outcomes, storage
+from loan_default.errors import InputError
+
+TODAY = date(2026, 5, 9)
+
+
+def labels(folder: Path, name: str, *rows: tuple[str, str | None], **more: str) -> str:
+    frame = pl.DataFrame(rows, schema=["id", "loan_status"], orient="row")
+    frame = frame.with_columns(pl.lit(value).alias(key) for key, value in more.items())
+    frame.write_csv(folder / name)
+    return str(folder / name)
+
+
+def keep(root: Path | str, path: str, as_of: date | None = None) -> dict[str, object]:
+    return outcomes.keep(str(root), path, as_of, TODAY, 0.05)
+
+
+def known(root: Path | str) -> dict[str, int | None]:
+    found = outcomes.known(str(root)).labels
+    return dict(zip(found["id"], found["default"], strict=True))
+
+
+def test_statuses_of_the_raw_export_become_outcomes(tmp_path: Path) -> None:
+    policy = "Does not meet the credit policy. Status:Charged Off"
+    given = [("1", "Fully Paid"), ("2", "Charged Off"), ("3", policy), ("4", "Current")]
+    kept = keep(tmp_path, labels(tmp_path, "a.csv", *given))
+    assert known(tmp_path) == {"1": 0, "2": 1, "3": 1, "4": None}
+    assert (kept["rows_in"], kept["rows_rejected"], kept["as_of"]) == (4, 0, "2026-05")
+
+
+def test_parquet_numbers_as_ids_and_the_files_own_month(tmp_path: Path) -> None:
+    frame = {"id": [1, 2], "loan_status": ["Fully Paid", "Default"]}
+    months = {"last_pymnt_d": ["Mar-2019", "Jan-2018"]}
+    pl.DataFrame(frame | months).write_parquet(tmp_path / "a.parquet")
+    assert keep(tmp_path, str(tmp_path / "a.parquet"))["as_of"] == "2019-03"
+    assert known(tmp_path) == {"1": 0, "2": 1}
+    other = labels(tmp_path, "b.csv", ("1", "Fully Paid"), last_pymnt_d="Mar-2019")
+    assert keep(tmp_path, other, date(2020, 1, 1))["as_of"] == "2020-01"
+
+
+def test_the_same_file_again_changes_nothing(tmp_path: Path) -> None:
+    path = labels(tmp_path, "a.csv", ("1", "Fully Paid"))
+    first = keep(tmp_path, path, date(2026, 1, 1))
+    files = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")}
+    again = keep(tmp_path, path)
+    assert (first["repeated"], again["repeated"]) == (False, True)
+    assert again["as_of"] == "2026-01" and again["labels_path"] == first["labels_path"]
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")} == files
+
+
+def test_parts_add_up_in_any_order(tmp_path: Path) -> None:
+    early = labels(tmp_path, "a.csv", ("1", "Current"), ("2", "Fully Paid"))
+    late = labels(tmp_path, "b.csv", ("1", "Charged Off"), ("3", "Fully Paid"))
+    months = {early: date(2026, 1, 1), late: date(2026, 4, 1)}
+    for root, order in (("one", [early, late]), ("two", [late, early])):
+        for path in order:
+            keep(tmp_path / root, path, months[path])
+        assert known(tmp_path / root) == {"1": 1, "2": 0, "3": 0}
+        assert outcomes.known(str(tmp_path / root)).as_of == date(2026, 4, 1)
+
+
+def test_a_later_file_corrects_and_never_unends_a_loan(tmp_path: Path) -> None:
+    keep(tmp_path, labels(tmp_path, "a.csv", ("1", "Charged Off"), ("2", "Fully Paid")))
+    later = labels(tmp_path, "b.csv", ("1", "Fully Paid"), ("2", "Current"))
+    keep(tmp_path, later, date(2026, 6, 1))
+    assert known(tmp_path) == {"1": 0, "2": 0}
+
+
+def test_a_repeated_id_counts_once(tmp_path: Path) -> None:
+    rows = [("1", "Current"), ("1", "Charged Off"), (" 1 ", "Fully Paid")]
+    keep(tmp_path, labels(tmp_path, "a.csv", *rows))
+    assert known(tmp_path) == {"1": 1}
+
+
+@pytest.mark.parametrize(
+    "text, why",
+    [
+        ("", "is empty"),
+        ("id,loan_status\n", "no rows"),
+        ("id,status\n1,Fully Paid\n", "lacks the columns id and loan_status"),
+        ("loan_status\nFully Paid\n", "lacks the columns id and loan_status"),
+        ("id,loan_status\n1,paid\n2,paid\n3,paid\n", "3 of 3 rows .* Fully Paid, Charged Off"),
+        ("id,loan_status\n,Current\n,Current\nnan,Current\n", "3 of 3 rows"),
+    ],
+)
+def test_what_is_no_labels_is_refused_and_nothing_kept(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "bad.csv").write_text(text)
+    with pytest.raises(InputError, match=why):
+        keep(tmp_path / "root", str(tmp_path / "bad.csv"))
+    assert outcomes.deliveries(str(tmp_path / "root")) == []
+
+
+def test_an_exports_footer_is_set_aside(tmp_path: Path) -> None:
+    rows = [("1", "Fully Paid"), ("Total amount funded in policy code 1: 5", None)]
+    assert keep(tmp_path, labels(tmp_path, "a.csv", *rows))["rows_rejected"] == 1
+    assert known(tmp_path) == {"1": 0}
+
+
+def test_labels_live_in_a_bucket_too(bucket: str, tmp_path: Path) -> None:
+    path = labels(tmp_path, "a.csv", ("1", "Fully Paid"), ("2", "Charged Off"))
+    remote = f"{bucket}/in/labels.csv"
+    storage.write_text(remote, Path(path).read_text())
+    root = f"{bucket}/labels-of-a-test"
+    assert keep(root, remote, date(2026, 1, 1))["labels_path"].startswith(f"{root}/outcomes/as_of=")
+    assert keep(root, path)["repeated"] is True
+    assert known(root) == {"1": 0, "2": 1}

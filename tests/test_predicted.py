@@ -1,0 +1,86 @@
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from loan_default import predicted
+from loan_default.runs import MANIFEST, PREDICTIONS
+
+DAY, NEXT = date(2026, 3, 1), date(2026, 3, 2)
+
+
+def rows(*ids: str, **more: Any) -> pl.DataFrame:
+    frame = pl.DataFrame({"id": ids, "default_probability": [0.2] * len(ids)})
+    given = {"prediction": 0, "model_version": "1", "term": 36.0, "issue_month": None} | more
+    kinds = {"prediction": pl.Int8, "issue_month": pl.Date}
+    columns = [pl.lit(value, kinds.get(name)).alias(name) for name, value in given.items()]
+    return frame.with_columns(columns)
+
+
+def batch(root: Path, day: date, frame: pl.DataFrame, complete: bool = True) -> None:
+    folder = root / "predictions" / f"run_date={day}"
+    folder.mkdir(parents=True)
+    frame.write_parquet(folder / PREDICTIONS)
+    if complete:
+        (folder / MANIFEST).write_text("{}")
+
+
+def online(root: Path, name: str, frame: pl.DataFrame, hour: int, day: date = DAY) -> None:
+    folder = root / "online" / f"date={day}"
+    folder.mkdir(parents=True, exist_ok=True)
+    time = datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
+    frame.drop("issue_month").with_columns(time=pl.lit(time)).write_parquet(folder / name)
+
+
+def judged(root: Path, **labels: int | None) -> predicted.Judged:
+    frame = pl.DataFrame({"id": list(labels), "default": list(labels.values())})
+    return predicted.judge(str(root), frame.cast({"default": pl.Int8}))
+
+
+def versions(found: predicted.Judged) -> dict[str, str]:
+    return dict(zip(found.loans["id"], found.loans["model_version"], strict=True))
+
+
+def test_an_application_is_judged_by_its_earliest_prediction(tmp_path: Path) -> None:
+    batch(tmp_path, NEXT, rows("a", "b", model_version="late"))
+    batch(tmp_path, DAY, rows("a", "c", model_version="early"))
+    found = judged(tmp_path, a=1, b=0, d=1)
+    assert versions(found) == {"a": "early", "b": "late"}
+    assert found.loans["default"].to_list() == [1, 0]
+    assert found.cohorts["predictions"].to_list() == [3]
+
+
+def test_the_online_log_is_a_source_in_the_order_of_its_times(tmp_path: Path) -> None:
+    online(tmp_path, "1.parquet", rows("a", "b", model_version="noon"), 12)
+    online(tmp_path, "2.parquet", rows("a", model_version="morning"), 8)
+    batch(tmp_path, DAY, rows("b", model_version="batch"))
+    online(tmp_path, "3.parquet", rows("a", "b", "c", model_version="next"), 1, NEXT)
+    found = judged(tmp_path, a=1, b=1, c=0)
+    assert versions(found) == {"a": "morning", "b": "batch", "c": "next"}
+    sources = dict(zip(found.loans["id"], found.loans["source"], strict=True))
+    assert sources == {"a": "online", "b": "batch", "c": "online"}
+
+
+def test_the_cohort_is_the_issue_month_else_the_month_of_scoring(tmp_path: Path) -> None:
+    batch(tmp_path, DAY, rows("a", issue_month=date(2024, 5, 1)))
+    batch(tmp_path, NEXT, rows("b", "c", prediction=1))
+    found = judged(tmp_path, a=0, b=1).cohorts.rows()
+    assert found == [(date(2024, 5, 1), 36.0, 1, 1), (date(2026, 3, 1), 36.0, 2, 0)]
+
+
+def test_a_run_without_manifest_is_not_read(tmp_path: Path) -> None:
+    batch(tmp_path, DAY, rows("a"), complete=False)
+    assert judged(tmp_path, a=1).loans.is_empty()
+
+
+def test_older_files_without_term_have_none(tmp_path: Path) -> None:
+    batch(tmp_path, DAY, rows("a").drop("term", "issue_month"))
+    found = judged(tmp_path, a=1)
+    assert found.loans["term"].to_list() == [None]
+    assert found.cohorts.rows() == [(date(2026, 3, 1), None, 1, 1)]
+
+
+def test_no_predictions_are_no_loans(tmp_path: Path) -> None:
+    found = judged(tmp_path, a=1)
+    assert found.loans.is_empty() and found.cohorts.is_empty()

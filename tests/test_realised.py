@@ -1,0 +1,131 @@
+import json
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+
+from loan_default.predicted import Judged
+from loan_default.realised import estimate, realised
+
+AS_OF = date(2024, 2, 1)
+
+
+def loans(
+    rows: int, seed: int = 0, cohort: date = date(2021, 1, 1), term: int = 36
+) -> pl.DataFrame:
+    """Labelled predictions that are their own default probability."""
+    random = np.random.default_rng(seed)
+    probability = random.beta(2, 8, rows)
+    return pl.DataFrame(
+        {
+            "id": [f"{seed}-{row}" for row in range(rows)],
+            "default_probability": probability,
+            "prediction": (probability > 0.3).astype(np.int8),
+            "model_version": "1",
+            "term": float(term),
+            "cohort": cohort,
+            "default": (random.random(rows) < probability).astype(np.int8),
+        },
+        schema_overrides={"cohort": pl.Date},
+    )
+
+
+def judged(*frames: pl.DataFrame) -> Judged:
+    every = pl.concat(frames)
+    counts = every.group_by("cohort", "term").agg(
+        pl.len().cast(pl.Int64).alias("predictions"),
+        (pl.col("prediction") == 0).sum().cast(pl.Int64).alias("approved"),
+    )
+    return Judged(every, counts)
+
+
+@pytest.mark.parametrize(
+    "cohort, term, counts",
+    [
+        (date(2021, 2, 1), 36, True),
+        (date(2021, 3, 1), 36, False),
+        (date(2021, 2, 1), 60, False),
+        (date(2019, 2, 1), 60, True),
+    ],
+)
+def test_a_loan_counts_once_its_term_has_passed(cohort: date, term: int, counts: bool) -> None:
+    found = realised(judged(loans(50, cohort=cohort, term=term)), AS_OF)
+    assert found["outcomes"] == (50 if counts else 0)
+    assert [month["month"] for month in found["by_month"]] == [f"{cohort:%Y-%m}"] * counts
+    assert [month["predictions"] for month in found["immature"]] == [50] * (not counts)
+
+
+def test_the_young_are_shown_with_when_they_will_count() -> None:
+    young = loans(80, cohort=date(2023, 5, 1)).with_columns(
+        default=pl.when(pl.int_range(80) < 6).then(pl.lit(1, pl.Int8))
+    )
+    found = realised(judged(loans(200), young), AS_OF)
+    assert found["outcomes"] == 200 and found["defaults"] < 200
+    assert found["immature"] == [
+        {"month": "2023-05", "predictions": 80, "ended_early": 6, "matures": "2026-05"}
+    ]
+
+
+def test_a_loan_of_unknown_term_never_counts() -> None:
+    odd = loans(10).with_columns(term=pl.lit(None, pl.Float64))
+    found = realised(judged(odd), AS_OF)
+    assert found["outcomes"] == 0
+    assert found["immature"][0] | {"month": ""} == {
+        "month": "",
+        "predictions": 10,
+        "ended_early": 10,
+        "matures": None,
+    }
+
+
+def test_a_late_loan_of_a_matured_month_is_no_outcome() -> None:
+    late = loans(100).with_columns(default=pl.when(pl.int_range(100) < 60).then("default"))
+    found = realised(judged(late), AS_OF)
+    assert found["outcomes"] == 60 and found["by_month"][0]["predictions"] == 100
+    assert 0.5 < found["coverage"] < 0.7
+
+
+def test_calibrated_scores_are_found_calibrated_and_the_estimate_was_right() -> None:
+    every = loans(20_000, seed=5)
+    found = realised(judged(every), AS_OF)
+    promised = estimate(
+        every["default_probability"].to_numpy(), every["prediction"].to_numpy(), 20_000, None
+    )
+    assert promised["kind"] == "estimate" and found["kind"] == "realised"
+    for name in ("AUC", "F1", "Brier", "default_rate"):
+        assert found[name]["low"] < promised[name] < found[name]["high"], name
+    bands = [band for band in found["by_band"] if band["outcomes"] > 50]
+    inside = [
+        band["default_rate"]["low"] <= band["mean_probability"] <= band["default_rate"]["high"]
+        for band in bands
+    ]
+    assert len(bands) >= 5 and sum(inside) >= len(bands) - 1
+
+
+def test_bands_and_months_share_out_every_loan() -> None:
+    found = realised(judged(loans(300), loans(200, 1, date(2021, 2, 1))), AS_OF)
+    for table in ("by_month", "by_band", "by_version"):
+        assert sum(row["outcomes"] for row in found[table]) == found["outcomes"] == 500
+    assert [band["from"] for band in found["by_band"]][0] == 0
+    edge = loans(1).with_columns(default_probability=pl.lit(0.05))
+    assert [b["outcomes"] for b in realised(judged(edge), AS_OF)["by_band"]][:2] == [0, 1]
+
+
+def test_versions_are_told_apart_with_their_newest_month() -> None:
+    second = loans(40, 1, date(2021, 2, 1)).with_columns(model_version=pl.lit("2"))
+    rows = realised(judged(loans(60), second), AS_OF)["by_version"]
+    assert [(row["model_version"], row["newest_cohort"], row["outcomes"]) for row in rows] == [
+        ("1", "2021-01", 60),
+        ("2", "2021-02", 40),
+    ]
+
+
+def test_nothing_matured_gives_nulls_and_json_holds_it_all() -> None:
+    found = realised(judged(loans(10, cohort=date(2024, 1, 1))), AS_OF)
+    assert (found["outcomes"], found["AUC"], found["coverage"]) == (0, None, None)
+    json.dumps([found, realised(judged(loans(10)), AS_OF)], allow_nan=False)
+
+
+def test_no_scores_are_no_estimate() -> None:
+    assert estimate(np.empty(0), np.empty(0), 0, None)["default_rate"] is None
