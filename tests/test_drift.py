@@ -1,6 +1,7 @@
 import json
 import math
 import socket
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -70,6 +71,37 @@ def test_the_same_distribution_does_not_drift(reference, rows):
     found = [compare(reference, loans(rows, seed), THRESHOLDS).verdict for seed in range(40)]
     assert not any(verdict.drift for verdict in found)
     assert sum(bool(verdict.drifted_columns) for verdict in found) <= 1
+
+
+def test_a_column_may_have_a_threshold_of_its_own(reference):
+    moved = [PLANTED[name] for name in ("int_rate", "purpose", "dti")]
+    current = loans(2_000, 0).with_columns(moved)
+    own = {"int_rate": 2.0, "purpose": 9.0, "dti:missing": 0.7}
+    found = compare(reference, current, replace(THRESHOLDS, by_column=own))
+    assert found.verdict.drifted_columns == []
+    assert {c.column: c.threshold for c in found.columns}.items() >= {"int_rate": 2.0}.items()
+    strict = replace(THRESHOLDS, by_column={"term": 0.9, "dti:missing": 0.55})
+    assert set(compare(reference, current, strict).verdict.drifted_columns) == {
+        "int_rate",
+        "purpose",
+        "dti",
+    }
+
+
+def test_the_comparison_beside_is_in_both_reports(reference, tmp_path):
+    current = loans(1_000, 0).with_columns(PLANTED["annual_inc"])
+    beside = compare(reference, current, THRESHOLDS, "what version 1 learned from")
+    recent = loans(2_000, 7).with_columns(PLANTED["annual_inc"])
+    found = compare(recent, current, THRESHOLDS, "the 4 scored days", beside)
+    assert found.verdict.drifted_columns == []
+    found.save_json(tmp_path / "drift.json")
+    report = json.loads((tmp_path / "drift.json").read_text())
+    assert report["against"] == "the 4 scored days"
+    assert report["beside"]["verdict"]["drifted_columns"] == ["annual_inc"]
+    found.save_html(tmp_path / "drift.html")
+    page = (tmp_path / "drift.html").read_text(encoding="utf-8")
+    assert "No drift against the 4 scored days: 0 of 10" in page
+    assert "No drift against what version 1 learned from: 1 of 10" in page
 
 
 def test_many_moved_columns_make_the_run_drift(reference):
@@ -157,7 +189,7 @@ def html(drifted, tmp_path_factory):
 
 
 def test_the_page_says_the_verdict_and_needs_nothing_else(html):
-    assert "Drift: 4 of 10 columns drifted, a run drifts from 30% on" in html
+    assert "Drift against the reference: 4 of 10 columns drifted, a run drifts from 30% on" in html
     assert "Drift is detected for 40.0% of columns (4 out of 10)." in html
     assert "mths_since_last_record (missing)" in html and "Change of the missing share" in html
     assert 'src="http' not in html and 'rel="stylesheet" href="http' not in html
@@ -184,4 +216,4 @@ def test_one_row_makes_a_report_too(reference, tmp_path):
     few = compare(reference.select("term", "grade"), loans(1, 0), THRESHOLDS)
     few.save_html(tmp_path / "drift.html")
     page = (tmp_path / "drift.html").read_text(encoding="utf-8")
-    assert "No verdict: too few rows, 1 of at least 500" in page
+    assert "No verdict against the reference: too few rows, 1 of at least 500" in page

@@ -158,9 +158,10 @@ def judged_numbers(then, now):
         yield ColumnDrift(name, "wasserstein", score, limit, score >= limit, 0.0, 0.0)
 
 
-def judged_grades(random, rows):
-    mix = [0.3, 0.25, 0.2, 0.12, 0.08, 0.04, 0.01]
-    then, now = (np.maximum(random.multinomial(rows, mix) / rows, 1e-4) for _ in range(2))
+def judged_grades(random, rows, surge=0.0):
+    mix = np.array([0.3, 0.25, 0.2, 0.12, 0.08, 0.04, 0.01, 0])
+    new = mix * (1 - surge) + surge * (np.arange(8) == 7)
+    then, now = (np.maximum(random.multinomial(rows, m) / rows, 1e-4) for m in (mix, new))
     score, limit = ((then - now) * np.log(then / now)).sum(), psi_limit(0.2, rows, rows, 7)
     return ColumnDrift("grade", "psi", score, limit, score >= limit, 0.0, 0.0)
 
@@ -176,3 +177,28 @@ def test_identical_distributions_hardly_ever_drift(rows):
         named += bool(found.drifted_columns)
     assert alarms <= 1
     assert named < 0.02 * 500
+
+
+PLANTED = {
+    "mean shift": lambda now: now[:, 0] + 0.5,
+    "income in thousands": lambda now: now[:, 10] / 1_000,
+    "rates up": lambda now: now[:, 20] + 1,
+}
+
+
+@pytest.mark.parametrize("name", [*PLANTED, "new category", "missing surge"])
+def test_planted_drift_is_named_first_over_every_seed(name):
+    rows, place = 1_000, {"mean shift": 0, "income in thousands": 10, "rates up": 20}.get(name)
+    for seed in range(500):
+        random = np.random.default_rng(seed)
+        then, now = numbers_of(random, rows), numbers_of(random, rows).astype(float)
+        if place is not None:
+            now[:, place] = PLANTED[name](now)
+        columns = list(judged_numbers(then, now))
+        if name == "new category":
+            columns.append(judged_grades(random, rows, surge=0.2))
+        if name == "missing surge":
+            columns.append(missing_drift("dti", (4, 600), (rows, rows), 0.1))
+        found = verdict(columns, rows, 500, 0.3).drifted_columns
+        expected = {"new category": "grade", "missing surge": "dti", "mean shift": PROBABILITY}
+        assert found[0] == expected.get(name, str(place)), seed

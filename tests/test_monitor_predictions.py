@@ -78,3 +78,33 @@ def test_labels_that_are_none_are_refused_in_one_line(
     done = trained.run("monitor_predictions", "--output-path", root, "--labels", path)
     assert done.code == 2 and said in done.error
     assert not (root / "outcomes").exists() and not (root / "reports").exists()
+
+
+def score(trained: Workspace, root: Path, day: str, path: Path) -> None:
+    arguments = ("--input-path", path, "--output-path", root, "--run-date", day)
+    assert trained.run("batch_predict", *arguments, "--reasons", "none").code == 0
+
+
+def test_alerts_compare_with_the_recent_days_once_there_are_enough(
+    trained: Workspace, export: Path, tmp_path: Path
+) -> None:
+    """Applicants who are not the reference's but like yesterday's call for nothing."""
+    root, richer, day = tmp_path / "out", tmp_path / "richer.csv", "2026-03-0{}".format
+    loans = pl.read_csv(export, infer_schema=False).drop_nulls("loan_amnt")
+    dollars = [pl.col(name).cast(pl.Float64) * 4 for name in ("annual_inc", "revol_bal")]
+    loans.with_columns(dollars).tail(6_000).write_csv(richer)
+    more = {"DRIFT_RECENT_RUNS": "2", "DRIFT_SHARE_THRESHOLD": "0.01"}
+    for number in (1, 2, 3):
+        score(trained, root, day(number), richer)
+    first, second = (monitor(trained, root, "--run-date", day(n), **more) for n in (1, 2))
+    for found in (first, second):
+        assert (found["compared_with"], found["recent_runs"]) == ("reference", [])
+        assert found["drift"] is found["reference_drift"] is True
+    assert {"annual_inc", "revol_bal"} <= set(first["drifted_columns"])
+    (root / "reports" / "history.parquet").unlink()
+    third = monitor(trained, root, "--run-date", day(3), **more)
+    assert third["recent_runs"] == [day(1), day(2)] and third["compared_with"] == "recent"
+    assert third["drift"] is False and third["reference_drift"] is True
+    assert "annual_inc" in third["reference_drifted_columns"]
+    report = json.loads(Path(third["report_json"]).read_text())
+    assert report["beside"]["verdict"]["drift"] is True

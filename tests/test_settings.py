@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from conftest import ROOT
 from loan_default.errors import InputError
-from loan_default.settings import Settings, alias_list, settings
+from loan_default.settings import Settings, alias_list, column_thresholds, settings
 
 
 def test_the_environment_comes_before_the_env_file_and_that_before_the_default(
@@ -37,6 +37,11 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) ->
         ("CV_FOLDS", "1"),
         ("TEST_SHARE", "0"),
         ("THRESHOLD_STRATEGY", "accuracy"),
+        ("DRIFT_COLUMN_THRESHOLDS", "annual_inc"),
+        ("DRIFT_COLUMN_THRESHOLDS", "annual_inc=0"),
+        ("DRIFT_COLUMN_THRESHOLDS", "annual_inc=nan"),
+        ("DRIFT_COLUMN_THRESHOLDS", "zip_code=0.2"),
+        ("DRIFT_COLUMN_THRESHOLDS", "dti:gone=0.2"),
     ],
 )
 def test_a_bad_setting_is_named_with_its_value(
@@ -93,3 +98,9 @@ def test_the_stack_passes_every_setting_on() -> None:
 
 def test_alias_list_drops_blanks() -> None:
     assert alias_list(" production, ,staging,") == ("production", "staging")
+
+
+def test_columns_may_have_thresholds_of_their_own() -> None:
+    found = column_thresholds("annual_inc=0.2, dti:missing = 0.3,default_probability=1,")
+    assert found == {"annual_inc": 0.2, "dti:missing": 0.3, "default_probability": 1.0}
+    assert column_thresholds("") == {}

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from loan_default.drift_columns import MISSING, Pair, missing_pair, value_pair, watched
+from loan_default.drift_columns import Pair, missing_pair, value_pair, watched
 from loan_default.drift_verdict import (
+    MISSING,
     ColumnDrift,
     Thresholds,
     Verdict,
@@ -36,11 +37,17 @@ _HEADINGS = ("Column", "Method", "Score", "Threshold", "Score / threshold", "Mis
 
 @dataclass(frozen=True)
 class Comparison:
-    """A sample beside its reference: the verdict, and every compared column, worst first."""
+    """A sample beside its reference: the verdict, and every compared column, worst first.
+
+    `against` says what it was compared with; `beside` is another comparison of the same sample,
+    whose verdict and columns the reports hold too.
+    """
 
     verdict: Verdict
     columns: list[ColumnDrift]
     share_threshold: float
+    against: str
+    beside: "Comparison | None"
     _pairs: list[Pair] = field(repr=False)
     _reference: pl.DataFrame = field(repr=False)
     _current: pl.DataFrame = field(repr=False)
@@ -55,21 +62,35 @@ class Comparison:
         self.snapshot.save_html(str(path))
 
     def save_json(self, path: str | Path, facts: Mapping[str, Any] | None = None) -> None:
-        """Write `facts`, `verdict`, `columns` (worst first) and Evidently's figures.
+        """Write `facts`, `verdict`, `columns` (worst first), `beside` and Evidently's figures.
 
-        `facts` are more keys beside these, of JSON's types; NaN becomes null everywhere.
+        `facts` are more keys beside these, of JSON's types; NaN becomes null everywhere. `beside`
+        holds `against`, `verdict` and `columns` of the other comparison, null without one.
         """
         report = {
             **(facts or {}),
-            "verdict": asdict(self.verdict),
-            "columns": [asdict(column) | {"severity": column.severity} for column in self.columns],
+            **self._figures(),
+            "beside": self.beside._figures() if self.beside else None,
             "evidently": json.loads(self.snapshot.json()),
         }
         text = json.dumps(_finite(report), allow_nan=False, indent=1)
         Path(path).write_text(text, encoding="utf-8")
 
+    def _figures(self) -> dict[str, Any]:
+        return {
+            "against": self.against,
+            "verdict": asdict(self.verdict),
+            "columns": [asdict(column) | {"severity": column.severity} for column in self.columns],
+        }
 
-def compare(reference: pl.DataFrame, current: pl.DataFrame, thresholds: Thresholds) -> Comparison:
+
+def compare(
+    reference: pl.DataFrame,
+    current: pl.DataFrame,
+    thresholds: Thresholds,
+    against: str = "the reference",
+    beside: Comparison | None = None,
+) -> Comparison:
     """Compare scored applications with a reference sample, column by column.
 
     Both frames hold columns of the typed record and `default_probability`. A column that is not in
@@ -86,14 +107,14 @@ def compare(reference: pl.DataFrame, current: pl.DataFrame, thresholds: Threshol
     rows = min(then.height, now.height)
     result = verdict(columns, rows, thresholds.min_rows, thresholds.share)
     pairs = [found[column.column][1] for column in columns]
-    return Comparison(result, columns, thresholds.share, pairs, then, now)
+    return Comparison(result, columns, thresholds.share, against, beside, pairs, then, now)
 
 
 def _judged(
     reference: pl.Series, current: pl.Series, thresholds: Thresholds
 ) -> tuple[ColumnDrift, Pair]:
     nulls, rows = (reference.null_count(), current.null_count()), (len(reference), len(current))
-    missing = missing_drift(reference.name, nulls, rows, thresholds.missing)
+    missing = missing_drift(reference.name, nulls, rows, thresholds.missing_of(reference.name))
     pair = value_pair(reference, current, thresholds)
     if pair is not None:
         value = _scored(pair, missing)
@@ -144,7 +165,8 @@ def _snapshot(comparison: Comparison) -> "Snapshot":
 
     model = _drift_run(comparison).to_snapshot_model()
     summary = _summary_run(comparison).to_snapshot_model()
-    model.widgets = [*_verdict_widgets(comparison), *model.widgets, *summary.widgets]
+    said = [*_verdict_widgets(comparison), *_verdict_widgets(comparison.beside)]
+    model.widgets = [*said, *model.widgets, *summary.widgets]
     model.metric_results.update(summary.metric_results)
     model.top_level_metrics.extend(summary.top_level_metrics)
     return Snapshot.load_model(model)
@@ -189,11 +211,14 @@ def _run(preset: Any, reference: pl.DataFrame, current: pl.DataFrame) -> "Snapsh
         return Report([preset]).run(*frames)
 
 
-def _verdict_widgets(comparison: Comparison) -> list[Any]:
+def _verdict_widgets(comparison: Comparison | None) -> list[Any]:
     from evidently.legacy.renderers.html_widgets import header_text, table_data
 
+    if comparison is None:
+        return []
     says = {True: "Drift", False: "No drift", None: "No verdict"}[comparison.verdict.drift]
-    header = header_text(label=f"{says}: {comparison.verdict.reason}")
+    said = f"{says} against {comparison.against}: {comparison.verdict.reason}"
+    header = header_text(label=said)
     drifted = [column for column in comparison.columns if column.drifted]
     return (
         [header, table_data(column_names=_HEADINGS, data=_rows(drifted))] if drifted else [header]

@@ -14,6 +14,7 @@ import polars as pl
 
 from loan_default.columns import CATEGORIES, NUMBERS, PROBABILITY
 from loan_default.drift_verdict import (
+    MISSING,
     Method,
     Thresholds,
     psi_limit,
@@ -23,7 +24,7 @@ from loan_default.drift_verdict import (
 # Evidently's names of its column types.
 Kind = Literal["num", "cat"]
 
-MISSING, GIVEN = "missing", "given"
+GIVEN = "given"
 
 _KNOWN = (PROBABILITY, *NUMBERS, *CATEGORIES)
 
@@ -66,9 +67,10 @@ def value_pair(reference: pl.Series, current: pl.Series, thresholds: Thresholds)
         reference, current = _clipped(reference, current)
     levels = reference.drop_nulls().n_unique()
     if kind == "cat" or levels == 1:
-        limit = psi_limit(thresholds.psi, *counts, levels)
+        limit = psi_limit(thresholds.value_of(reference.name, "psi"), *counts, levels)
         return Pair(reference.name, kind, "psi", limit, reference, current)
-    limit = wasserstein_limit(thresholds.wasserstein, *counts, _pooled_spread(reference, current))
+    distance = thresholds.value_of(reference.name, "wasserstein")
+    limit = wasserstein_limit(distance, *counts, _pooled_spread(reference, current))
     return Pair(reference.name, kind, "wasserstein", limit, reference, current)
 
 

@@ -6,14 +6,17 @@ larger of the lender's and what chance stays under; with 3,000 values a side it 
 """
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from loan_default.columns import PROBABILITY
 
 # Also the names of these tests in Evidently.
 Method = Literal["wasserstein", "psi", "missing share"]
+
+# What the name of a column is followed by where its missing share is meant.
+MISSING = "missing"
 
 # A standard normal deviate is larger, either way, with probability 1.4e-4: of a hundred runs of 50
 # columns and their missing shares that nothing happened to, about one names a column at all.
@@ -28,9 +31,10 @@ class Thresholds:
     """What makes a column, and a run, drift.
 
     `wasserstein` is in standard deviations of the reference, `psi` has no unit, `missing` and
-    `share` are shares in [0, 1], `min_rows` is a count. A PSI below 0.1 is called stable, above
-    0.25 a major shift (Siddiqi 2006, Credit Risk Scorecards, Wiley); 0.1 is Evidently's own default
-    for the Wasserstein distance.
+    `share` are shares in [0, 1], `min_rows` is a count. `by_column` holds what differs for single
+    columns: "annual_inc" for its values, "annual_inc:missing" for its missing share. A PSI below
+    0.1 is called stable, above 0.25 a major shift (Siddiqi 2006, Credit Risk Scorecards, Wiley);
+    0.1 is Evidently's own default for the Wasserstein distance.
     """
 
     wasserstein: float
@@ -38,6 +42,15 @@ class Thresholds:
     missing: float
     share: float
     min_rows: int
+    by_column: Mapping[str, float] = field(default_factory=dict)
+
+    def value_of(self, column: str, method: Method) -> float:
+        """The threshold for the values of a column, its own one first."""
+        return self.by_column.get(column, self.psi if method == "psi" else self.wasserstein)
+
+    def missing_of(self, column: str) -> float:
+        """The threshold for the missing share of a column, its own one first."""
+        return self.by_column.get(f"{column}:{MISSING}", self.missing)
 
 
 @dataclass(frozen=True)

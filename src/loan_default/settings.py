@@ -1,12 +1,14 @@
 """Every setting, its meaning and its default; the only reader of the environment and of `.env`."""
 
+import math
 import os
 from functools import lru_cache
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from loan_default.columns import NAMES, PROBABILITY
 from loan_default.errors import InputError
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -133,6 +135,13 @@ class Settings(BaseSettings):
         "", description="Evidently's UI, in which each comparison is shown too; empty: none"
     )
     evidently_ui_secret: str = Field("", description="What Evidently's UI asks of those who write")
+    drift_column_thresholds: str = Field(
+        "",
+        description="Columns with a threshold of their own, as annual_inc=0.2,dti:missing=0.3",
+    )
+    drift_recent_runs: Annotated[int, Field(ge=1)] = Field(
+        4, description="Alerts compare with this many scored days before, once there are as many"
+    )
 
     retrain_cooldown_days: Annotated[float, Field(ge=0)] = Field(
         7, description="Drift retrains only when the last training is this many days ago"
@@ -171,6 +180,12 @@ class Settings(BaseSettings):
         10_000, description="Most rows that wait to be logged; what comes on top is counted as lost"
     )
 
+    @field_validator("drift_column_thresholds")
+    @classmethod
+    def _columns_and_thresholds(cls, given: str) -> str:
+        column_thresholds(given)
+        return given
+
     @property
     def threads(self) -> int:
         """The number of threads to use, at least 1."""
@@ -196,3 +211,23 @@ def settings() -> Settings:
 def alias_list(text: str) -> tuple[str, ...]:
     """The names in a comma-separated list, blanks dropped."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def column_thresholds(text: str) -> dict[str, float]:
+    """The numbers above 0 by column in a list such as `annual_inc=0.2,dti:missing=0.3`.
+
+    Raises ValueError that says which part is wrong.
+    """
+    found = {}
+    for part in alias_list(text):
+        name, _, number = (piece.strip() for piece in part.partition("="))
+        column, _, kind = name.partition(":")
+        if column not in (PROBABILITY, *NAMES) or kind not in ("", "missing"):
+            raise ValueError(f"{name!r} is no column that is watched, nor COLUMN:missing")
+        try:
+            found[name] = float(number)
+        except ValueError:
+            raise ValueError(f"{part!r} is not COLUMN=NUMBER") from None
+        if not 0 < found[name] < math.inf:
+            raise ValueError(f"{part!r}: a threshold is more than 0")
+    return found

@@ -1,0 +1,81 @@
+"""A scored day beside its past: the recent windows once there are enough, and always the reference.
+
+The verdict that alerts go by is the first one's; the other stands beside it in the reports.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from loan_default import drift, history, model, windows
+from loan_default.drift import Comparison
+from loan_default.drift_verdict import Thresholds
+from loan_default.registry import Registry
+from loan_default.scored_day import ScoredDay
+from loan_default.settings import Settings, column_thresholds
+
+RECENT, REFERENCE = "recent", "reference"
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A model version, and the sample of what it learned from with out-of-fold scores."""
+
+    model: model.Model
+    reference: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Compared:
+    """`judged` is what alerts go by, `reference` the comparison with what the model learned from.
+
+    `compared_with` is RECENT or REFERENCE (then both are the same), `recent` the windows' dates.
+    """
+
+    judged: Comparison
+    reference: Comparison
+    compared_with: str
+    recent: list[str]
+
+
+def learned(registry: Registry, name: str, number: str, threads: int) -> Learned:
+    """Fetch a model version and its reference sample."""
+    version = registry.version(name, number)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = registry.download(version, Path(temporary))
+        return Learned(model.load(folder, threads), pl.read_parquet(folder / model.REFERENCE))
+
+
+def compare(root: str, day: ScoredDay, known: Learned, config: Settings) -> Compared:
+    """Compare the day with its recent windows under `root`, if there are enough, and with the
+    model's reference."""
+    limits = thresholds(config)
+    said = f"what version {day.version} learned from"
+    reference = drift.compare(known.reference, day.sample, limits, said)
+    rows = history.read(root)
+    verdicts = dict(zip(rows["run_date"], rows["drift"], strict=True))
+    before = windows.windows_before(root, day.run_date, verdicts)
+    chosen = windows.chosen(before, day.version, config.drift_recent_runs)
+    if not chosen:
+        return Compared(reference, reference, REFERENCE, [])
+    recent = windows.baseline(root, chosen, day.version, known.model.probability)
+    if recent.height < config.drift_min_rows:
+        return Compared(reference, reference, REFERENCE, [])
+    dates = [window.run_date.isoformat() for window in chosen]
+    said = f"the {len(dates)} scored days {dates[0]} to {dates[-1]}"
+    judged = drift.compare(recent, day.sample, limits, said, reference)
+    return Compared(judged, reference, RECENT, dates)
+
+
+def thresholds(config: Settings) -> Thresholds:
+    """The settings' thresholds."""
+    return Thresholds(
+        wasserstein=config.drift_wasserstein_threshold,
+        psi=config.drift_psi_threshold,
+        missing=config.drift_missing_threshold,
+        share=config.drift_share_threshold,
+        min_rows=config.drift_min_rows,
+        by_column=column_thresholds(config.drift_column_thresholds),
+    )

@@ -1,0 +1,66 @@
+import json
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from loan_default.windows import MOST_ROWS, Window, baseline, chosen, windows_before
+
+FIRST = date(2026, 3, 1)
+
+
+def window(day: int, version: str = "1", drift: bool | None = False) -> Window:
+    return Window(FIRST + timedelta(days=day), version, drift)
+
+
+def days(found: list[Window]) -> list[int]:
+    return [(each.run_date - FIRST).days for each in found]
+
+
+@pytest.mark.parametrize("number, found", [(3, []), (4, [0, 1, 2, 3]), (6, [2, 3, 4, 5])])
+def test_the_newest_are_taken_once_there_are_enough(number: int, found: list[int]) -> None:
+    before = [window(day) for day in reversed(range(number))]
+    assert days(chosen(before, "1", 4)) == found
+
+
+def test_a_window_that_drifted_is_no_measure() -> None:
+    before = [window(day, drift=day in (3, 4)) for day in range(6)]
+    assert days(chosen(before, "1", 4)) == [0, 1, 2, 5]
+    assert chosen(before[1:], "1", 4) == []
+
+
+def test_a_window_without_verdict_is_one() -> None:
+    assert days(chosen([window(day, drift=None) for day in range(4)], "1", 4)) == [0, 1, 2, 3]
+
+
+def test_once_another_version_has_taken_over_what_drifted_is_normal() -> None:
+    before = [window(day, drift=day > 2) for day in range(7)]
+    assert days(chosen(before, "2", 4)) == [3, 4, 5, 6]
+
+
+def score_day(root: Path, day: date, version: str, rows: int) -> None:
+    folder = root / "predictions" / f"run_date={day}"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text(json.dumps({"model_version": version}))
+    frame = pl.DataFrame({"id": [f"{day}-{row}" for row in range(rows)], "dti": [1.0] * rows})
+    frame.with_columns(default_probability=0.2).write_parquet(folder / "sample.parquet")
+
+
+def test_the_days_before_are_found_with_their_verdicts(tmp_path: Path) -> None:
+    for day in range(4):
+        score_day(tmp_path, FIRST + timedelta(days=day), str(day), 1)
+    before = windows_before(str(tmp_path), FIRST + timedelta(days=3), {FIRST: True})
+    assert before == [window(0, "0", True), window(1, "1", None), window(2, "2", None)]
+
+
+def test_each_window_has_its_share_and_is_seen_by_todays_version(tmp_path: Path) -> None:
+    score_day(tmp_path, FIRST, "1", 10)
+    score_day(tmp_path, FIRST + timedelta(days=1), "2", MOST_ROWS)
+    chosen_ones = [window(0, "1"), window(1, "2")]
+    found = baseline(str(tmp_path), chosen_ones, "2", lambda part: part["dti"].to_numpy() * 0.7)
+    assert found.height == 10 + MOST_ROWS // 2
+    by_day = found.group_by(pl.col("id").str.head(10)).agg(pl.col("default_probability").unique())
+    assert sorted(by_day.rows()) == [("2026-03-01", [0.7]), ("2026-03-02", [0.2])]
+    again = baseline(str(tmp_path), chosen_ones, "2", lambda part: part["dti"].to_numpy() * 0.7)
+    assert again.equals(found)
