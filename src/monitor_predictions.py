@@ -75,9 +75,11 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
         **_verdicts(compared),
         "sampled_rows": day.sample.height,
     }
-    facts = found | {"quality": quality(day.counts, learned.reference)}
+    checked = quality(day.counts, learned.reference, day.sample, compared.past_rows)
+    facts = found | {"quality": checked}
     found |= _reports(root, day, compared, facts)
-    found |= {"labels": labels, **_quality(root, day, facts, bool(labels))}
+    found |= {"findings": checked["findings"], "labels": labels}
+    found |= _quality(root, day, facts, bool(labels))
     log.info("%s", found["reason"])
     decided = _decide(flags, root, day, compared, registry, config)
     log.info("%s", decided.decision)

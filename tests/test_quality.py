@@ -1,13 +1,17 @@
 import polars as pl
 import pytest
 
-from loan_default.quality import quality
+from loan_default.quality import quality, row_count
 
 MANIFEST = {
     "rows_in": 200,
     "rows_scored": 160,
     "rows_rejected": 40,
-    "rejected_by_reason": {"dti is not a number": 40},
+    "rejected_by_reason": {
+        "dti is not a number": 30,
+        "annual_inc is outside its range": 7,
+        "repeats the id of an earlier row": 3,
+    },
     "columns": {
         "dti": {"missing": 8, "unknown": 0, "rejected": 40},
         "purpose": {"missing": 0, "unknown": 16, "rejected": 0},
@@ -15,11 +19,12 @@ MANIFEST = {
         "id": {"missing": 0, "unknown": 0, "rejected": 3},
     },
 }
+SAMPLE = pl.DataFrame({"purpose": ["car", "crypto", "crypto", "moon", None], "grade": ["A"] * 5})
 REFERENCE = pl.DataFrame({"dti": [1.0, None, 3.0, 4.0], "purpose": ["car"] * 4})
 
 
 def test_shares_are_of_the_rows_they_speak_of() -> None:
-    found = quality(MANIFEST, REFERENCE)
+    found = quality(MANIFEST, REFERENCE, SAMPLE, [])
     assert found["rejected_share"] == 0.2
     assert found["columns"]["dti"] == {
         "missing": 0.05,
@@ -31,13 +36,50 @@ def test_shares_are_of_the_rows_they_speak_of() -> None:
 
 
 def test_a_column_with_nothing_to_say_is_left_out() -> None:
-    assert set(quality(MANIFEST, REFERENCE)["columns"]) == {"dti", "purpose", "id"}
+    assert set(quality(MANIFEST, REFERENCE, SAMPLE, [])["columns"]) == {"dti", "purpose", "id"}
 
 
 def test_a_column_without_reference_has_none() -> None:
-    assert quality(MANIFEST, REFERENCE)["columns"]["id"]["missing_reference"] is None
+    assert quality(MANIFEST, REFERENCE, SAMPLE, [])["columns"]["id"]["missing_reference"] is None
 
 
 def test_a_run_in_which_nothing_was_scored_has_no_shares_to_divide() -> None:
     nothing = MANIFEST | {"rows_scored": 0, "rows_rejected": 200}
-    assert quality(nothing, REFERENCE)["columns"]["dti"]["missing"] == 0.0
+    assert quality(nothing, REFERENCE, SAMPLE.clear(), [])["columns"]["dti"]["missing"] == 0.0
+
+
+def test_what_stands_out_is_said_in_sentences() -> None:
+    found = quality(MANIFEST, REFERENCE, SAMPLE, [1_000, 1_100, 900, 1_050])
+    assert found["out_of_range"] == {"annual_inc": 7} and found["duplicates"] == 3
+    assert found["new_categories"] == {"purpose": {"crypto": 2, "moon": 1}}
+    assert found["findings"] == [
+        "200 rows came in, 1,025 are usual (median of 4 days)",
+        "3 rows repeat an id",
+        "annual_inc is outside its range in 7 rows",
+        "purpose has new categories in 10.0% of the rows: crypto, moon",
+    ]
+
+
+def test_a_day_like_any_other_has_no_findings() -> None:
+    clean = MANIFEST | {"rejected_by_reason": {}, "rows_rejected": 0, "rows_in": 160}
+    assert quality(clean, REFERENCE, SAMPLE.head(1), [150, 170, 160, 155])["findings"] == []
+
+
+@pytest.mark.parametrize(
+    "rows, past, odd",
+    [
+        (1_000, [1_000] * 3, None),
+        (1_000, [], None),
+        (1_000, [990, 1_010, 1_000, 995], False),
+        (1_999, [1_000] * 5, False),
+        (2_001, [1_000] * 5, True),
+        (501, [1_000] * 5, False),
+        (499, [1_000] * 5, True),
+        (0, [1_000] * 5, True),
+        (3_000, [100, 900, 1_000, 1_100, 9_000, 4_000, 200], False),
+    ],
+)
+def test_a_days_rows_are_odd_when_days_do_not_differ_as_much(
+    rows: int, past: list[int], odd: bool | None
+) -> None:
+    assert row_count(rows, past)["odd"] is odd

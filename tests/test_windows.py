@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from loan_default.windows import MOST_ROWS, Window, baseline, chosen, windows_before
+from loan_default.windows import LOOK_BACK, MOST_ROWS, Window, baseline, chosen, windows_before
 
 FIRST = date(2026, 3, 1)
 
@@ -42,7 +43,7 @@ def test_once_another_version_has_taken_over_what_drifted_is_normal() -> None:
 def score_day(root: Path, day: date, version: str, rows: int) -> None:
     folder = root / "predictions" / f"run_date={day}"
     folder.mkdir(parents=True)
-    (folder / "manifest.json").write_text(json.dumps({"model_version": version}))
+    (folder / "manifest.json").write_text(json.dumps({"model_version": version, "rows_in": rows}))
     frame = pl.DataFrame({"id": [f"{day}-{row}" for row in range(rows)], "dti": [1.0] * rows})
     frame.with_columns(default_probability=0.2).write_parquet(folder / "sample.parquet")
 
@@ -51,7 +52,10 @@ def test_the_days_before_are_found_with_their_verdicts(tmp_path: Path) -> None:
     for day in range(4):
         score_day(tmp_path, FIRST + timedelta(days=day), str(day), 1)
     before = windows_before(str(tmp_path), FIRST + timedelta(days=3), {FIRST: True})
-    assert before == [window(0, "0", True), window(1, "1", None), window(2, "2", None)]
+    assert before == [
+        replace(each, rows=1)
+        for each in (window(0, "0", True), window(1, "1", None), window(2, "2", None))
+    ]
 
 
 def test_each_window_has_its_share_and_is_seen_by_todays_version(tmp_path: Path) -> None:
@@ -64,3 +68,14 @@ def test_each_window_has_its_share_and_is_seen_by_todays_version(tmp_path: Path)
     assert sorted(by_day.rows()) == [("2026-03-01", [0.7]), ("2026-03-02", [0.2])]
     again = baseline(str(tmp_path), chosen_ones, "2", lambda part: part["dti"].to_numpy() * 0.7)
     assert again.equals(found)
+
+
+def test_no_windows_give_no_rows(tmp_path: Path) -> None:
+    assert baseline(str(tmp_path), [], "1", lambda part: part["dti"].to_numpy()).height == 0
+
+
+def test_long_ago_is_not_looked_at(tmp_path: Path) -> None:
+    for day in range(LOOK_BACK + 3):
+        score_day(tmp_path, FIRST + timedelta(days=day), "1", 1)
+    before = windows_before(str(tmp_path), FIRST + timedelta(days=LOOK_BACK + 2), {})
+    assert len(before) == LOOK_BACK and before[-1].run_date == FIRST + timedelta(days=31)

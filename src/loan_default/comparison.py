@@ -32,12 +32,14 @@ class Compared:
     """`judged` is what alerts go by, `reference` the comparison with what the model learned from.
 
     `compared_with` is RECENT or REFERENCE (then both are the same), `recent` the windows' dates.
+    `past_rows` are the rows that came in on the days before.
     """
 
     judged: Comparison
     reference: Comparison
     compared_with: str
     recent: list[str]
+    past_rows: list[int]
 
 
 def learned(registry: Registry, name: str, number: str, threads: int) -> Learned:
@@ -58,15 +60,14 @@ def compare(root: str, day: ScoredDay, known: Learned, config: Settings) -> Comp
     verdicts = dict(zip(rows["run_date"], rows["drift"], strict=True))
     before = windows.windows_before(root, day.run_date, verdicts)
     chosen = windows.chosen(before, day.version, config.drift_recent_runs)
-    if not chosen:
-        return Compared(reference, reference, REFERENCE, [])
+    past = [window.rows for window in before]
     recent = windows.baseline(root, chosen, day.version, known.model.probability)
     if recent.height < config.drift_min_rows:
-        return Compared(reference, reference, REFERENCE, [])
+        return Compared(reference, reference, REFERENCE, [], past)
     dates = [window.run_date.isoformat() for window in chosen]
     said = f"the {len(dates)} scored days {dates[0]} to {dates[-1]}"
     judged = drift.compare(recent, day.sample, limits, said, reference)
-    return Compared(judged, reference, RECENT, dates)
+    return Compared(judged, reference, RECENT, dates, past)
 
 
 def thresholds(config: Settings) -> Thresholds:

@@ -1,37 +1,82 @@
-"""Data quality of a scoring run, over all its rows, from the counts in its manifest. Pure."""
+"""Data quality of a scored day, over all its rows, from what was counted while scoring. Pure."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 import polars as pl
 
+from loan_default.columns import RECORD
 
-def quality(manifest: Mapping[str, Any], reference: pl.DataFrame) -> dict[str, Any]:
-    """What share of the rows and of each column's cells was not usable.
+_OUTSIDE, _REPEATED = " is outside its range", "repeats the id of an earlier row"
+_LEAST_RUNS = 4
+# Half or twice the usual rows are worth a look, unless days differ as much: Iglewicz and Hoaglin
+# (1993, How to detect and handle outliers) call a modified z-score above 3.5 an outlier.
+_FACTOR, _Z, _NORMAL = 2.0, 3.5, 1.4826
+_MOST_VALUES = 5
+
+
+def quality(
+    counts: Mapping[str, Any],
+    reference: pl.DataFrame,
+    sample: pl.DataFrame,
+    past_rows: Sequence[int],
+) -> dict[str, Any]:
+    """What of the rows and of each column's cells was not usable, and whether their number is odd.
 
     Args:
-        manifest: what `batch.write` counted.
-        reference: the model's reference sample, whose missing shares are put beside the run's.
+        counts: what `batch.write` counted over all rows.
+        reference: the model's reference sample, whose missing shares are put beside the day's.
+        sample: the day's sample of scored rows, which names the new categories.
+        past_rows: how many rows came in on the days before.
 
     Returns:
-        `rejected_share` in [0, 1] of the rows, `rejected_by_reason`, and by column the shares in
+        `rejected_share` in [0, 1] of the rows, `rejected_by_reason`, `out_of_range` (rows by
+        column), `duplicates` (rows that repeat an id), `new_categories` (by column, the commonest
+        with their count in the sample), `row_count` (see `row_count`), and by column the shares in
         [0, 1] `missing`, `missing_reference` and `unknown` (a category that the model does not
         know) of the scored rows, and the count `rejected` of rows refused for it. Columns without
-        any of these are left out.
+        any of these are left out. `findings` says what stands out, a sentence each.
     """
-    scored = manifest["rows_scored"]
+    scored, reasons = counts["rows_scored"], counts["rejected_by_reason"]
     columns = {
-        name: _column(counts, scored, reference, name)
-        for name, counts in manifest["columns"].items()
-        if any(counts.values())
+        name: _column(cells, scored, reference, name)
+        for name, cells in counts["columns"].items()
+        if any(cells.values())
     }
-    return {
-        "rows_in": manifest["rows_in"],
+    found = {
+        "rows_in": counts["rows_in"],
         "rows_scored": scored,
-        "rejected_share": manifest["rows_rejected"] / manifest["rows_in"],
-        "rejected_by_reason": manifest["rejected_by_reason"],
+        "rejected_share": counts["rows_rejected"] / counts["rows_in"] if counts["rows_in"] else 0.0,
+        "rejected_by_reason": reasons,
+        "out_of_range": {
+            reason.removesuffix(_OUTSIDE): rows
+            for reason, rows in reasons.items()
+            if reason.endswith(_OUTSIDE)
+        },
+        "duplicates": reasons.get(_REPEATED, 0),
+        "new_categories": _new_categories(sample),
+        "row_count": row_count(counts["rows_in"], past_rows),
         "columns": columns,
     }
+    return found | {"findings": _findings(found)}
+
+
+def row_count(rows: int, past: Sequence[int]) -> dict[str, Any]:
+    """Whether `rows` differ from those of the `past` days by more than days do.
+
+    Returns `rows`, `usual` (the median), `days`, and `odd`: True, False, or None with fewer than 4
+    days to compare with.
+    """
+    past = [count for count in past if count > 0]
+    usual = median(past) if past else None
+    found = {"rows": rows, "usual": usual, "days": len(past)}
+    if usual is None or len(past) < _LEAST_RUNS:
+        return found | {"odd": None}
+    spread = _NORMAL * median(abs(math.log(count / usual)) for count in past)
+    limit = max(math.log(_FACTOR), _Z * spread)
+    return found | {"odd": not rows or abs(math.log(rows / usual)) > limit}
 
 
 def _column(
@@ -44,3 +89,33 @@ def _column(
         "unknown": counts["unknown"] / scored if scored else 0.0,
         "rejected": counts["rejected"],
     }
+
+
+def _new_categories(sample: pl.DataFrame) -> dict[str, dict[str, int]]:
+    found = {}
+    for column in RECORD:
+        if column.kind == "category" and column.name in sample.columns:
+            cells = sample[column.name].cast(pl.String).drop_nulls()
+            new = cells.filter(~cells.is_in(column.levels)).value_counts().rows()
+            if new:
+                commonest = sorted(new, key=lambda row: (-row[1], row[0]))[:_MOST_VALUES]
+                found[column.name] = {value[:40]: count for value, count in commonest}
+    return found
+
+
+def _findings(found: Mapping[str, Any]) -> list[str]:
+    """One sentence for each thing that a person should know of, the day's rows first."""
+    rows, said = found["row_count"], []
+    if rows["odd"]:
+        said.append(
+            f"{rows['rows']:,} rows came in, {rows['usual']:,.0f} are usual "
+            f"(median of {rows['days']} days)"
+        )
+    if found["duplicates"]:
+        said.append(f"{found['duplicates']:,} rows repeat an id")
+    for name, count in found["out_of_range"].items():
+        said.append(f"{name} is outside its range in {count:,} rows")
+    for name, values in found["new_categories"].items():
+        share = found["columns"].get(name, {}).get("unknown", 0.0)
+        said.append(f"{name} has new categories in {share:.1%} of the rows: {', '.join(values)}")
+    return said

@@ -17,16 +17,18 @@ from loan_default.model import Vector
 from loan_default.runs import SAMPLE, RunFiles, scored_dates
 
 MOST_ROWS = 100_000
+LOOK_BACK = 30
 Score = Callable[[pl.DataFrame], Vector]
 
 
 @dataclass(frozen=True)
 class Window:
-    """A scored day: which version scored it, and whether it drifted (None: no verdict)."""
+    """A scored day: which version scored it, whether it drifted (None: no verdict), rows in."""
 
     run_date: date
     version: str
     drift: bool | None
+    rows: int = 0
 
 
 def chosen(before: Sequence[Window], version: str, count: int) -> list[Window]:
@@ -42,12 +44,12 @@ def chosen(before: Sequence[Window], version: str, count: int) -> list[Window]:
 
 
 def windows_before(root: str, day: date, drift: dict[date, bool | None]) -> list[Window]:
-    """The complete batch runs under `root` before `day`; `drift` are the verdicts so far."""
+    """The newest `LOOK_BACK` batch runs under `root` before `day`; `drift` are verdicts so far."""
     found = []
-    for run_date in scored_dates(root):
-        if run_date < day and (manifest := RunFiles(root, run_date).manifest()):
-            version = str(manifest["model_version"])
-            found.append(Window(run_date, version, drift.get(run_date)))
+    for run_date in [each for each in scored_dates(root) if each < day][-LOOK_BACK:]:
+        if manifest := RunFiles(root, run_date).manifest():
+            version, rows = str(manifest["model_version"]), manifest["rows_in"]
+            found.append(Window(run_date, version, drift.get(run_date), rows))
     return found
 
 
@@ -55,10 +57,10 @@ def baseline(root: str, windows: Sequence[Window], version: str, score: Score) -
     """The windows' samples as one, at most `MOST_ROWS`, each window with the same share of them.
 
     What another version scored is scored again, so that the probability is compared as today's
-    version sees both.
+    version sees both. No windows give no rows.
     """
-    share = MOST_ROWS // len(windows)
-    parts = []
+    share = MOST_ROWS // max(1, len(windows))
+    parts = [pl.DataFrame()]
     for window in windows:
         with storage.open_input(RunFiles(root, window.run_date).path(SAMPLE)) as stream:
             part = pl.read_parquet(stream)
