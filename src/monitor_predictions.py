@@ -1,7 +1,8 @@
 """Compare a scored day with the days before and with what the model learned from, through
 Evidently, and say whether it drifts and how good its predictions are.
 
-Without --run-date the run that the marker names is monitored. Writes drift_report.html,
+Without --run-date the latest day of the --source is monitored: the batch run that the marker names,
+or the online prediction log's newest day. Writes drift_report.html,
 drift_report.json and quality_report.json under ROOT/reports/run_date=YYYY-MM-DD/ and the day's row
 of ROOT/reports/history.parquet. The last line of stdout is a JSON object: drift (true, false, or
 null when there are too few rows to say), drift_share, drifted_columns (worst first), what they were
@@ -36,8 +37,9 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line; a flag that is not given is as in the settings."""
     flags = cli.parser(__doc__)
     flags.add_argument("--output-path", help="root of predictions/ and reports/ (OUTPUT_PATH)")
+    flags.add_argument("--run-date", type=cli.day, help="YYYY-MM-DD (default: the latest)")
     flags.add_argument(
-        "--run-date", type=cli.day, help="YYYY-MM-DD (default: what the marker names)"
+        "--source", choices=("batch", "online", "both"), help="what to look at (MONITOR_SOURCE)"
     )
     flags.add_argument(
         "--report-only", action="store_true", help="write the report; call for nothing"
@@ -63,16 +65,20 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
 
     config = settings()
     root = flags.output_path or config.output_path
-    day = scored_day.read(root, flags.run_date)
+    day = scored_day.read(
+        root, flags.run_date, flags.source or config.monitor_source, config.model_name
+    )
     labels = _keep_labels(flags, root, config)
     registry = Registry(config)
     learned = comparison.learned(registry, day.model_name, day.version, config.threads)
     compared = comparison.compare(root, day, learned, config)
     found = {
         "run_date": day.run_date.isoformat(),
+        "source": day.source,
         "model_name": day.model_name,
         "model_version": day.version,
         **_verdicts(compared),
+        "rows_in": day.counts["rows_in"],
         "sampled_rows": day.sample.height,
     }
     checked = quality(day.counts, learned.reference, day.sample, compared.past_rows)

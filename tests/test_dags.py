@@ -349,6 +349,11 @@ def test_a_switch_is_passed_when_it_is_on(dag_id: str, task_id: str, param: str,
     assert flag not in rendered(parsed(dag_id), task_id, **{param: False}).command()
 
 
+def test_monitoring_looks_at_the_source_that_the_form_names() -> None:
+    filled = rendered(parsed(MONITOR), "monitor", source="online")
+    assert filled.flags["--source"] == "online"
+
+
 def test_every_value_of_the_form_reaches_a_script(dag: DAG) -> None:
     """Texts as they are, each in its own flag or setting."""
     texts = {
@@ -452,6 +457,7 @@ REFUSED = [
         for dag_id in (BATCH, MONITOR)
         for bad in ("2026-13-01", "2026-02-30", "20260501", "yesterday", "", 20260501)
     ),
+    (MONITOR, "source", "stream"),
     *(
         (dag_id, name, bad)
         for dag_id, names in THRESHOLDS.items()

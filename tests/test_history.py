@@ -8,7 +8,9 @@ from loan_default import history
 
 ROW = {
     "run_date": "2026-03-02",
+    "source": "batch",
     "model_name": "loans",
+    "rows_in": 1_000,
     "model_version": "1",
     "drift": True,
     "drift_share": 0.4,

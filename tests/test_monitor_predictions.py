@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +109,29 @@ def test_alerts_compare_with_the_recent_days_once_there_are_enough(
     assert "annual_inc" in third["reference_drifted_columns"]
     report = json.loads(Path(third["report_json"]).read_text())
     assert report["beside"]["verdict"]["drift"] is True
+
+
+def test_the_online_log_is_monitored_and_judged_like_a_batch(
+    trained: Workspace, export: Path, scored: Path, tmp_path: Path
+) -> None:
+    """The rows of a batch, as the scoring server would have logged them two days later."""
+    root, folder = tmp_path / "out", scored / "predictions" / f"run_date={DAY}"
+    rows = pl.read_parquet(folder / "sample.parquet").with_columns(
+        model_version=pl.lit("1"),
+        request_id=pl.lit("r"),
+        time=pl.lit(datetime(2019, 3, 30, 12, tzinfo=UTC)),
+    )
+    online = root / "online" / "date=2019-03-30"
+    online.mkdir(parents=True)
+    for number, part in enumerate(rows.iter_slices(7_000)):
+        part.write_parquet(online / f"{number}.parquet")
+    batch = trained.run("monitor_predictions", "--output-path", root)
+    assert batch.code == 2 and "nothing was scored" in batch.error
+    found = monitor(trained, root, "--source", "online")
+    assert (found["run_date"], found["source"]) == ("2019-03-30", "online")
+    assert found["sampled_rows"] == found["rows_in"] == rows.height
+    assert found["drift"] is not None and Path(found["report_html"]).exists()
+    labelled = labels(export, tmp_path / "labels.csv", slice(None))
+    more = ("--source", "both", "--labels", labelled, "--labels-as-of", "2030-01")
+    judged = monitor(trained, root, *more)["realised"]
+    assert judged["coverage"] > 0.4 and judged["outcomes"] > 5_000

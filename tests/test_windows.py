@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from loan_default import history
 from loan_default.windows import LOOK_BACK, MOST_ROWS, Window, baseline, chosen, windows_before
 
 FIRST = date(2026, 3, 1)
@@ -48,10 +49,29 @@ def score_day(root: Path, day: date, version: str, rows: int) -> None:
     frame.with_columns(default_probability=0.2).write_parquet(folder / "sample.parquet")
 
 
+def past(*drifted: date, source: str = "batch") -> pl.DataFrame:
+    rows = [
+        {"run_date": day, "source": source, "drift": True, "model_version": "9", "rows_in": 5}
+        for day in drifted
+    ]
+    return pl.DataFrame(rows, schema_overrides=dict(history.SCHEMA)).select(
+        pl.col(name) if rows and name in rows[0] else pl.lit(None, kind).alias(name)
+        for name, kind in history.SCHEMA.items()
+    )
+
+
+def test_of_other_sources_the_monitored_days_are_the_windows(tmp_path: Path) -> None:
+    score_day(tmp_path, FIRST, "1", 1)
+    rows = pl.concat([past(FIRST, source="online"), past(FIRST + timedelta(days=1))])
+    found = windows_before(str(tmp_path), FIRST + timedelta(days=5), "online", rows)
+    assert found == [Window(FIRST, "9", True, 5)]
+    assert windows_before(str(tmp_path), FIRST, "online", rows) == []
+
+
 def test_the_days_before_are_found_with_their_verdicts(tmp_path: Path) -> None:
     for day in range(4):
         score_day(tmp_path, FIRST + timedelta(days=day), str(day), 1)
-    before = windows_before(str(tmp_path), FIRST + timedelta(days=3), {FIRST: True})
+    before = windows_before(str(tmp_path), FIRST + timedelta(days=3), "batch", past(FIRST))
     assert before == [
         replace(each, rows=1)
         for each in (window(0, "0", True), window(1, "1", None), window(2, "2", None))
@@ -62,20 +82,26 @@ def test_each_window_has_its_share_and_is_seen_by_todays_version(tmp_path: Path)
     score_day(tmp_path, FIRST, "1", 10)
     score_day(tmp_path, FIRST + timedelta(days=1), "2", MOST_ROWS)
     chosen_ones = [window(0, "1"), window(1, "2")]
-    found = baseline(str(tmp_path), chosen_ones, "2", lambda part: part["dti"].to_numpy() * 0.7)
+    found = baseline(
+        str(tmp_path), chosen_ones, "batch", "2", lambda part: part["dti"].to_numpy() * 0.7
+    )
     assert found.height == 10 + MOST_ROWS // 2
     by_day = found.group_by(pl.col("id").str.head(10)).agg(pl.col("default_probability").unique())
     assert sorted(by_day.rows()) == [("2026-03-01", [0.7]), ("2026-03-02", [0.2])]
-    again = baseline(str(tmp_path), chosen_ones, "2", lambda part: part["dti"].to_numpy() * 0.7)
+    again = baseline(
+        str(tmp_path), chosen_ones, "batch", "2", lambda part: part["dti"].to_numpy() * 0.7
+    )
     assert again.equals(found)
 
 
 def test_no_windows_give_no_rows(tmp_path: Path) -> None:
-    assert baseline(str(tmp_path), [], "1", lambda part: part["dti"].to_numpy()).height == 0
+    assert (
+        baseline(str(tmp_path), [], "batch", "1", lambda part: part["dti"].to_numpy()).height == 0
+    )
 
 
 def test_long_ago_is_not_looked_at(tmp_path: Path) -> None:
     for day in range(LOOK_BACK + 3):
         score_day(tmp_path, FIRST + timedelta(days=day), "1", 1)
-    before = windows_before(str(tmp_path), FIRST + timedelta(days=LOOK_BACK + 2), {})
+    before = windows_before(str(tmp_path), FIRST + timedelta(days=LOOK_BACK + 2), "batch", past())
     assert len(before) == LOOK_BACK and before[-1].run_date == FIRST + timedelta(days=31)

@@ -17,7 +17,7 @@ the newest model and the last retraining are older than RETRAIN_COOLDOWN_DAYS.
 from typing import Any
 
 from airflow.sdk import DAG, task
-from dag_parts import OUTPUT_PATH, conf, dag_arguments, day, share, switch, value
+from dag_parts import OUTPUT_PATH, conf, dag_arguments, day, share, switch, text, value
 from notifications import NotifyOperator
 from script_operator import ScriptOperator
 from trigger_once import TriggerOnceOperator
@@ -37,6 +37,9 @@ with DAG(
     params={
         "run_date": day("Day to look at (null: the latest that was scored)"),
         "output_path": OUTPUT_PATH,
+        "source": text(
+            "Predictions to look at (null: MONITOR_SOURCE)", enum=[None, "batch", "online", "both"]
+        ),
         "drift_share_threshold": share(
             "Share of drifted columns that makes the day drift (null: DRIFT_SHARE_THRESHOLD)",
             exclusiveMinimum=0,
@@ -51,6 +54,7 @@ with DAG(
         flags={
             "--run-date": value("params.run_date"),
             "--output-path": value("params.output_path"),
+            "--source": value("params.source"),
             "--idempotency-key": value("run_id"),
         },
         switches={"--report-only": value("params.report_only")},

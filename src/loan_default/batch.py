@@ -53,7 +53,7 @@ def write(intake: Intake, job: Job, folder: Path) -> dict[str, Any]:
     and rejected cells over all rows.
     """
     sample = _Sample(job.run_date, SAMPLE_ROWS)
-    counts = _Counts()
+    counts = Counts()
     with (
         ParquetSink(folder / PREDICTIONS, SCORES) as out,
         CsvSink(folder / REJECTED, pl.Schema(SCHEMA)) as bad,
@@ -105,7 +105,7 @@ class _Sample:
             self._limit = float(kept["draw"].to_numpy().max())
 
 
-class _Counts:
+class Counts:
     """What monitoring wants to know of all rows, the ones outside the sample too."""
 
     def __init__(self) -> None:
@@ -115,6 +115,7 @@ class _Counts:
         self._probability = 0.0
 
     def add(self, records: pl.DataFrame, rejected: pl.DataFrame, scored: pl.DataFrame) -> None:
+        """Count a block: its typed records, its rejected rows, the scores of the former."""
         self._rows += records.height
         self._declined += int(scored[scoring.PREDICTION].sum())
         self._probability += float(scored[PROBABILITY].sum())
@@ -127,6 +128,7 @@ class _Counts:
                 self._unknown[column.name] += int(strange.sum())
 
     def summary(self) -> dict[str, Any]:
+        """The counts as a manifest holds them."""
         return {
             "rows_scored": self._rows,
             "rows_declined": self._declined,

@@ -55,18 +55,17 @@ def compare(root: str, day: ScoredDay, known: Learned, config: Settings) -> Comp
     model's reference."""
     limits = thresholds(config)
     said = f"what version {day.version} learned from"
-    reference = drift.compare(known.reference, day.sample, limits, said)
-    rows = history.read(root)
-    verdicts = dict(zip(rows["run_date"], rows["drift"], strict=True))
-    before = windows.windows_before(root, day.run_date, verdicts)
-    chosen = windows.chosen(before, day.version, config.drift_recent_runs)
+    sample = windows.seen_by(day.version, day.sample, known.model.probability)
+    reference = drift.compare(known.reference, sample, limits, said)
+    before = windows.windows_before(root, day.run_date, day.source, history.read(root))
     past = [window.rows for window in before]
-    recent = windows.baseline(root, chosen, day.version, known.model.probability)
+    chosen = windows.chosen(before, day.version, config.drift_recent_runs)
+    recent = windows.baseline(root, chosen, day.source, day.version, known.model.probability)
     if recent.height < config.drift_min_rows:
         return Compared(reference, reference, REFERENCE, [], past)
     dates = [window.run_date.isoformat() for window in chosen]
     said = f"the {len(dates)} scored days {dates[0]} to {dates[-1]}"
-    judged = drift.compare(recent, day.sample, limits, said, reference)
+    judged = drift.compare(recent, sample, limits, said, reference)
     return Compared(judged, reference, RECENT, dates, past)
 
 

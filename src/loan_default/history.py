@@ -14,8 +14,10 @@ from loan_default import storage
 SCHEMA = pl.Schema(
     {
         "run_date": pl.Date(),
+        "source": pl.String(),
         "model_name": pl.String(),
         "model_version": pl.String(),
+        "rows_in": pl.Int64(),
         "drift": pl.Boolean(),
         "drift_share": pl.Float64(),
         "drifted_columns": pl.List(pl.String),

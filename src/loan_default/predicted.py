@@ -81,13 +81,9 @@ def online_dates(root: str) -> list[date]:
     return sorted(_online_files(root))
 
 
-def read_online(root: str, day: date) -> pl.DataFrame:
-    """Everything that the online log holds of a day, oldest first."""
-    parts = []
-    for path in _online_files(root).get(day, []):
-        with storage.open_input(path) as stream:
-            parts.append(pl.read_parquet(stream))
-    return pl.concat(parts).sort(TIME, maintain_order=True)
+def online_files(root: str, day: date) -> list[str]:
+    """The files that the online log holds of a day."""
+    return _online_files(root).get(day, [])
 
 
 def _online_files(root: str) -> dict[date, list[str]]:

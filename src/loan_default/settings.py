@@ -115,6 +115,10 @@ class Settings(BaseSettings):
     )
 
     # Monitoring
+    monitor_source: Literal["batch", "online", "both"] = Field(
+        "batch",
+        description="Predictions to monitor: batch runs, the online prediction log, or both",
+    )
     drift_min_rows: Annotated[int, Field(ge=1)] = Field(
         500, description="Fewer scored rows than this give no drift verdict"
     )

@@ -11,10 +11,12 @@ from datetime import date
 
 import polars as pl
 
-from loan_default import storage
+from loan_default import scored_day
 from loan_default.columns import PROBABILITY
 from loan_default.model import Vector
-from loan_default.runs import SAMPLE, RunFiles, scored_dates
+from loan_default.runs import RunFiles, scored_dates
+from loan_default.scored_day import Source
+from loan_default.scoring import VERSION
 
 MOST_ROWS = 100_000
 LOOK_BACK = 30
@@ -43,29 +45,44 @@ def chosen(before: Sequence[Window], version: str, count: int) -> list[Window]:
     return newest if len(newest) == count else []
 
 
-def windows_before(root: str, day: date, drift: dict[date, bool | None]) -> list[Window]:
-    """The newest `LOOK_BACK` batch runs under `root` before `day`; `drift` are verdicts so far."""
-    found = []
+def windows_before(root: str, day: date, source: Source, past: pl.DataFrame) -> list[Window]:
+    """The newest `LOOK_BACK` days of `source` before `day`; `past` is the history so far.
+
+    A batch run need not have been monitored to count; the online log tells what a day holds only
+    after reading all of it, so there the days in the history are taken.
+    """
+    if source != "batch":
+        rows = past.filter(pl.col("run_date") < day, pl.col("source") == source).tail(LOOK_BACK)
+        names = ("run_date", "model_version", "drift", "rows_in")
+        return [Window(*row) for row in rows.select(names).iter_rows()]
+    drift, found = dict(past.select("run_date", "drift").iter_rows()), []
     for run_date in [each for each in scored_dates(root) if each < day][-LOOK_BACK:]:
         if manifest := RunFiles(root, run_date).manifest():
-            version, rows = str(manifest["model_version"]), manifest["rows_in"]
-            found.append(Window(run_date, version, drift.get(run_date), rows))
+            version, rows_in = str(manifest["model_version"]), manifest["rows_in"]
+            found.append(Window(run_date, version, drift.get(run_date), rows_in))
     return found
 
 
-def baseline(root: str, windows: Sequence[Window], version: str, score: Score) -> pl.DataFrame:
+def baseline(
+    root: str, windows: Sequence[Window], source: Source, version: str, score: Score
+) -> pl.DataFrame:
     """The windows' samples as one, at most `MOST_ROWS`, each window with the same share of them.
 
-    What another version scored is scored again, so that the probability is compared as today's
-    version sees both. No windows give no rows.
+    All as today's version sees them (`seen_by`). No windows give no rows.
     """
     share = MOST_ROWS // max(1, len(windows))
     parts = [pl.DataFrame()]
     for window in windows:
-        with storage.open_input(RunFiles(root, window.run_date).path(SAMPLE)) as stream:
-            part = pl.read_parquet(stream)
-        part = part.sample(min(share, part.height), seed=0)
-        if window.version != version and part.height:
-            part = part.with_columns(pl.Series(PROBABILITY, score(part)))
-        parts.append(part)
+        part = scored_day.sample(root, window.run_date, source)
+        parts.append(seen_by(version, part.sample(min(share, part.height), seed=0), score))
     return pl.concat(parts, how="diagonal_relaxed")
+
+
+def seen_by(version: str, sample: pl.DataFrame, score: Score) -> pl.DataFrame:
+    """The sample with what another version scored scored again, so that a comparison of the
+    probability is one of applicants and not of models."""
+    if sample.is_empty() or not (sample[VERSION] != version).any():
+        return sample
+    own = pl.col(VERSION) == version
+    again = pl.Series(PROBABILITY, score(sample))
+    return sample.with_columns(pl.when(own).then(PROBABILITY).otherwise(again).alias(PROBABILITY))
