@@ -2,14 +2,15 @@
 Evidently, and say whether it drifts and how good its predictions are.
 
 Without --run-date the latest day of the --source is monitored: the batch run that the marker names,
-or the online prediction log's newest day. Writes drift_report.html,
-drift_report.json and quality_report.json under ROOT/reports/run_date=YYYY-MM-DD/ and the day's row
-of ROOT/reports/history.parquet. The last line of stdout is a JSON object: drift (true, false, or
-null when there are too few rows to say), drift_share, drifted_columns (worst first), what they were
+or the online prediction log's newest day. Writes drift_report.html, drift_report.json and
+quality_report.json under ROOT/reports/run_date=YYYY-MM-DD/ and the day's row of
+ROOT/reports/history.parquet. The last line of stdout is a JSON object: drift (true, false, or null
+when there are too few rows to say), drift_share, drifted_columns (worst first), what they were
 compared_with, the same against the model's reference (reference_drift, ...), the reports' paths and
-sampled_rows; realised (quality on outcomes, null before there are any) and estimate; and alert,
-retrain and decision: whether to tell people, whether to train anew, and why. It decides; the caller
-carries it out.
+sampled_rows; realised (quality on outcomes, null before there are any) and estimate; ui_error, why
+Evidently's UI does not show the day (null where it does, or none is set); and alert, retrain and
+decision: whether to tell people, whether to train anew, and why. It decides; the caller carries it
+out.
 """
 
 import argparse
@@ -85,6 +86,7 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
     facts = found | {"quality": checked}
     found |= _reports(root, day, compared, facts)
     found |= {"findings": checked["findings"], "labels": labels}
+    found |= {"ui_error": _show(compared, day, config)}
     found |= _quality(root, day, facts, bool(labels))
     log.info("%s", found["reason"])
     decided = _decide(flags, root, day, compared, registry, config)
@@ -133,6 +135,23 @@ def _reports(
         compared.judged.save_html(page)
         compared.judged.save_json(figures, facts)
     return {"report_html": html, "report_json": report}
+
+
+def _show(compared: "Compared", day: "ScoredDay", config: "Settings") -> str | None:
+    """Add the day to Evidently's UI; why that failed, if it did: the report itself is written."""
+    from loan_default import drift_ui
+    from loan_default.errors import ServiceError
+
+    url, secret = config.evidently_ui_url.rstrip("/"), config.evidently_ui_secret
+    if not url:
+        return None
+    snapshot = compared.judged.snapshot
+    try:
+        drift_ui.show(snapshot, url, secret, day.model_name, day.run_date)
+    except ServiceError as error:
+        log.warning("%s", error)
+        return str(error)
+    return None
 
 
 def _quality(root: str, day: "ScoredDay", facts: dict[str, Any], renew: bool) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerStack]:
     made.remove()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def page() -> Iterator[Callable[..., Page]]:
     """Opens pages of a browser without a window."""
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
