@@ -94,6 +94,7 @@ check_bucket() {
   said=$(compose exec -T airflow-scheduler python -c "
 import sys; sys.path.insert(0, 'src')
 from loan_default import storage
+storage.check_target('$place')
 storage.exists('$place/.reachable')" 2>&1) && { ok "the bucket $place can be reached"; return; }
   bad "the bucket $place cannot be reached: $(tail -n 1 <<< "$said")" "check its name, and the key in keys/"
 }

@@ -4,11 +4,9 @@ it."""
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from loan_default import settings, storage
+from loan_default import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 # Airflow writes into its folder when it is imported: never into a person's own.
@@ -143,34 +141,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, export:
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A bucket on a real server process that speaks Cloud Storage's protocol."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [
-            str(Path(sys.executable).parent / "gcp-storage-emulator"),
-            *("start", "--in-memory", "--default-bucket=loans", f"--port={port}"),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=tmp_path_factory.mktemp("emulator"),
-    )
-    previous = os.environ.get("STORAGE_EMULATOR_HOST")
-    os.environ["STORAGE_EMULATOR_HOST"] = f"http://127.0.0.1:{port}"
-    storage._client.cache_clear()
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.1)
-    yield "gs://loans"
-    server.terminate()
-    server.wait(10)
-    storage._client.cache_clear()
-    os.environ.pop("STORAGE_EMULATOR_HOST")
-    if previous is not None:
-        os.environ["STORAGE_EMULATOR_HOST"] = previous
+    from cloud_storage import BUCKET, Emulator, reached_at
+
+    emulator = Emulator(tmp_path_factory.mktemp("emulator"))
+    emulator.start()
+    try:
+        with reached_at(emulator.url):
+            yield BUCKET
+    finally:
+        emulator.kill()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

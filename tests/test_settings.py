@@ -42,6 +42,10 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) ->
         ("DRIFT_COLUMN_THRESHOLDS", "annual_inc=nan"),
         ("DRIFT_COLUMN_THRESHOLDS", "zip_code=0.2"),
         ("DRIFT_COLUMN_THRESHOLDS", "dti:gone=0.2"),
+        ("GCS_BUCKET", "gs://loans"),
+        ("GCS_BUCKET", "loans/folder"),
+        ("GCS_BUCKET", "Loans"),
+        ("GCS_BUCKET", "lo"),
     ],
 )
 def test_a_bad_setting_is_named_with_its_value(
@@ -49,6 +53,32 @@ def test_a_bad_setting_is_named_with_its_value(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(InputError, match=f"{name}='{value}'"):
+        settings()
+
+
+def test_a_bucket_takes_what_is_written_and_no_path_is_given_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    local = settings()
+    settings.cache_clear()
+    monkeypatch.setenv("GCS_BUCKET", "loans-1")
+    monkeypatch.setenv("OUTPUT_PATH", "here")
+    monkeypatch.setenv("PREPARED_DATA_PATH", "")
+    remote = settings()
+    changed = {name: value for name, value in remote if value != getattr(local, name)}
+    assert changed == {
+        "gcs_bucket": "loans-1",
+        "output_path": "here",
+        "prepared_data_path": "gs://loans-1/prepared/loans.parquet",
+        "mlflow_artifact_root": "gs://loans-1/mlflow",
+    }
+    monkeypatch.delenv("OUTPUT_PATH")
+    assert Settings().output_path == "gs://loans-1"
+
+
+def test_what_is_wrong_with_a_buckets_name_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GCS_BUCKET", "gs://loans")
+    with pytest.raises(InputError, match="write the bucket's name alone, without gs://"):
         settings()
 
 

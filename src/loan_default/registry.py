@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loan_default import storage
 from loan_default.columns import RECORD
 from loan_default.errors import InputError, LoanDefaultError, ServiceError
 from loan_default.model_files import DESCRIPTION, data_path
@@ -148,11 +149,22 @@ class Registry:
 
     def _choose_experiment(self) -> None:
         name, root = self._settings.mlflow_experiment_name, self._settings.mlflow_artifact_root
-        if self.client.get_experiment_by_name(name) is None:
-            # A server decides itself where artifacts go.
-            served = self.uri.startswith(("http://", "https://"))
+        # A server decides itself where artifacts go.
+        served = self.uri.startswith(("http://", "https://"))
+        experiment = self.client.get_experiment_by_name(name)
+        if experiment is None:
             local = root if "://" in root else str(Path(root).resolve())
-            self.client.create_experiment(name, None if served else local)
+            number = self.client.create_experiment(name, None if served else local)
+            experiment = self.client.get_experiment(number)
+        place = experiment.artifact_location
+        if storage.is_remote(place):
+            storage.check_target(place)
+        elif storage.is_remote(root) and not served:
+            log.warning(
+                "the experiment %s keeps its artifacts in %s, where it was made: for %s, name "
+                "another MLFLOW_EXPERIMENT_NAME",
+                *(name, place, root),
+            )
         self._mlflow.set_experiment(name)
 
     def log(self, params: Mapping[str, Any], metrics: Mapping[str, float], artifacts: Path) -> None:
@@ -213,6 +225,11 @@ class Registry:
             raise _translated(error, self.uri, missing) from None
         except _database_errors() as error:
             raise ServiceError(f"the tracking database {self.uri} does not work: {error}") from None
+        except Exception as error:
+            # MLflow lets through what Cloud Storage raises while it moves artifacts.
+            if told := storage.explanation(error, self._settings.mlflow_artifact_root):
+                raise told from None
+            raise
 
 
 def _translated(error: Any, uri: str, missing: str) -> LoanDefaultError:

@@ -2,14 +2,32 @@
 
 import math
 import os
+import re
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from loan_default.columns import NAMES, PROBABILITY
 from loan_default.errors import InputError
+
+# Where a file goes that no setting names, once there is a bucket.
+BELOW_THE_BUCKET = {
+    "output_path": "",
+    "prepared_data_path": "/prepared/loans.parquet",
+    "mlflow_artifact_root": "/mlflow",
+}
+
+
+def _bucket_name(name: str) -> str:
+    if name and not re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", name):
+        raise ValueError(
+            "write the bucket's name alone, without gs:// and folders: 3 or more of a-z, 0-9, "
+            "'-', '_' and '.'"
+        )
+    return name
+
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -26,6 +44,14 @@ class Settings(BaseSettings):
     )
 
     # Where things are
+    gcs_bucket: Annotated[str, AfterValidator(_bucket_name)] = Field(
+        "",
+        description="Bucket for what is written and not given a path; empty: local folders",
+    )
+    google_application_credentials: str = Field(
+        "",
+        description="Key file for the bucket; empty: Application Default Credentials",
+    )
     train_data_path: str = Field(
         "data/raw/accepted_2007_to_2018Q4.csv",
         description="Finished loans to learn from: a LendingClub export or a prepared file",
@@ -189,6 +215,14 @@ class Settings(BaseSettings):
     def _columns_and_thresholds(cls, given: str) -> str:
         column_thresholds(given)
         return given
+
+    @model_validator(mode="before")
+    @classmethod
+    def _into_the_bucket(cls, given: dict[str, Any]) -> dict[str, Any]:
+        bucket = given.get("gcs_bucket")
+        if not bucket:
+            return given
+        return {name: f"gs://{bucket}{path}" for name, path in BELOW_THE_BUCKET.items()} | given
 
     @property
     def threads(self) -> int:

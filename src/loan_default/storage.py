@@ -1,23 +1,21 @@
 """Local paths and `gs://` behind one face; what appears under a final name is always whole.
 
-The only importer of google-cloud-storage, which a purely local run never loads.
+The only door to Google Cloud Storage (`gcs`), which a purely local run never loads.
 """
 
 import contextlib
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import BinaryIO, cast
 
-from loan_default.errors import InputError, ServiceError
-
-if TYPE_CHECKING:
-    from google.cloud.storage import Blob, Client
+from loan_default.errors import InputError, LoanDefaultError
 
 REMOTE = "gs://"
 PARTIAL = ".partial"
@@ -30,17 +28,18 @@ def is_remote(path: str) -> bool:
 
 def join(root: str, *parts: str) -> str:
     """`parts` below `root`, for local and remote roots alike."""
-    return (
-        "/".join([root.rstrip("/") or "/", *parts]) if is_remote(root) else str(Path(root, *parts))
-    )
+    if not is_remote(root):
+        return str(Path(root, *parts))
+    return REMOTE + "/".join([root.removeprefix(REMOTE).strip("/"), *parts])
 
 
 def exists(path: str) -> bool:
     """Whether there is a file at `path`."""
     if not is_remote(path):
         return Path(path).is_file()
-    with _explained(path):
-        return bool(_blob(path).exists())
+    from loan_default import gcs
+
+    return gcs.exists(path)
 
 
 def files_below(folder: str) -> list[str]:
@@ -48,21 +47,22 @@ def files_below(folder: str) -> list[str]:
     if not is_remote(folder):
         found = (path for path in Path(folder).rglob("*") if path.is_file())
         return sorted(str(path) for path in found if not path.name.endswith(PARTIAL))
-    bucket, _, name = folder.removeprefix(REMOTE).partition("/")
-    with _explained(folder):
-        blobs = _client().list_blobs(bucket, prefix=f"{name.rstrip('/')}/" if name else None)
-        return sorted(f"{REMOTE}{bucket}/{blob.name}" for blob in blobs)
+    from loan_default import gcs
+
+    return gcs.files_below(folder)
 
 
 @contextlib.contextmanager
 def open_input(path: str) -> Iterator[BinaryIO]:
-    """The bytes at `path`, seekable and streamed.
+    """The bytes at `path`, seekable; a remote file is fetched first, and checked.
 
     Raises InputError when there is no such file or it may not be read.
     """
     if is_remote(path):
-        with _explained(path), _blob(path).open("rb", chunk_size=8 << 20) as stream:
-            yield stream
+        from loan_default import gcs
+
+        with gcs.open_input(path) as copy:
+            yield copy
         return
     try:
         stream = open(path, "rb")
@@ -79,7 +79,7 @@ def atomic_file(path: str) -> Iterator[Path]:
     A local target is replaced by a rename on the same file system, a remote one by one upload: a
     reader sees the old file or the new one, never a part.
     """
-    parent = None if is_remote(path) else _make_parent(path)
+    parent = None if _ready_to_write(path) else _make_parent(path)
     handle, name = tempfile.mkstemp(prefix=f".{Path(path).name}.", suffix=PARTIAL, dir=parent)
     os.close(handle)
     partial = Path(name)
@@ -93,8 +93,9 @@ def atomic_file(path: str) -> Iterator[Path]:
 def publish(local: Path, path: str) -> None:
     """Make the local file appear as `path`, replacing what was there, in one step."""
     if is_remote(path):
-        with _explained(path):
-            _blob(path).upload_from_filename(str(local))
+        from loan_default import gcs
+
+        gcs.upload(local, path)
         return
     _make_parent(path)
     with open(local, "rb+") as stream:
@@ -131,7 +132,11 @@ def work_folder(root: str, name: str) -> Iterator[Path]:
     Below a local `root`, so that publishing is a rename; what a killed run left under the name goes
     first.
     """
-    folder = Path(tempfile.mkdtemp()) if is_remote(root) else Path(root, f".partial-{name}")
+    if _ready_to_write(root):
+        with tempfile.TemporaryDirectory(prefix="loan-default-") as temporary:
+            yield Path(temporary)
+        return
+    folder = Path(root, f".partial-{name}")
     shutil.rmtree(folder, ignore_errors=True)
     try:
         folder.mkdir(parents=True)
@@ -141,6 +146,33 @@ def work_folder(root: str, name: str) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_target(path: str) -> None:
+    """Raise what would stop a write to `path` for certain, before hours are spent on its content:
+    no credentials, no such bucket, a kind of storage that is not known here."""
+    _ready_to_write(path)
+
+
+def explanation(error: Exception, place: str) -> LoanDefaultError | None:
+    """What it means when another library fails in Cloud Storage; None where that is not it."""
+    if "google.cloud.storage" not in sys.modules:
+        return None
+    from loan_default import gcs
+
+    return gcs.explanation(error, place)
+
+
+def _ready_to_write(path: str) -> bool:
+    """Whether `path` is remote; raises what `check_target` does."""
+    if not is_remote(path):
+        if "://" in path:
+            raise InputError(f"cannot write {path}: name a local path or gs://BUCKET/NAME")
+        return False
+    from loan_default import gcs
+
+    gcs.check_bucket(path)
+    return True
 
 
 @lru_cache(maxsize=1)
@@ -159,38 +191,3 @@ def _make_parent(path: str) -> Path:
     if Path(path).is_dir():
         raise InputError(f"cannot write {path}: it is a folder; name a file")
     return parent
-
-
-@lru_cache(maxsize=1)
-def _client() -> "Client":
-    from google.auth.exceptions import DefaultCredentialsError
-    from google.cloud import storage
-
-    try:
-        return storage.Client()
-    except DefaultCredentialsError:
-        raise InputError(
-            "no Google credentials: run `gcloud auth application-default login` "
-            "or set GOOGLE_APPLICATION_CREDENTIALS to a key file"
-        ) from None
-
-
-def _blob(path: str) -> "Blob":
-    bucket, _, name = path.removeprefix(REMOTE).partition("/")
-    if not bucket or not name:
-        raise InputError(f"{path} names no object: write gs://BUCKET/NAME")
-    return _client().bucket(bucket).blob(name)
-
-
-@contextlib.contextmanager
-def _explained(path: str) -> Iterator[None]:
-    from google.api_core import exceptions
-
-    try:
-        yield
-    except exceptions.NotFound:
-        raise InputError(f"cannot read {path}: no such object or bucket") from None
-    except (exceptions.Forbidden, exceptions.Unauthorized) as error:
-        raise InputError(f"no permission for {path}: {error.message}") from None
-    except exceptions.GoogleAPIError as error:
-        raise ServiceError(f"Cloud Storage failed for {path}: {error}") from None
