@@ -45,6 +45,8 @@ def demo(flags: argparse.Namespace) -> dict[str, Any]:
     """The job: data, servers, DAG runs, table."""
     from loan_default.local_stack import LocalStack
 
+    if "://" in (flags.folder or ""):
+        raise InputError(f"--folder {flags.folder}: the demo works in a local folder")
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     folder = Path(flags.folder or tempfile.mkdtemp(prefix="loan-default-demo-")).resolve()
     folder.mkdir(parents=True, exist_ok=True)

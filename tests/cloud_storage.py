@@ -38,6 +38,10 @@ class Emulator:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
     def start(self) -> None:
         """Start it and wait until it listens."""
         place = [] if self.folder is None else ["--data-dir", str(self.folder)]
@@ -90,8 +94,9 @@ class Relay:
 
     `answers` are statuses and bodies given in place of the service's, one a request; `lost` counts
     writes whose answer is dropped after the service has done what was asked; `cut` counts downloads
-    that break off in the middle; `damage` turns a byte of every download; `on_upload` is called
-    before an upload is passed on. Preconditions, which the emulator ignores, hold here.
+    that break off in the middle; `damage` turns a bit of every download, `damage_chunks` of so many
+    chunks of an upload; `read_only` forbids uploads; `on_upload` is called before one is passed on.
+    Preconditions, which the emulator ignores, hold here.
     """
 
     upstream: int
@@ -99,6 +104,8 @@ class Relay:
     lost: int = 0
     cut: int = 0
     damage: bool = False
+    damage_chunks: int = 0
+    read_only: bool = False
     on_upload: Callable[[], None] = lambda: None
     seen: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -106,6 +113,8 @@ class Relay:
     def trouble(self, path: str) -> tuple[int, str] | None:
         with self._lock:
             self.seen.append(path)
+            if self.read_only and path.startswith("/upload/"):
+                return 403, ""
             return self.answers.pop(0) if self.answers else None
 
     def loses(self, method: str) -> bool:
@@ -113,6 +122,12 @@ class Relay:
             lost = method in ("PUT", "POST") and self.lost > 0
             self.lost -= lost
             return lost
+
+    def received(self, path: str, body: bytes) -> bytes:
+        with self._lock:
+            damaged = "upload_id=" in path and self.damage_chunks > 0
+            self.damage_chunks -= damaged
+        return bytes([body[0] ^ 1]) + body[1:] if damaged else body
 
     def cuts(self, size: int) -> bool:
         with self._lock:
@@ -125,7 +140,9 @@ class Relay:
     ) -> tuple[int, list[tuple[str, str]], bytes]:
         upstream = http.client.HTTPConnection("127.0.0.1", self.upstream, timeout=60)
         with contextlib.closing(upstream):
-            upstream.request(method, path, body, headers)
+            # One that answers before it has read everything, and hangs up.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                upstream.request(method, path, body, headers)
             answer = upstream.getresponse()
             return answer.status, answer.getheaders(), answer.read()
 
@@ -156,6 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(412, [], b"")
             return
         try:
+            body = self.relay.received(self.path, body)
             status, given, content = self.relay.ask(self.command, self.path, body or None, headers)
         except OSError:
             self.close_connection = True

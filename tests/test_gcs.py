@@ -127,6 +127,16 @@ def test_what_came_through_damaged_is_refused(service: Relay) -> None:
         storage.read_text(PATH)
 
 
+def test_an_upload_that_is_damaged_on_its_way_never_appears(service: Relay, large: Path) -> None:
+    storage.write_text(PATH, "old")
+    there = []
+    service.damage_chunks = 1
+    service.on_upload = lambda: there.append(storage.read_text(PATH))
+    storage.publish(large, PATH)
+    assert set(there) == {"old"} and service.damage_chunks == 0
+    assert storage.digest(PATH) == storage.digest(str(large))
+
+
 @pytest.mark.parametrize("write", [True, False])
 def test_a_missing_permission_is_named_with_the_role_that_helps(
     service: Relay, write: bool
@@ -157,7 +167,7 @@ def test_who_is_not_logged_in_is_told_how(service: Relay) -> None:
 
 
 def test_a_missing_bucket_is_found_before_anything_is_computed(service: Relay) -> None:
-    missing = "there is no bucket for gs://nowhere: make it .*terraform-apply.*, or name another"
+    missing = "there is no bucket nowhere: make it .*terraform-apply.*, or name another"
     begun = False
     with pytest.raises(InputError, match=missing), storage.atomic_file("gs://nowhere/file"):
         begun = True

@@ -49,6 +49,12 @@ def test_a_refused_file_is_said_and_starts_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "demo" / "airflow").exists()
 
 
+def test_a_folder_in_a_bucket_is_refused(tmp_path: Path) -> None:
+    done = Workspace(tmp_path).run("run_demo", "--folder", "gs://loans/demo")
+    assert done.code == 2 and "the demo works in a local folder" in done.error
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_failing_task_shows_its_log_and_leaves_no_process(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     arguments = ("--rows", "20000", "--folder", folder)

@@ -8,7 +8,7 @@ import base64
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -100,10 +100,9 @@ def check_bucket(path: str) -> None:
 
     Not a missing permission: a role may hold for a folder, which asking the bucket does not show.
     """
-    bucket = path.removeprefix(SCHEME).partition("/")[0]
-    if not bucket:
+    if not _bucket(path):
         raise InputError(f"{path} names no bucket: write gs://BUCKET/NAME")
-    _check(bucket)
+    _check(_bucket(path))
 
 
 def forget() -> None:
@@ -114,50 +113,27 @@ def forget() -> None:
 
 def explanation(error: Exception, place: str) -> LoanDefaultError | None:
     """What a failure means and what to do, None where it is none of Cloud Storage's."""
-    if isinstance(error, exceptions.RetryError):
-        said = f"{_host(error.cause)} does not answer for {place} ({_reason(error.cause)})"
-        return ServiceError(f"{said}: look at the network and try again later")
-    for kind, explain in _MEANINGS:
-        if isinstance(error, kind):
-            return explain(error, place)
+    match error:
+        case auth.DefaultCredentialsError():
+            return _no_credentials(error)
+        case auth.RefreshError(retryable=False):
+            return InputError(f"Google refuses the credentials ({error.args[0]}): {LOG_IN}")
+        case exceptions.Unauthorized():
+            return InputError(f"not logged in for {place} ({_reason(error)}): {LOG_IN}")
+        case exceptions.Forbidden():
+            return InputError(f"no permission for {place} ({_reason(error)}): {ROLE}")
+        case exceptions.NotFound():
+            make = "make it (make terraform-apply), or name another"
+            return InputError(f"there is no bucket {_bucket(place)}: {make}")
+        case DataCorruption():
+            return ServiceError(f"{place} came through damaged: run again")
+        case exceptions.RetryError() | auth.GoogleAuthError():
+            cause = error.cause if isinstance(error, exceptions.RetryError) else error
+            said = f"{_host(cause)} does not answer for {place} ({_reason(cause)})"
+            return ServiceError(f"{said}: look at the network and try again later")
+        case exceptions.GoogleAPIError():
+            return ServiceError(f"Cloud Storage failed for {place}: {_reason(error)}")
     return None
-
-
-_Explain = Callable[[Any, str], LoanDefaultError]
-# The first that fits.
-_MEANINGS: tuple[tuple[type[Exception], _Explain], ...] = (
-    (auth.DefaultCredentialsError, lambda error, _: _no_credentials(error)),
-    (
-        auth.RefreshError,
-        lambda error, _: InputError(f"Google refuses the credentials ({error.args[0]}): {LOG_IN}"),
-    ),
-    (
-        auth.TransportError,
-        lambda error, _: ServiceError(f"{_host(error)} does not log in: {_reason(error)}"),
-    ),
-    (
-        exceptions.Unauthorized,
-        lambda error, place: InputError(f"not logged in for {place} ({_reason(error)}): {LOG_IN}"),
-    ),
-    (
-        exceptions.Forbidden,
-        lambda error, place: InputError(f"no permission for {place} ({_reason(error)}): {ROLE}"),
-    ),
-    (
-        exceptions.NotFound,
-        lambda _, place: InputError(
-            f"there is no bucket for {place}: make it (make terraform-apply), or name another"
-        ),
-    ),
-    (
-        DataCorruption,
-        lambda _, place: ServiceError(f"{place} came through damaged: run again"),
-    ),
-    (
-        exceptions.GoogleAPIError,
-        lambda error, place: ServiceError(f"Cloud Storage failed for {place}: {_reason(error)}"),
-    ),
-)
 
 
 @contextlib.contextmanager
@@ -189,7 +165,7 @@ def _host(cause: Any) -> str:
 
 def _reason(error: Exception) -> str:
     """The service's own words, where it has any, without the address that was asked."""
-    if isinstance(error, requests.RequestException):
+    if isinstance(error, requests.RequestException | auth.TransportError):
         return type(error).__name__
     if not isinstance(error, exceptions.GoogleAPICallError):
         return str(error)
@@ -240,6 +216,10 @@ def _found(path: str) -> Any:
 def _blob(path: str) -> Any:
     bucket, name = _split(path)
     return _client().bucket(bucket).blob(name)
+
+
+def _bucket(path: str) -> str:
+    return path.removeprefix(SCHEME).partition("/")[0]
 
 
 def _split(path: str) -> tuple[str, str]:

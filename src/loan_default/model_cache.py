@@ -136,7 +136,11 @@ class ModelCache:
 
 @contextlib.contextmanager
 def cache_folder(path: str) -> Iterator[Path]:
-    """The folder for versions: `path`, made where it is missing, else one that goes at the end."""
+    """The folder for versions: `path`, made where it is missing, else one that goes at the end.
+
+    Raises InputError where `path` is not local."""
+    if "://" in path:
+        raise InputError(f"SERVE_CACHE_PATH={path!r}: versions are kept in a local folder")
     if path:
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)

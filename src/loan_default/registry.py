@@ -149,23 +149,27 @@ class Registry:
 
     def _choose_experiment(self) -> None:
         name, root = self._settings.mlflow_experiment_name, self._settings.mlflow_artifact_root
-        # A server decides itself where artifacts go.
-        served = self.uri.startswith(("http://", "https://"))
-        experiment = self.client.get_experiment_by_name(name)
-        if experiment is None:
-            local = root if "://" in root else str(Path(root).resolve())
-            number = self.client.create_experiment(name, None if served else local)
-            experiment = self.client.get_experiment(number)
-        place = experiment.artifact_location
-        if storage.is_remote(place):
+        known = self.client.get_experiment_by_name(name)
+        place = known.artifact_location if known else self._root()
+        if place and storage.is_remote(place):
             storage.check_target(place)
-        elif storage.is_remote(root) and not served:
-            log.warning(
-                "the experiment %s keeps its artifacts in %s, where it was made: for %s, name "
-                "another MLFLOW_EXPERIMENT_NAME",
-                *(name, place, root),
-            )
+        elif known and storage.is_remote(root) and not self._served:
+            told = "experiment %s keeps its artifacts in %s: for %s name another one"
+            log.warning(told, name, place, root)
+        if known is None:
+            self.client.create_experiment(name, place)
         self._mlflow.set_experiment(name)
+
+    def _root(self) -> str | None:
+        """Where the artifacts of a new experiment go; None where a server decides."""
+        root = self._settings.mlflow_artifact_root
+        if self._served:
+            return None
+        return root if "://" in root else str(Path(root).resolve())
+
+    @property
+    def _served(self) -> bool:
+        return self.uri.startswith(("http://", "https://"))
 
     def log(self, params: Mapping[str, Any], metrics: Mapping[str, float], artifacts: Path) -> None:
         """Parameters, metrics and a folder of artifacts of the current run."""

@@ -1,0 +1,357 @@
+"""The platform on Cloud Storage: every script with every path on `gs://`, against a real service
+process, which is also killed in the middle of a transfer."""
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from cloud_storage import BUCKET, Emulator, Relay, relay
+from conftest import ROOT, Workspace
+from loan_default import storage
+from scoring_server import running_server
+
+pytestmark = pytest.mark.slow
+
+RAW = f"{BUCKET}/raw/loans.csv"
+APPLICATIONS = f"{BUCKET}/batch/applications.csv"
+DAY = "2026-03-01"
+RUN = f"{BUCKET}/predictions/run_date={DAY}"
+# Nothing but the bucket is named: where else things go follows from it.
+IN_THE_BUCKET = {"GCS_BUCKET": "loans", "OUTPUT_PATH": "", "MLFLOW_ARTIFACT_ROOT": ""}
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, bucket: str) -> Workspace:
+    folder = tmp_path_factory.mktemp("cloud")
+    (folder / "mlflow.db").write_bytes(empty_store.read_bytes())
+    return Workspace(folder, IN_THE_BUCKET)
+
+
+@pytest.fixture(scope="module")
+def results(cloud: Workspace) -> dict[str, dict[str, Any]]:
+    """Every script in order; its result."""
+    done = {}
+
+    def run(script: str, *arguments: str) -> None:
+        done[script] = cloud.run(script, *arguments).result
+
+    run("make_loans", "--rows", "20000", "--seed", "11", "--output-path", RAW)
+    run("prepare_data", "--input-path", RAW)
+    run("train_with_mlflow", "--data-path", done["prepare_data"]["output_path"])
+    run("promote_model", "--force", "--reason", "a test", "--triggered-by", "me")
+    storage.publish(ROOT / "data" / "batch_input.csv", APPLICATIONS)
+    run("batch_predict", "--input-path", APPLICATIONS, "--run-date", DAY)
+    run("monitor_predictions", "--idempotency-key", "one")
+    return done
+
+
+def test_every_path_of_every_script_is_in_the_bucket(
+    results: dict[str, dict[str, Any]], cloud: Workspace
+) -> None:
+    expected = {
+        "make_loans": {"output_path": RAW},
+        "prepare_data": {
+            "output_path": f"{BUCKET}/prepared/loans.parquet",
+            "rejected_path": f"{BUCKET}/prepared/rejected.csv",
+        },
+        "batch_predict": {
+            "predictions_path": f"{RUN}/predictions.parquet",
+            "manifest_path": f"{RUN}/manifest.json",
+            "marker_path": f"{BUCKET}/predictions/latest_prediction.txt",
+        },
+        "monitor_predictions": {
+            "report_html": f"{BUCKET}/reports/run_date={DAY}/drift_report.html",
+            "report_json": f"{BUCKET}/reports/run_date={DAY}/drift_report.json",
+        },
+    }
+    for script, paths in expected.items():
+        assert paths.items() <= results[script].items(), script
+        assert all(storage.exists(path) for path in paths.values()), script
+    assert storage.exists(f"{RUN}/rejected.csv") and storage.exists(f"{RUN}/sample.parquet")
+    assert storage.exists(f"{BUCKET}/reports/run_date={DAY}/decision.json")
+    event = json.loads(storage.read_text(results["promote_model"]["event_path"]))
+    assert event["model_version"] == "1"
+    assert results["promote_model"]["event_path"].startswith(f"{BUCKET}/promotions/")
+    assert storage.read_text(f"{BUCKET}/predictions/latest_prediction.txt") == (
+        f"{RUN}/predictions.parquet\n"
+    )
+    assert [file.name for file in cloud.folder.iterdir()] == ["mlflow.db"]
+
+
+def test_the_predictions_are_those_of_a_local_run(
+    results: dict[str, dict[str, Any]], cloud: Workspace, tmp_path: Path
+) -> None:
+    local = cloud.run(
+        "batch_predict",
+        *("--input-path", str(ROOT / "data" / "batch_input.csv"), "--run-date", DAY),
+        *("--output-path", str(tmp_path)),
+    ).result
+    for name in ("predictions.parquet", "sample.parquet", "rejected.csv"):
+        beside = Path(local["predictions_path"]).with_name(name)
+        assert storage.digest(f"{RUN}/{name}") == storage.digest(str(beside)), name
+
+
+def test_a_rerun_of_a_day_gives_the_same_files(
+    results: dict[str, dict[str, Any]], cloud: Workspace
+) -> None:
+    names = ("predictions.parquet", "sample.parquet", "rejected.csv", "manifest.json")
+    before = [storage.digest(f"{RUN}/{name}") for name in names]
+    cloud.run("batch_predict", "--input-path", APPLICATIONS, "--run-date", DAY).result
+    assert [storage.digest(f"{RUN}/{name}") for name in names] == before
+
+
+def test_mlflow_keeps_the_artifacts_in_the_bucket(
+    results: dict[str, dict[str, Any]], cloud: Workspace
+) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(cloud.settings["MLFLOW_TRACKING_URI"])
+    run_id = results["train_with_mlflow"]["run_id"]
+    root = client.get_run(run_id).info.artifact_uri
+    assert root.startswith(f"{BUCKET}/mlflow/")
+    assert {"model_card.md", "plots"} <= {file.path for file in client.list_artifacts(run_id)}
+    assert storage.exists(f"{root}/plots/calibration.png")
+
+
+def test_the_server_takes_its_model_from_the_bucket_and_logs_there(
+    results: dict[str, dict[str, Any]], cloud: Workspace
+) -> None:
+    from google.cloud.storage import Client
+
+    with running_server(cloud) as server:
+        server.serves("1")
+        assert server.post().status_code == 200
+        server.stop()
+        assert "left to MLflow" not in server.log.read_text()
+    (written,) = Client(project=None).list_blobs("loans", prefix="online/")
+    with storage.open_input(f"{BUCKET}/{written.name}") as stream:
+        assert pl.read_parquet(stream)["model_version"].to_list() == ["1"]
+
+
+def test_a_training_into_a_missing_bucket_is_refused_before_it_learns(
+    results: dict[str, dict[str, Any]], cloud: Workspace
+) -> None:
+    from mlflow import MlflowClient
+
+    nowhere = {"GCS_BUCKET": "nowhere", "MLFLOW_EXPERIMENT_NAME": "elsewhere", "RANDOM_SEED": "7"}
+    done = cloud.run("train_with_mlflow", "--data-path", RAW, **nowhere)
+    assert done.code == 2 and "there is no bucket nowhere: make it" in done.error
+    client = MlflowClient(cloud.settings["MLFLOW_TRACKING_URI"])
+    assert client.get_experiment_by_name("elsewhere") is None
+
+
+def test_what_mlflow_may_not_write_is_said_in_one_line(
+    export: Path, workspace: Workspace, tmp_path: Path
+) -> None:
+    learning = Workspace(workspace.folder, IN_THE_BUCKET)
+    with service_at(Emulator(tmp_path)) as service:
+        service.read_only = True
+        done = learning.run("train_with_mlflow", "--data-path", export)
+    assert done.code == 2 and "no permission for gs://loans/mlflow" in done.error
+
+
+def test_an_experiment_that_stays_where_it_was_made_is_named(
+    trained: Workspace, tmp_path: Path, bucket: str
+) -> None:
+    (tmp_path / "mlflow.db").write_bytes((trained.folder / "mlflow.db").read_bytes())
+    # Other data than the version that is there, so that a run begins.
+    again = Workspace(tmp_path, IN_THE_BUCKET | {"RANDOM_SEED": "7"})
+    loans = str(tmp_path / "loans.csv")
+    again.run("make_loans", "--rows", "20000", "--seed", "12", "--output-path", loans)
+    done = again.run("train_with_mlflow", "--data-path", loans)
+    assert done.code == 0, done.stderr
+    assert "experiment loan_default keeps its artifacts in" in done.stderr
+
+
+# A service that comes and goes
+
+# Some 80 MB, uploaded in five chunks.
+WRITE_RAW = ("make_loans", "--rows", "150000", "--seed", "3", "--output-path")
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The digest of what WRITE_RAW writes."""
+    path = tmp_path_factory.mktemp("raw") / "loans.csv"
+    assert Workspace(path.parent).run(*WRITE_RAW, path).code == 0
+    return storage.digest(str(path))
+
+
+@contextlib.contextmanager
+def service_at(emulator: Emulator) -> Iterator[Relay]:
+    emulator.start()
+    try:
+        with relay(emulator) as service:
+            yield service
+    finally:
+        emulator.kill()
+
+
+def in_the_middle(service: Relay, act: Callable[[], None]) -> None:
+    """`act` when the third chunk of an upload comes."""
+    chunks = iter([None, None, act])
+
+    def count() -> None:
+        if "upload_id=" in service.seen[-1] and (turn := next(chunks, None)):
+            turn()
+
+    service.on_upload = count
+
+
+def started(folder: Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        Workspace(folder).command(*WRITE_RAW, RAW),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+def test_an_upload_goes_on_after_the_service_was_killed_in_its_middle(
+    tmp_path: Path, raw: str, remembers: bool
+) -> None:
+    """Where the service remembers the upload, and where it has forgotten all about it."""
+    emulator = Emulator(tmp_path, tmp_path / "kept" if remembers else None)
+    with service_at(emulator) as service:
+        if remembers:
+            storage.write_text(RAW, "old")
+        in_the_middle(service, emulator.kill)
+        upload = started(tmp_path)
+        wait_until(lambda: not emulator.running)
+        time.sleep(3)
+        emulator.start()
+        whole = {raw, hashlib.sha256(b"old").hexdigest()}
+        assert not storage.exists(RAW) or storage.digest(RAW) in whole
+        _, error = upload.communicate(timeout=200)
+        assert upload.returncode == 0, error
+        assert storage.digest(RAW) == raw
+        begun = sum(
+            "uploadType=resumable" in path and "upload_id" not in path for path in service.seen
+        )
+        assert begun == (1 if remembers else 2)
+
+
+def test_an_upload_to_a_service_that_stays_away_leaves_what_was_there(tmp_path: Path) -> None:
+    emulator = Emulator(tmp_path, tmp_path / "kept")
+    with service_at(emulator) as service:
+        storage.write_text(RAW, "old")
+        in_the_middle(service, emulator.kill)
+        upload = started(tmp_path)
+        _, error = upload.communicate(timeout=200)
+        assert upload.returncode == 1
+        (said,) = [line for line in error.splitlines() if line.startswith("error: ")]
+        assert "127.0.0.1" in said and f"does not answer for {RAW}" in said
+        emulator.start()
+        assert storage.read_text(RAW) == "old"
+
+
+def test_a_service_that_is_overloaded_for_a_while_is_waited_for(tmp_path: Path, raw: str) -> None:
+    overloaded = [(503, "")] * 4
+    with service_at(Emulator(tmp_path)) as service:
+        in_the_middle(service, lambda: service.answers.extend(overloaded))
+        service.answers.extend(overloaded)
+        upload = started(tmp_path)
+        _, error = upload.communicate(timeout=200)
+        assert upload.returncode == 0 and not service.answers, error
+        assert storage.digest(RAW) == raw
+        service.answers.extend(overloaded)
+        prepared = Workspace(tmp_path, IN_THE_BUCKET).run("prepare_data", "--input-path", RAW)
+        assert prepared.result["rows_written"] > 149_000 and not service.answers
+
+
+# What it takes
+
+MOVED = f"""
+import sys
+from pathlib import Path
+from loan_default import storage
+storage.publish(Path(sys.argv[1]), "{BUCKET}/big")
+with storage.open_input("{BUCKET}/big") as stream:
+    while stream.read(1 << 20):
+        pass
+(peak,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
+print(peak.split()[1])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells the peak")
+def test_a_large_file_takes_no_more_memory_than_a_small_one(tmp_path: Path, bucket: str) -> None:
+    path = tmp_path / "big"
+
+    def peak(megabytes: int) -> int:
+        with path.open("wb") as stream:
+            for _ in range(megabytes):
+                stream.write(os.urandom(10**6))
+        moved = subprocess.run(
+            [sys.executable, "-c", MOVED, str(path)],
+            env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+            capture_output=True,
+            text=True,
+        )
+        assert moved.returncode == 0, moved.stderr
+        assert storage.digest(f"{BUCKET}/big") == storage.digest(str(path))
+        return int(moved.stdout)
+
+    small, large = peak(40), peak(300)
+    print(f"peak of 40 MB: {small >> 10} MiB, of 300 MB: {large >> 10} MiB")
+    assert large < 1.2 * small
+
+
+# Without a bucket
+
+NO_GOOGLE = """
+import os, sys
+
+class Refusing:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith(("google.cloud", "google.auth", "google.api_core", "google_crc32c")):
+            with open(os.environ["ASKED_FOR"], "a") as log:
+                print(name, file=log)
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Refusing())
+"""
+
+
+def test_without_a_bucket_nothing_imports_or_mentions_google(
+    workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "sitecustomize.py").write_text(NO_GOOGLE)
+    local = {"PYTHONPATH": str(folder), "ASKED_FOR": str(folder / "asked")}
+    prepared = str(workspace.folder / "prepared.parquet")
+    for script, *arguments in (
+        ("make_loans", "--rows", "20000", "--seed", "11", "--output-path", "loans.csv"),
+        ("prepare_data", "--input-path", "loans.csv", "--output-path", prepared),
+        ("train_with_mlflow", "--data-path", prepared),
+        ("promote_model", "--force", "--reason", "a test"),
+        ("batch_predict", "--input-path", str(ROOT / "data" / "batch_input.csv")),
+        ("monitor_predictions",),
+    ):
+        done = workspace.run(script, *arguments, **local)
+        assert done.code == 0, done.stderr
+        assert "google" not in (done.stdout + done.stderr).lower(), script
+    with running_server(workspace, **local) as server:
+        server.serves("1")
+        assert server.post().status_code == 200
+        server.stop()
+    assert not (folder / "asked").exists(), (folder / "asked").read_text()
