@@ -39,6 +39,17 @@ refuse_other_secrets() {
   done
 }
 
+# A key that lies where the README says is used without being named.
+find_key() {
+  local key=keys/gcs-service-account.json
+  [[ ! -e $key ]] || grep -q '^GCS_KEY_FILE=.' .env || printf 'GCS_KEY_FILE=%s\n' "${key#keys/}" >> .env
+  key=keys/$(sed -n 's/^GCS_KEY_FILE=//p' .env | tail -n 1)
+  [[ $key != keys/ ]] || return 0
+  [[ -e $key ]] || fail "GCS_KEY_FILE in .env names ${key#keys/}, which is not in keys/"
+  [[ -n $(find "$key" -perm -o=r) && -n $(find keys -maxdepth 0 -perm -o=x) ]] \
+    || fail "the containers' user cannot read $key: chmod o+x keys && chmod o+r $key"
+}
+
 docker info > /dev/null 2>&1 || fail "Docker is not running or you may not use it: start it, then make start again"
 docker compose version > /dev/null 2>&1 || fail "Docker Compose is missing: install the docker-compose-plugin"
 
@@ -49,6 +60,7 @@ refuse_other_secrets
 write_secrets
 umask 022
 mkdir -p data/raw keys
+find_key
 
 printf 'Building the images: minutes the first time, seconds later.\n'
 docker compose build --quiet

@@ -87,7 +87,9 @@ except e.HTTPError as found: print(found.read().decode())")
 
 check_bucket() {
   local place
-  place=$(setting MLFLOW_ARTIFACTS_DESTINATION)
+  place=$(setting GCS_BUCKET)
+  place=${place:+gs://$place}
+  place=${place:-$(setting MLFLOW_ARTIFACTS_DESTINATION)}
   [[ $place == gs://* ]] || { ok "artifacts are kept in a volume"; return; }
   running airflow-scheduler || return
   local said
