@@ -3,18 +3,17 @@ Evidently, and say whether it drifts and how good its predictions are.
 
 Without --run-date the latest day of the --source is monitored: the batch run that the marker names,
 or the online prediction log's newest day. Writes drift_report.html, drift_report.json and
-quality_report.json under ROOT/reports/run_date=YYYY-MM-DD/ and the day's row of
-ROOT/reports/history.parquet. The last line of stdout is a JSON object: drift (true, false, or null
-when there are too few rows to say), drift_share, drifted_columns (worst first), what they were
-compared_with, the same against the model's reference (reference_drift, ...), the reports' paths and
-sampled_rows; realised (quality on outcomes, null before there are any) and estimate; ui_error, why
-Evidently's UI does not show the day (null where it does, or none is set); and alert, retrain and
-decision: whether to tell people, whether to train anew, and why. It decides; the caller carries it
-out.
+quality_report.json under ROOT/reports/run_date=YYYY-MM-DD/, the day's row of
+ROOT/reports/history.parquet and the overview, ROOT/reports/index.html; MLflow gets them too, and
+Evidently's own UI where EVIDENTLY_UI_URL is set. The last line of stdout is a JSON object: drift
+(true, false, or null when there are too few rows to say), drift_share, drifted_columns (worst
+first), what they were compared_with, the same against the model's reference (reference_drift, ...),
+the reports' paths and sampled_rows; realised (quality on outcomes, null before there are any) and
+estimate; and alert, retrain and decision: whether to tell people, whether to train anew, and why.
+It decides; the caller carries it out.
 """
 
 import argparse
-import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -59,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def monitor(flags: argparse.Namespace) -> dict[str, Any]:
     """The job: returns what the JSON line holds."""
-    from loan_default import comparison, history, scored_day
+    from loan_default import comparison, monitoring_reports, performance, scored_day
     from loan_default.quality import quality
     from loan_default.registry import Registry
     from loan_default.settings import settings
@@ -84,16 +83,17 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
     }
     checked = quality(day.counts, learned.reference, day.sample, compared.past_rows)
     facts = found | {"quality": checked}
-    found |= _reports(root, day, compared, facts)
+    found |= monitoring_reports.write(root, day, compared, facts)
     found |= {"findings": checked["findings"], "labels": labels}
-    found |= {"ui_error": _show(compared, day, config)}
-    found |= _quality(root, day, facts, bool(labels))
+    estimate, realised = _estimate(day), performance.evaluate(root, bool(labels))
+    judged = facts | {"estimate": estimate, "realised": realised}
+    found["quality_report"] = monitoring_reports.write_quality(root, day, judged)
+    found |= {"estimate": estimate, "realised": performance.summary(realised)}
     log.info("%s", found["reason"])
     decided = _decide(flags, root, day, compared, registry, config)
     log.info("%s", decided.decision)
     found |= asdict(decided)
-    history.keep(root, found)
-    return found
+    return found | _publish(root, day, compared, found, realised, registry, config)
 
 
 def _keep_labels(flags: argparse.Namespace, root: str, config: "Settings") -> dict[str, Any] | None:
@@ -123,57 +123,41 @@ def _verdicts(compared: "Compared") -> dict[str, Any]:
     }
 
 
-def _reports(
-    root: str, day: "ScoredDay", compared: "Compared", facts: dict[str, Any]
-) -> dict[str, str]:
-    """Write Evidently's page and the figures; returns their paths."""
-    from loan_default import storage
-
-    folder = storage.join(root, "reports", f"run_date={day.run_date}")
-    html, report = (storage.join(folder, f"drift_report.{kind}") for kind in ("html", "json"))
-    with storage.atomic_file(html) as page, storage.atomic_file(report) as figures:
-        compared.judged.save_html(page)
-        compared.judged.save_json(figures, facts)
-    return {"report_html": html, "report_json": report}
-
-
-def _show(compared: "Compared", day: "ScoredDay", config: "Settings") -> str | None:
-    """Add the day to Evidently's UI; why that failed, if it did: the report itself is written."""
-    from loan_default import drift_ui
-    from loan_default.errors import ServiceError
-
-    url, secret = config.evidently_ui_url.rstrip("/"), config.evidently_ui_secret
-    if not url:
-        return None
-    snapshot = compared.judged.snapshot
-    try:
-        drift_ui.show(snapshot, url, secret, day.model_name, day.run_date)
-    except ServiceError as error:
-        log.warning("%s", error)
-        return str(error)
-    return None
-
-
-def _quality(root: str, day: "ScoredDay", facts: dict[str, Any], renew: bool) -> dict[str, Any]:
-    """Write quality_report.json; returns what the JSON line says of it."""
-    from loan_default import performance, realised, storage
+def _estimate(day: "ScoredDay") -> dict[str, Any]:
+    from loan_default import realised
     from loan_default.columns import PROBABILITY
     from loan_default.scoring import PREDICTION
 
-    estimate = realised.estimate(
+    return realised.estimate(
         day.sample[PROBABILITY].to_numpy(),
         day.sample[PREDICTION].to_numpy(),
         day.counts["rows_scored"],
         day.counts["mean_probability"],
     )
-    figures = performance.evaluate(root, renew)
-    path = storage.join(root, "reports", f"run_date={day.run_date}", "quality_report.json")
-    report = {**facts, "estimate": estimate, "realised": figures}
-    storage.write_text(path, json.dumps(report, allow_nan=False, indent=1) + "\n")
+
+
+def _publish(
+    root: str,
+    day: "ScoredDay",
+    compared: "Compared",
+    found: dict[str, Any],
+    realised: dict[str, Any] | None,
+    registry: "Registry",
+    config: "Settings",
+) -> dict[str, Any]:
+    """The day into the history, the overview, MLflow and Evidently's UI; returns where it went."""
+    from loan_default import history, monitoring_reports, overview
+    from loan_default.columns import PROBABILITY
+
+    row = history.figures(found, day.counts, day.sample[PROBABILITY])
+    history.keep(root, row)
+    paths = [found[name] for name in ("report_html", "report_json", "quality_report")]
+    numbers = history.metrics(row)
+    ui = config.evidently_ui_url and monitoring_reports.send_to_ui(config, day, compared)
     return {
-        "quality_report": path,
-        "estimate": estimate,
-        "realised": performance.summary(figures),
+        "overview": overview.write(root, realised, config.drift_share_threshold),
+        "mlflow_run_id": monitoring_reports.log_to_mlflow(registry, root, day, numbers, *paths),
+        "evidently_ui": ui or None,
     }
 
 

@@ -1,6 +1,7 @@
 """Comparisons in Evidently's own UI, a real server process."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,8 +30,8 @@ class Ui:
     url: str
     secret: str
 
-    def show(self, snapshot: Any, project: str, day: date = DAY) -> None:
-        drift_ui.show(snapshot, self.url, self.secret, project, day)
+    def show(self, snapshot: Any, project: str, day: date = DAY) -> str:
+        return drift_ui.show(snapshot, self.url, self.secret, project, f"{day} batch", day)
 
     def projects(self) -> dict[str, str]:
         found = httpx.get(f"{self.url}/api/v2/projects").json()
@@ -75,8 +76,9 @@ def test_each_model_has_a_project_and_each_day_one_run(ui: Ui, snapshot: Any) ->
     ui.show(snapshot, "loans", date(2026, 3, 2))
     ui.show(snapshot, "loans")
     ui.show(snapshot, "loans")
-    ui.show(snapshot, "other")
-    days = [("2026-03-01", "2026-03-01"), ("2026-03-02", "2026-03-02")]
+    address = ui.show(snapshot, "other")
+    assert address.startswith(f"{ui.url}/projects/{ui.projects()['other']}/reports/")
+    days = [("2026-03-01 batch", "2026-03-01"), ("2026-03-02 batch", "2026-03-02")]
     assert ui.runs("loans") == days
     assert ui.runs("other") == days[:1]
 
@@ -88,12 +90,18 @@ def test_a_name_that_another_begins_with_has_a_project_of_its_own(ui: Ui, snapsh
 
 
 def test_who_does_not_know_the_secret_may_not_write(ui: Ui, snapshot: Any) -> None:
-    with pytest.raises(ServiceError, match="took no run"):
+    with pytest.raises(ServiceError, match="did not take the report: Not enough permissions"):
         Ui(ui.url, "guessed").show(snapshot, "intruder")
     assert "intruder" not in ui.projects()
 
 
-def test_a_ui_that_does_not_answer_is_said(snapshot: Any) -> None:
-    (port,) = free_ports(1)
-    with pytest.raises(ServiceError, match=f"Evidently's UI at http://127.0.0.1:{port}"):
-        Ui(f"http://127.0.0.1:{port}", "").show(snapshot, "loans")
+def test_a_ui_that_is_down_or_hangs_is_said(snapshot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drift_ui, "SECONDS", 1.0)
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        ui = Ui(f"http://127.0.0.1:{deaf.getsockname()[1]}", "")
+        with pytest.raises(ServiceError, match=f"the Evidently UI {ui.url} did not take"):
+            ui.show(snapshot, "loans")
+        deaf.listen()
+        with pytest.raises(ServiceError, match="no answer in 1 s"):
+            ui.show(snapshot, "loans")

@@ -59,3 +59,46 @@ def test_a_history_of_an_older_version_is_read(tmp_path: Path, lacking: str) -> 
     rows = history.keep(str(tmp_path), ROW | {"run_date": "2026-03-03"})
     assert rows[lacking].to_list() == [None, ROW[lacking]]
     assert rows.columns == list(history.SCHEMA)
+
+
+FOUND = {
+    "run_date": "2026-03-02",
+    "estimate": {"AUC": 0.7, "default_rate": 0.15},
+    "realised": None,
+}
+COUNTS = {
+    "rows_in": 200,
+    "rows_scored": 160,
+    "rows_rejected": 40,
+    "rows_declined": 16,
+    "mean_probability": 0.2,
+}
+SCORE = pl.Series([0.0, 0.1, 0.2, 0.3, 0.4])
+
+
+def test_a_days_figures_fit_its_row() -> None:
+    row = history.figures(FOUND, COUNTS, SCORE)
+    assert (row["rejected_share"], row["declined_share"]) == (0.2, 0.1)
+    assert (row["score_p25"], row["score_p50"]) == (0.1, 0.2)
+    assert (row["estimated_AUC"], row["AUC"], row["outcomes"]) == (0.7, None, None)
+
+
+def test_a_days_realised_quality_is_in_its_row() -> None:
+    figure = {"value": 0.7, "low": 0.6, "high": 0.8}
+    realised = {"as_of": "2026-01", "outcomes": 9, "AUC": figure, "default_rate": None}
+    row = history.figures(FOUND | {"realised": realised}, COUNTS, SCORE)
+    assert (row["AUC_low"], row["AUC"], row["AUC_high"], row["as_of"]) == (0.6, 0.7, 0.8, "2026-01")
+    assert row["default_rate"] is row["Brier"] is None
+
+
+def test_a_day_on_which_nothing_came_has_a_row_too() -> None:
+    counts = COUNTS | {"rows_in": 0, "rows_scored": 0, "mean_probability": None}
+    row = history.figures(FOUND, counts, SCORE.clear())
+    assert row["rejected_share"] is row["score_p50"] is None
+
+
+def test_the_numbers_that_are_known_are_metrics(tmp_path: Path) -> None:
+    found = history.metrics(ROW | {"alert": False})
+    assert found == {"rows_in": 1_000.0, "drift": 1.0, "drift_share": 0.4, "alert": 0.0} | {
+        "reference_drift_share": 0.0
+    }

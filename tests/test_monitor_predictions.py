@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from mlflow import MlflowClient
 
 from conftest import Workspace
 
@@ -44,7 +45,9 @@ def labels(export: Path, path: Path, rows: slice) -> Path:
 def test_outcomes_are_judged_when_they_come_and_estimated_until_then(
     trained: Workspace, export: Path, root: Path, tmp_path: Path
 ) -> None:
-    before = monitor(trained, root)
+    before = monitor(trained, root, EVIDENTLY_UI_URL="http://127.0.0.1:9")
+    ui = before["evidently_ui"]
+    assert ui["url"] is None and "http://127.0.0.1:9 did not take" in ui["error"]
     assert before["labels"] is None and before["realised"] is None
     assert before["estimate"]["kind"] == "estimate" and 0.5 < before["estimate"]["AUC"] < 1
     part, rest = (
@@ -60,6 +63,13 @@ def test_outcomes_are_judged_when_they_come_and_estimated_until_then(
     assert whole["AUC"]["low"] < whole["AUC"]["value"] < whole["AUC"]["high"]
     after = monitor(trained, root)
     assert after["realised"] == whole, "without new labels the figures stay"
+    assert after["mlflow_run_id"] == before["mlflow_run_id"], "a day has one run in MLflow"
+    client = MlflowClient(trained.settings["MLFLOW_TRACKING_URI"])
+    run = client.get_run(after["mlflow_run_id"])
+    assert run.data.metrics["AUC"] == whole["AUC"]["value"]
+    kept = {item.path for item in client.list_artifacts(run.info.run_id)}
+    assert kept == {"drift_report.html", "drift_report.json", "quality_report.json"}
+    assert "AUC, realised" in Path(after["overview"]).read_text()
     report = json.loads(Path(after["quality_report"]).read_text())
     months = report["realised"]["by_month"]
     assert sum(month["outcomes"] for month in months) == whole["outcomes"]

@@ -3,6 +3,7 @@
 With `drift.py` the only importer of Evidently.
 """
 
+import threading
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 
@@ -12,38 +13,55 @@ if TYPE_CHECKING:
     from evidently.core.report import Snapshot
     from evidently.ui.workspace import Project, RemoteWorkspace
 
-SECONDS = 30.0
+SECONDS = 60.0
 # Evidently 0.7.23's header; its own client can add runs and cannot list or delete them.
 SECRET_HEADER = "evidently-secret"
 
 
-def show(snapshot: "Snapshot", url: str, secret: str, project: str, run_date: date) -> None:
-    """Show a comparison in the UI at `url`, in the place of an earlier one of that day.
+def show(snapshot: "Snapshot", url: str, secret: str, project: str, name: str, day: date) -> str:
+    """Show a comparison in the UI at `url`, in the place of an earlier one of that name; returns
+    its address.
 
     `secret` is what the UI asks of those who write, empty where it asks nothing. Raises
-    ServiceError where the UI does not answer or refuses.
+    ServiceError where the UI refuses, or does not take it within `SECONDS`.
     """
-    from evidently.errors import EvidentlyError
+    outcome: list[str | Exception] = []
+
+    def work() -> None:
+        try:
+            outcome.append(_shown(snapshot, url.rstrip("/"), secret, project, name, day))
+        # Evidently raises whatever its HTTP library does, and errors of its own.
+        except Exception as error:
+            outcome.append(error)
+
+    # Evidently sends without any time-out.
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    worker.join(SECONDS)
+    result = outcome[0] if outcome else TimeoutError(f"no answer in {SECONDS:g} s")
+    if isinstance(result, Exception):
+        raise ServiceError(f"the Evidently UI {url} did not take the report: {result}")
+    return result
+
+
+def _shown(snapshot: "Snapshot", url: str, secret: str, project: str, name: str, day: date) -> str:
     from evidently.ui.workspace import RemoteWorkspace
-    from requests.exceptions import RequestException
 
-    try:
-        ui = RemoteWorkspace(url, secret=secret or None)
-        shown = _project(ui, project)
-        earlier = _runs(url, shown, str(run_date))
-        ui.add_run(shown.id, _dated(snapshot, run_date), name=str(run_date))
-        for run in earlier:
-            _delete(url, secret, shown, run)
-    except (EvidentlyError, RequestException, ValueError) as error:
-        raise ServiceError(f"Evidently's UI at {url} took no run: {error}") from None
+    ui = RemoteWorkspace(url, secret=secret or None)
+    shown = _project(ui, project)
+    earlier = _runs(url, shown, name)
+    address = ui.add_run(shown.id, _dated(snapshot, day), name=name).url
+    for run in earlier:
+        _delete(url, secret, shown, run)
+    return str(address)
 
 
-def _dated(snapshot: "Snapshot", run_date: date) -> "Snapshot":
+def _dated(snapshot: "Snapshot", day: date) -> "Snapshot":
     """The same under the day that it is for: trends run over those, not over when we looked."""
     from evidently.core.report import Snapshot
 
     model = snapshot.to_snapshot_model()
-    model.timestamp = datetime.combine(run_date, time(), UTC)
+    model.timestamp = datetime.combine(day, time(), UTC)
     return Snapshot.load_model(model)
 
 

@@ -11,21 +11,24 @@ import polars as pl
 
 from loan_default import storage
 
-SCHEMA = pl.Schema(
-    {
-        "run_date": pl.Date(),
-        "source": pl.String(),
-        "model_name": pl.String(),
-        "model_version": pl.String(),
-        "rows_in": pl.Int64(),
-        "drift": pl.Boolean(),
-        "drift_share": pl.Float64(),
-        "drifted_columns": pl.List(pl.String),
-        "compared_with": pl.String(),
-        "reference_drift": pl.Boolean(),
-        "reference_drift_share": pl.Float64(),
-    }
-)
+_KINDS = {
+    "run_date": pl.Date(),
+    "source model_name model_version compared_with as_of severity reason decision": pl.String(),
+    "rows_in rows_rejected rows_scored outcomes": pl.Int64(),
+    "drift reference_drift alert retrain": pl.Boolean(),
+    "drifted_columns findings": pl.List(pl.String),
+    # Shares, scores and rates in [0, 1]; the score's quantiles are those of the day's sample.
+    "drift_share reference_drift_share rejected_share declined_share": pl.Float64(),
+    "mean_probability": pl.Float64(),
+    "score_p05 score_p25 score_p50 score_p75 score_p95": pl.Float64(),
+    "estimated_AUC estimated_default_rate": pl.Float64(),
+    "AUC AUC_low AUC_high Brier default_rate default_rate_low default_rate_high": pl.Float64(),
+    "realised_mean_probability": pl.Float64(),
+}
+SCHEMA = pl.Schema({name: kind for names, kind in _KINDS.items() for name in names.split()})
+QUANTILES = {"score_p05": 0.05, "score_p25": 0.25, "score_p50": 0.5, "score_p75": 0.75} | {
+    "score_p95": 0.95
+}
 
 
 def path(root: str) -> str:
@@ -50,6 +53,40 @@ def keep(root: str, row: Mapping[str, Any]) -> pl.DataFrame:
     with storage.atomic_file(path(root)) as partial:
         rows.write_parquet(partial)
     return rows
+
+
+def figures(
+    found: Mapping[str, Any], counts: Mapping[str, Any], score: pl.Series
+) -> dict[str, Any]:
+    """The row of a day: what monitoring `found`, the day's `counts` and a sample of its scores."""
+    rows, scored = counts["rows_in"], counts["rows_scored"]
+    realised, estimate = found["realised"] or {}, found["estimate"]
+    row = {
+        **found,
+        "rows_rejected": counts["rows_rejected"],
+        "rows_scored": scored,
+        "rejected_share": counts["rows_rejected"] / rows if rows else None,
+        "declined_share": counts["rows_declined"] / scored if scored else None,
+        "mean_probability": counts["mean_probability"],
+        "estimated_AUC": estimate["AUC"],
+        "estimated_default_rate": estimate["default_rate"],
+        "as_of": realised.get("as_of"),
+        "outcomes": realised.get("outcomes"),
+        "realised_mean_probability": realised.get("mean_probability"),
+        "Brier": (realised.get("Brier") or {}).get("value"),
+        **{name: score.quantile(share, "linear") for name, share in QUANTILES.items()},
+    }
+    for name in ("AUC", "default_rate"):
+        figure = realised.get(name) or {}
+        ends = {f"{name}_{end}": figure.get(end) for end in ("low", "high")}
+        row |= {name: figure.get("value"), **ends}
+    return row
+
+
+def metrics(row: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of a row that are known, as MLflow logs them."""
+    numbers = [name for name, kind in SCHEMA.items() if kind.is_numeric() or kind == pl.Boolean]
+    return {name: float(row[name]) for name in numbers if row.get(name) is not None}
 
 
 def _shaped(rows: pl.DataFrame) -> pl.DataFrame:

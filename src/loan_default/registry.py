@@ -147,8 +147,26 @@ class Registry:
             with self._mlflow.start_run(run_name=name, tags=dict(tags)) as run:
                 yield run.info.run_id
 
-    def _choose_experiment(self) -> None:
+    def keep_report(
+        self, name: str, tags: Mapping[str, str], figures: Mapping[str, float], files: Path
+    ) -> str:
+        """A monitoring run with these figures and files; returns its id.
+
+        It lies in an experiment of its own. The run with the same tags is written again.
+        """
+        same = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+        with self._explained():
+            experiment = self._choose_experiment("_monitoring")
+            found = self.client.search_runs([experiment], same, max_results=1)
+            earlier = found[0].info.run_id if found else None
+            with self._mlflow.start_run(earlier, run_name=name, tags=dict(tags)) as run:
+                self._mlflow.log_metrics(dict(figures))
+                self._mlflow.log_artifacts(str(files))
+                return str(run.info.run_id)
+
+    def _choose_experiment(self, suffix: str = "") -> str:
         name, root = self._settings.mlflow_experiment_name, self._settings.mlflow_artifact_root
+        name += suffix
         known = self.client.get_experiment_by_name(name)
         place = known.artifact_location if known else self._root()
         if place and storage.is_remote(place):
@@ -158,7 +176,7 @@ class Registry:
             log.warning(told, name, place, root)
         if known is None:
             self.client.create_experiment(name, place)
-        self._mlflow.set_experiment(name)
+        return str(self._mlflow.set_experiment(name).experiment_id)
 
     def _root(self) -> str | None:
         """Where the artifacts of a new experiment go; None where a server decides."""
