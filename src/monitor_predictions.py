@@ -9,8 +9,8 @@ Evidently's own UI where EVIDENTLY_UI_URL is set. The last line of stdout is a J
 (true, false, or null when there are too few rows to say), drift_share, drifted_columns (worst
 first), what they were compared_with, the same against the model's reference (reference_drift, ...),
 the reports' paths and sampled_rows; realised (quality on outcomes, null before there are any) and
-estimate; and alert, retrain and decision: whether to tell people, whether to train anew, and why.
-It decides; the caller carries it out.
+estimate; and alert, retrain and decision: whether to tell people, whether to train anew, and why,
+with severity, alert_subject and alert_text. It decides; the caller carries it out.
 """
 
 import argparse
@@ -18,17 +18,17 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from loan_default import cli
 
 if TYPE_CHECKING:
-    from loan_default.alerting import Decision
     from loan_default.comparison import Compared
     from loan_default.registry import Registry
     from loan_default.scored_day import ScoredDay
     from loan_default.settings import Settings
+    from loan_default.triage import Triaged
 
 log = logging.getLogger("monitor")
 
@@ -58,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def monitor(flags: argparse.Namespace) -> dict[str, Any]:
     """The job: returns what the JSON line holds."""
-    from loan_default import comparison, monitoring_reports, performance, scored_day
+    from loan_default import comparison, monitoring_reports, performance, scored_day, triage
     from loan_default.quality import quality
     from loan_default.registry import Registry
     from loan_default.settings import settings
@@ -90,10 +90,21 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
     found["quality_report"] = monitoring_reports.write_quality(root, day, judged)
     found |= {"estimate": estimate, "realised": performance.summary(realised)}
     log.info("%s", found["reason"])
-    decided = _decide(flags, root, day, compared, registry, config)
-    log.info("%s", decided.decision)
-    found |= asdict(decided)
-    return found | _publish(root, day, compared, found, realised, registry, config)
+    triaged = triage.triage(
+        root,
+        day,
+        compared.judged.verdict,
+        bool(checked["row_count"]["odd"]),
+        realised,
+        registry,
+        config,
+        flags.report_only,
+        flags.idempotency_key,
+    )
+    log.info("%s: %s", triaged.decision.severity, triaged.decision.decision)
+    found |= asdict(triaged.decision)
+    found |= _publish(root, day, compared, found, realised, registry, config)
+    return found | _message(triaged, compared, found)
 
 
 def _keep_labels(flags: argparse.Namespace, root: str, config: "Settings") -> dict[str, Any] | None:
@@ -161,28 +172,22 @@ def _publish(
     }
 
 
-def _decide(
-    flags: argparse.Namespace,
-    root: str,
-    day: "ScoredDay",
-    compared: "Compared",
-    registry: "Registry",
-    config: "Settings",
-) -> "Decision":
-    from loan_default import alerting
+def _message(
+    triaged: "Triaged", compared: "Compared", found: dict[str, Any]
+) -> dict[str, str | None]:
+    """What to tell people, null where there is nothing to tell."""
+    from loan_default import message
 
-    ledger = alerting.Ledger(root)
-    trainings = (ledger.retrained(), registry.last_made(day.model_name))
-    situation = alerting.Situation(
-        run_date=day.run_date,
-        drift=compared.judged.verdict.drift,
-        latest=day.latest,
-        retrained=max((time for time in trainings if time), default=None),
-        now=datetime.now(UTC),
-        report_only=flags.report_only,
-    )
-    cooldown = timedelta(days=config.retrain_cooldown_days)
-    return alerting.settle(ledger, situation, cooldown, flags.idempotency_key, day.digest)
+    decision, situation = triaged.decision, triaged.situation
+    judged = compared.judged
+    if not decision.alert:
+        return {"alert_subject": None, "alert_text": None}
+    return {
+        "alert_subject": message.subject(decision, situation),
+        "alert_text": message.text(
+            decision, situation, judged.columns, judged.against, compared.mean_before, found
+        ),
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -65,10 +65,9 @@ RESULTS: dict[str, dict[str, Any]] = {
     "monitor": {
         "run_date": "2026-05-10",
         "model_name": "loans",
-        "reason": "4 of 9 columns drift",
-        "drifted_columns": ["annual_inc", "dti"],
-        "decision": "retraining triggered",
-        "report_html": "/reports/drift_report.html",
+        "alert_subject": "Drift on 2026-05-10 (warning)",
+        "alert_text": "4 of 9 columns drifted\nNext: retraining triggered",
+        "because": "drift",
         "alert": True,
         "retrain": True,
     },

@@ -118,6 +118,7 @@ def stack(
             "PROMOTION_AUC_THRESHOLD": "0.5",
             "DRIFT_SHARE_THRESHOLD": "0.05",
             "RETRAIN_COOLDOWN_DAYS": "0",
+            "DRIFT_RETRAIN_DAYS": "1",
             "AIRFLOW_CONN_SLACK_WEBHOOK": json.dumps(
                 {
                     "conn_type": "slackwebhook",

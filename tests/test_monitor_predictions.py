@@ -99,26 +99,58 @@ def score(trained: Workspace, root: Path, day: str, path: Path) -> None:
 def test_alerts_compare_with_the_recent_days_once_there_are_enough(
     trained: Workspace, export: Path, tmp_path: Path
 ) -> None:
-    """Applicants who are not the reference's but like yesterday's call for nothing."""
+    """Applicants who are not the reference's but like yesterday's call for nothing; until there is
+    a yesterday they alert, and they retrain when they stay."""
     root, richer, day = tmp_path / "out", tmp_path / "richer.csv", "2026-03-0{}".format
     loans = pl.read_csv(export, infer_schema=False).drop_nulls("loan_amnt")
     dollars = [pl.col(name).cast(pl.Float64) * 4 for name in ("annual_inc", "revol_bal")]
     loans.with_columns(dollars).tail(6_000).write_csv(richer)
     more = {"DRIFT_RECENT_RUNS": "2", "DRIFT_SHARE_THRESHOLD": "0.01"}
-    for number in (1, 2, 3):
+    more |= {"DRIFT_RETRAIN_DAYS": "2", "RETRAIN_COOLDOWN_DAYS": "0"}
+    found = []
+    for number in (1, 2):
         score(trained, root, day(number), richer)
-    first, second = (monitor(trained, root, "--run-date", day(n), **more) for n in (1, 2))
-    for found in (first, second):
-        assert (found["compared_with"], found["recent_runs"]) == ("reference", [])
-        assert found["drift"] is found["reference_drift"] is True
+        found.append(monitor(trained, root, **more))
+        assert (found[-1]["compared_with"], found[-1]["recent_runs"]) == ("reference", [])
+        assert found[-1]["drift"] is found[-1]["reference_drift"] is True
+    first, second = found
     assert {"annual_inc", "revol_bal"} <= set(first["drifted_columns"])
+    assert (first["alert"], first["retrain"], first["severity"]) == (True, False, "warning")
+    assert first["decision"] == "no retraining: drift has lasted 1 of 2 scored days"
+    assert (second["alert"], second["retrain"], second["severity"]) == (True, True, "critical")
+    assert f"Since: {day(1)}, 2 scored days in a row" in second["alert_text"]
+    assert second["report_html"] in second["alert_text"] and "annual_inc" in second["alert_text"]
     (root / "reports" / "history.parquet").unlink()
+    score(trained, root, day(3), richer)
     third = monitor(trained, root, "--run-date", day(3), **more)
     assert third["recent_runs"] == [day(1), day(2)] and third["compared_with"] == "recent"
     assert third["drift"] is False and third["reference_drift"] is True
+    assert (third["alert"], third["alert_text"]) == (False, None)
     assert "annual_inc" in third["reference_drifted_columns"]
     report = json.loads(Path(third["report_json"]).read_text())
     assert report["beside"]["verdict"]["drift"] is True
+
+
+def test_outcomes_that_fall_short_retrain_once(
+    trained: Workspace, export: Path, root: Path, tmp_path: Path
+) -> None:
+    flipped = pl.col("loan_status").replace(
+        {"Fully Paid": "Charged Off", "Charged Off": "Fully Paid", "Default": "Fully Paid"}
+    )
+    path = labels(export, tmp_path / "labels.csv", slice(None))
+    pl.read_csv(path).with_columns(flipped).write_csv(path)
+    arguments = ("--labels", path, "--labels-as-of", "2019-03")
+    quiet = {"RETRAIN_COOLDOWN_DAYS": "0", "DRIFT_SHARE_THRESHOLD": "1"}
+    first = monitor(trained, root, *arguments, "--idempotency-key", "1", **quiet)
+    assert (first["because"], first["severity"]) == ("quality loss", "critical")
+    assert first["decision"].startswith("retraining triggered: realised AUC 0.")
+    assert first["alert_subject"] == f"Quality loss on {DAY} (critical)"
+    retry = monitor(trained, root, *arguments, "--idempotency-key", "1", **quiet)
+    assert (retry["retrain"], retry["decision"]) == (True, first["decision"])
+    again = monitor(trained, root, "--idempotency-key", "2", **quiet)
+    assert (again["alert"], again["retrain"]) == (False, False)
+    lines = (root / "reports" / "decisions.jsonl").read_text().splitlines()
+    assert [json.loads(line)["retrain"] for line in lines] == [True, False]
 
 
 def test_the_online_log_is_monitored_and_judged_like_a_batch(

@@ -1,12 +1,16 @@
 """
-Compares a day's scored applications with what the model learned from, and says when they moved.
+Compares each scored day with the days before it and with what the model learned from.
+
+Says when applicants moved, and judges the predictions by the outcomes that are known.
 
 `monitor` writes Evidently's report and decides; where that calls for it, `alert` tells people and
 `retrain` triggers `train_model_with_mlflow`. Triggered after each batch with its run date, and by
 hand.
 
-An alert goes out once for a day, and only for the latest scored day; a retraining starts only when
-the newest model and the last retraining are older than RETRAIN_COOLDOWN_DAYS.
+An alert goes out once for a day, only for the latest scored day, and not again while nothing
+changed. A retraining starts when DRIFT_RETRAIN_DAYS scored days in a row drift or outcomes show a
+quality loss, RETRAIN_COOLDOWN_DAYS after the newest model and the last retraining, at most
+RETRAIN_WEEKLY_CAP times in 7 days. Every decision, with its reason: `reports/decisions.jsonl`.
 
 ### When it fails
 - No complete run of that day: run `batch_prediction_dag` for it, then clear the task.
@@ -62,11 +66,8 @@ with DAG(
     )
     alert = NotifyOperator(
         task_id="alert",
-        subject="Drift on {{ " + MONITORED + ".run_date }}",
-        text="{% set found = " + MONITORED + """ %}{{ found.reason }}
-Columns, worst first: {{ found.drifted_columns | join(', ') }}
-Next: {{ found.decision }}
-Report: {{ found.report_html }}""",
+        subject="{{ " + MONITORED + ".alert_subject }}",
+        text="{{ " + MONITORED + ".alert_text }}",
     )
     retrain = TriggerOnceOperator(
         task_id="retrain",
@@ -74,7 +75,7 @@ Report: {{ found.report_html }}""",
         conf=conf(
             model_name=f"{MONITORED}['model_name']",
             output_path="params.output_path",
-            triggered_by=f"'drift on ' ~ {MONITORED}['run_date']",
+            triggered_by=f"{MONITORED}['because'] ~ ' on ' ~ {MONITORED}['run_date']",
         ),
     )
     monitor >> decide(monitor.output) >> [alert, retrain]

@@ -1,127 +1,174 @@
-"""Whether a monitored day calls for an alert and for a retraining: the rule is pure; the record of
-what was decided lies beside the day's report.
+"""Whether a monitored day calls for an alert and for a retraining: the rule. Pure.
 
-The record makes a decision once. The run that made it (its key) is told the same again, so that a
-retry completes what a crash cut off; any other run over the same data neither alerts nor retrains.
+What is kept of it, so that a day is decided once, is `ledger`'s.
 """
 
-import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
-from loan_default import storage
+WEEK = timedelta(days=7)
+NONE, NOTICE, WARNING, CRITICAL = "none", "notice", "warning", "critical"
+_LEVELS = (NONE, NOTICE, WARNING, CRITICAL)
 
-RECORD = "decision.json"
+
+@dataclass(frozen=True)
+class Policy:
+    """When drift or quality loss retrains.
+
+    `cooldown` lies between two trainings, `sustained_days` scored days in a row must drift, and
+    `weekly_cap` retrainings are the most in 7 days.
+    """
+
+    cooldown: timedelta
+    sustained_days: int
+    weekly_cap: int
+
+
+@dataclass(frozen=True)
+class Told:
+    """The last alert: about which day, how severe, the columns named since the trouble began, and
+    which outcomes it spoke of."""
+
+    run_date: date
+    severity: str
+    columns: tuple[str, ...]
+    evidence: str | None
 
 
 @dataclass(frozen=True)
 class Situation:
-    """What is known once a day has been compared.
+    """What is known once a day has been compared and judged.
 
-    `latest` is the newest scored day, `repeated` whether this day has been told of before, or its
-    very data decided; `retrained` is when a model was last made or asked for, in UTC.
+    `columns` have drifted; `drift_days` scored days in a row have, this one included; `since` is
+    the first day of the trouble that this day is in. `loss` says how outcomes fall short, None
+    where they do not; `evidence` names those outcomes, `answered` all that a retraining knew of.
+    `odd_rows` says that the number of rows is. `latest` is the newest scored day, `repeated`
+    whether this day has been told of before, or its very data decided. `trained` is when a model
+    was last made or asked for, `retrainings` when monitoring asked; all times in UTC.
     """
 
     run_date: date
-    drift: bool | None
-    latest: date | None
-    retrained: datetime | None
     now: datetime
+    drift: bool | None
+    columns: tuple[str, ...] = ()
+    drift_days: int = 0
+    since: date | None = None
+    loss: str | None = None
+    evidence: str | None = None
+    answered: frozenset[str] = frozenset()
+    odd_rows: bool = False
+    latest: date | None = None
+    trained: datetime | None = None
+    retrainings: tuple[datetime, ...] = ()
+    told: Told | None = None
     report_only: bool = False
     repeated: bool = False
+
+    @property
+    def lost(self) -> bool:
+        """Whether outcomes fall short and no retraining has known of them yet."""
+        return self.loss is not None and self.evidence not in self.answered
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether to tell people, whether to retrain, and why."""
+    """Whether to tell people, whether to retrain, and why; how severe it is, and because of what:
+    "drift", "quality loss", "odd number of rows" or ""."""
 
     alert: bool
     retrain: bool
     decision: str
+    severity: str = NONE
+    because: str = ""
 
 
-def decide(situation: Situation, cooldown: timedelta) -> Decision:
+def decide(situation: Situation, policy: Policy) -> Decision:
     """What to do about the day.
 
-    Real drift on the latest day alerts, once; it retrains too where the last training is `cooldown`
-    or more ago, so that a retraining cannot set off the next.
+    Drift, realised quality loss and an odd number of rows on the latest day alert: once, and again
+    only when it grew worse, something new moved, or a retraining starts. Drift that has
+    lasted and quality loss retrain, as far as cool-down and weekly cap allow, so that a retraining
+    cannot set off the next.
     """
-    if not situation.drift:
+    severity, because = _severity(situation, policy)
+    if severity == NONE:
         return Decision(False, False, "nothing: no drift was found")
+    if stopped := _stopped(situation):
+        return Decision(False, False, f"nothing: {stopped}", severity, because)
+    held = _held(situation, policy)
+    if held is None:
+        reason = f"retraining triggered: {_cause(situation)}"
+        return Decision(True, True, reason, severity, because)
+    if told := _told_before(situation, severity):
+        reason = f"nothing new since the alert of {told.run_date}, no retraining: {held}"
+        return Decision(False, False, reason, severity, because)
+    return Decision(True, False, f"no retraining: {held}", severity, because)
+
+
+def _severity(situation: Situation, policy: Policy) -> tuple[str, str]:
+    if situation.lost:
+        return CRITICAL, "quality loss"
+    if situation.drift:
+        lasting = situation.drift_days >= policy.sustained_days > 1
+        return CRITICAL if lasting else WARNING, "drift"
+    return (NOTICE, "odd number of rows") if situation.odd_rows else (NONE, "")
+
+
+def _stopped(situation: Situation) -> str | None:
+    """Why nothing is called for, whatever was found."""
     if situation.report_only:
-        return Decision(False, False, "nothing: only a report was asked for")
+        return "only a report was asked for"
     if situation.latest and situation.run_date < situation.latest:
-        return Decision(False, False, f"nothing: {situation.latest} has been scored since")
-    if situation.repeated:
-        return Decision(False, False, "nothing: this day has been decided before")
-    if situation.retrained and situation.now - situation.retrained < cooldown:
-        until = situation.retrained + cooldown
-        return Decision(
-            True, False, f"no retraining: in cool-down until {until:%Y-%m-%d %H:%M} UTC"
-        )
-    return Decision(True, True, "retraining triggered")
+        return f"{situation.latest} has been scored since"
+    return "this day has been decided before" if situation.repeated else None
 
 
-@dataclass(frozen=True)
-class Ledger:
-    """The records of decisions under the output root `root`."""
-
-    root: str
-
-    def recorded(self, run_date: date) -> dict[str, Any] | None:
-        """The record of the day, None where nothing was decided yet."""
-        return _read(self._day(run_date))
-
-    def retrained(self) -> datetime | None:
-        """When monitoring last asked for a retraining, in UTC."""
-        found = _read(self._retraining)
-        return datetime.fromisoformat(found["time"]) if found else None
-
-    def keep(self, record: dict[str, Any]) -> None:
-        """Write the record of a day, and of its retraining; writing it again changes nothing."""
-        text = json.dumps(record, indent=1) + "\n"
-        storage.write_text(self._day(date.fromisoformat(record["run_date"])), text)
-        if record["retrain"]:
-            storage.write_text(self._retraining, text)
-
-    def _day(self, run_date: date) -> str:
-        return storage.join(self.root, "reports", f"run_date={run_date}", RECORD)
-
-    @property
-    def _retraining(self) -> str:
-        return storage.join(self.root, "reports", "last_retraining.json")
+def _held(situation: Situation, policy: Policy) -> str | None:
+    """Why there is no retraining; None where there is one."""
+    if not (situation.lost or situation.drift):
+        return "only the number of rows is odd"
+    if not situation.lost and situation.drift_days < policy.sustained_days:
+        return f"drift has lasted {situation.drift_days} of {policy.sustained_days} scored days"
+    if situation.trained and situation.now - situation.trained < policy.cooldown:
+        return f"in cool-down until {_time(situation.trained + policy.cooldown)}"
+    recent = [time for time in situation.retrainings if situation.now - time < WEEK]
+    if len(recent) >= policy.weekly_cap:
+        return f"{len(recent)} in 7 days are the most (RETRAIN_WEEKLY_CAP)"
+    return None
 
 
-def settle(
-    ledger: Ledger, situation: Situation, cooldown: timedelta, key: str | None, digest: str
-) -> Decision:
-    """Decide the day and keep the record, or say again what the run `key` was told before.
+def _cause(situation: Situation) -> str:
+    if situation.lost:
+        return str(situation.loss)
+    days = situation.drift_days
+    return f"drift has lasted {days} scored day{'s' if days > 1 else ''}"
 
-    `digest` names the day's data: the same data call for something once.
+
+def _told_before(situation: Situation, severity: str) -> Told | None:
+    """The alert that has said all of this, if there was one since the trouble began."""
+    told = situation.told
+    if told is None or situation.since is None or told.run_date < situation.since:
+        return None
+    worse = _LEVELS.index(severity) > _LEVELS.index(told.severity)
+    moved = situation.drift and not set(situation.columns) <= set(told.columns)
+    other = situation.lost and situation.evidence != told.evidence
+    return None if worse or moved or other else told
+
+
+def in_a_row(days: Sequence[tuple[date, bool | None]]) -> list[date]:
+    """The newest days in a row of which something holds; `days` are oldest first.
+
+    A day of which it is not known (too few rows) neither counts nor ends the row.
     """
-    earlier = ledger.recorded(situation.run_date)
-    if earlier and key and earlier["key"] == key:
-        ledger.keep(earlier)
-        return Decision(earlier["alert"], earlier["retrain"], earlier["decision"])
-    repeated = earlier is not None and (earlier["alert"] or earlier["digest"] == digest)
-    decision = decide(replace(situation, repeated=repeated), cooldown)
-    if not (repeated or situation.report_only):
-        ledger.keep(_record(situation, decision, key, digest))
-    return decision
+    row = []
+    for day, holds in reversed(days):
+        if holds is False:
+            break
+        if holds:
+            row.append(day)
+    return row[::-1]
 
 
-def _record(
-    situation: Situation, decision: Decision, key: str | None, digest: str
-) -> dict[str, Any]:
-    return {
-        "run_date": situation.run_date.isoformat(),
-        "key": key,
-        "digest": digest,
-        "time": situation.now.isoformat(),
-        **asdict(decision),
-    }
-
-
-def _read(path: str) -> dict[str, Any] | None:
-    return dict(json.loads(storage.read_text(path))) if storage.exists(path) else None
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

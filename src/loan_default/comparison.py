@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from loan_default import drift, history, model, windows
+from loan_default.columns import PROBABILITY
 from loan_default.drift import Comparison
 from loan_default.drift_verdict import Thresholds
 from loan_default.registry import Registry
@@ -32,7 +33,8 @@ class Compared:
     """`judged` is what alerts go by, `reference` the comparison with what the model learned from.
 
     `compared_with` is RECENT or REFERENCE (then both are the same), `recent` the windows' dates.
-    `past_rows` are the rows that came in on the days before.
+    `past_rows` are the rows that came in on the days before, `mean_before` is the mean probability
+    of what alerts compare with.
     """
 
     judged: Comparison
@@ -40,6 +42,7 @@ class Compared:
     compared_with: str
     recent: list[str]
     past_rows: list[int]
+    mean_before: float | None
 
 
 def learned(registry: Registry, name: str, number: str, threads: int) -> Learned:
@@ -62,11 +65,17 @@ def compare(root: str, day: ScoredDay, known: Learned, config: Settings) -> Comp
     chosen = windows.chosen(before, day.version, config.drift_recent_runs)
     recent = windows.baseline(root, chosen, day.source, day.version, known.model.probability)
     if recent.height < config.drift_min_rows:
-        return Compared(reference, reference, REFERENCE, [], past)
+        mean = _mean(known.reference)
+        return Compared(reference, reference, REFERENCE, [], past, mean)
     dates = [window.run_date.isoformat() for window in chosen]
     said = f"the {len(dates)} scored days {dates[0]} to {dates[-1]}"
     judged = drift.compare(recent, sample, limits, said, reference)
-    return Compared(judged, reference, RECENT, dates, past)
+    return Compared(judged, reference, RECENT, dates, past, _mean(recent))
+
+
+def _mean(sample: pl.DataFrame) -> float | None:
+    mean = sample[PROBABILITY].mean()
+    return mean if isinstance(mean, float) else None
 
 
 def thresholds(config: Settings) -> Thresholds:

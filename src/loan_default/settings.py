@@ -173,8 +173,26 @@ class Settings(BaseSettings):
         4, description="Alerts compare with this many scored days before, once there are as many"
     )
 
+    quality_auc_tolerance: Share = Field(
+        0.02, description="Realised AUC that is lower than the tested one by more is a quality loss"
+    )
+    quality_calibration_tolerance: Share = Field(
+        0.03, description="Realised default rate further from the predicted one is a quality loss"
+    )
+    quality_min_outcomes: Annotated[int, Field(ge=1)] = Field(
+        500, description="Matured outcomes of a version before it can be found to lose quality"
+    )
+    quality_min_coverage: Share = Field(
+        0.5, description="Share of the matured approved applications that must have an outcome"
+    )
+    drift_retrain_days: Annotated[int, Field(ge=1)] = Field(
+        3, description="Drift retrains when this many scored days in a row drift"
+    )
     retrain_cooldown_days: Annotated[float, Field(ge=0)] = Field(
-        7, description="Drift retrains only when the last training is this many days ago"
+        7, description="Monitoring retrains only when the last training is this many days ago"
+    )
+    retrain_weekly_cap: Annotated[int, Field(ge=0)] = Field(
+        2, description="Most retrainings that monitoring triggers in 7 days"
     )
 
     # Serving

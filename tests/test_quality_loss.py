@@ -1,0 +1,65 @@
+from typing import Any
+
+import pytest
+
+from loan_default.quality_loss import Limits, loss, newest
+
+LIMITS = Limits(auc=0.02, calibration=0.03, min_outcomes=500, min_coverage=0.5)
+
+
+def figure(value: float, half: float = 0.01) -> dict[str, float]:
+    return {"value": value, "low": value - half, "high": value + half}
+
+
+def version(number: str = "1", **more: Any) -> dict[str, Any]:
+    given = {"outcomes": 900, "AUC": figure(0.70), "default_rate": figure(0.15)}
+    return {"model_version": number, "mean_probability": 0.15, **given, **more}
+
+
+def test_outcomes_as_promised_are_no_loss() -> None:
+    assert loss(version(), 0.70, LIMITS) is None
+
+
+@pytest.mark.parametrize("auc, lost", [(0.671, False), (0.669, True), (0.9, False)])
+def test_an_auc_below_the_tested_one_is(auc: float, lost: bool) -> None:
+    """With the interval's upper end 0.01 above it, 0.02 is tolerated: 0.67 is the limit."""
+    found = loss(version(AUC=figure(auc)), 0.70, LIMITS)
+    assert (found == "realised AUC 0.669, tested 0.700 (900 outcomes of version 1)") is lost
+    assert (found is None) is not lost
+
+
+@pytest.mark.parametrize(
+    "rate, lost", [(0.189, False), (0.191, True), (0.111, False), (0.109, True)]
+)
+def test_a_default_rate_far_from_the_predicted_one_is(rate: float, lost: bool) -> None:
+    found = loss(version(default_rate=figure(rate)), 0.70, LIMITS)
+    assert (found is not None) is lost
+    assert not lost or found.startswith(f"realised default rate {rate:.1%}, predicted 15.0%")
+
+
+@pytest.mark.parametrize("tested", [None, 0.9])
+def test_what_is_not_known_is_no_loss(tested: float | None) -> None:
+    open_ended = {"value": 0.1, "low": None, "high": None}
+    assert loss(version(AUC=open_ended), tested, LIMITS) is None
+    assert loss(version(AUC=None), tested, LIMITS) is None
+    assert loss(version(AUC=figure(0.1)), None, LIMITS) is None
+
+
+def realised(*versions: dict[str, Any], coverage: float | None = 1.0) -> dict[str, Any]:
+    return {"coverage": coverage, "by_version": list(versions)}
+
+
+def test_the_newest_version_with_enough_outcomes_is_judged() -> None:
+    found = realised(version("1"), version("2"), version("3", outcomes=499))
+    assert newest(found, LIMITS) == version("2")
+    assert newest(realised(version("3", outcomes=499)), LIMITS) is None
+
+
+@pytest.mark.parametrize("coverage", [0.49, 0.0, None])
+def test_a_part_of_the_outcomes_shows_nothing(coverage: float | None) -> None:
+    assert newest(realised(version(), coverage=coverage), LIMITS) is None
+    assert newest(realised(version(), coverage=0.5), LIMITS) == version()
+
+
+def test_without_outcomes_there_is_nothing_to_judge() -> None:
+    assert newest(None, LIMITS) is None and newest(realised(), LIMITS) is None
