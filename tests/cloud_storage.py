@@ -92,15 +92,16 @@ def reached_at(url: str) -> Iterator[None]:
 class Relay:
     """Passes requests on to the service at `port`, but for the troubles that it was told of.
 
-    `answers` are statuses and bodies given in place of the service's, one a request; `lost` counts
-    writes whose answer is dropped after the service has done what was asked; `cut` counts downloads
-    that break off in the middle; `damage` turns a bit of every download, `damage_chunks` of so many
-    chunks of an upload; `read_only` forbids uploads; `on_upload` is called before one is passed on.
-    Preconditions, which the emulator ignores, hold here.
+    `answers` are statuses and bodies given in place of the service's, one a request below `only`;
+    `lost` counts writes whose answer is dropped after the service has done what was asked; `cut`
+    counts downloads that break off in the middle; `damage` turns a bit of every download,
+    `damage_chunks` of so many chunks of an upload; `read_only` forbids uploads; `on_upload` is
+    called before one is passed on. Preconditions, which the emulator ignores, hold here.
     """
 
     upstream: int
     answers: list[tuple[int, str]] = field(default_factory=list)
+    only: str = "/"
     lost: int = 0
     cut: int = 0
     damage: bool = False
@@ -115,7 +116,8 @@ class Relay:
             self.seen.append(path)
             if self.read_only and path.startswith("/upload/"):
                 return 403, ""
-            return self.answers.pop(0) if self.answers else None
+            given = self.answers and path.startswith(self.only)
+            return self.answers.pop(0) if given else None
 
     def loses(self, method: str) -> bool:
         with self._lock:
