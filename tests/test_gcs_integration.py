@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import polars as pl
 import pytest
 
 from cloud_storage import BUCKET, Emulator, Relay, relay
 from conftest import ROOT, Workspace
 from loan_default import storage
+from loan_default.local_stack import LocalStack
 from scoring_server import running_server
 
 pytestmark = pytest.mark.slow
@@ -136,6 +138,40 @@ def test_the_server_takes_its_model_from_the_bucket_and_logs_there(
     (written,) = Client(project=None).list_blobs("loans", prefix="online/")
     with storage.open_input(f"{BUCKET}/{written.name}") as stream:
         assert pl.read_parquet(stream)["model_version"].to_list() == ["1"]
+
+
+@pytest.fixture
+def tracking_server(tmp_path: Path, workspace: Workspace, bucket: str) -> Iterator[str]:
+    """As in the stack: a server that keeps the artifacts in the bucket and answers for them."""
+    stack = LocalStack(tmp_path)
+    folder, place = str(tmp_path / "mlruns"), f"{BUCKET}/served"
+    command = [
+        place if part == folder else part for part in stack.mlflow_command(stack.mlflow_port)
+    ]
+    with (tmp_path / "mlflow.log").open("w") as log:
+        server = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as asking:
+            assert asking.get(f"{stack.mlflow_url}/health", timeout=60).is_success
+        yield stack.mlflow_url
+    finally:
+        # Its worker is a child of its own, which ends with it when it is asked to.
+        server.terminate()
+        server.wait(30)
+
+
+def test_a_tracking_server_that_keeps_artifacts_in_the_bucket(
+    export: Path, tmp_path: Path, tracking_server: str
+) -> None:
+    stack = Workspace(tmp_path, IN_THE_BUCKET | {"MLFLOW_TRACKING_URI": tracking_server})
+    trained = stack.run("train_with_mlflow", "--data-path", export).result
+    below = f"{BUCKET}/served/"
+    assert any(trained["run_id"] in path for path in storage.files_below(below))
+    with running_server(stack, SERVE_LOG_SHARE="0") as server:
+        server.serves("1")
+        assert server.post().status_code == 200
+        server.stop()
+        assert "left to MLflow" not in server.log.read_text()
 
 
 def test_a_training_into_a_missing_bucket_is_refused_before_it_learns(
