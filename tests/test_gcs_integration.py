@@ -53,7 +53,7 @@ def results(cloud: Workspace) -> dict[str, dict[str, Any]]:
     run("promote_model", "--force", "--reason", "a test", "--triggered-by", "me")
     storage.publish(ROOT / "data" / "batch_input.csv", APPLICATIONS)
     run("batch_predict", "--input-path", APPLICATIONS, "--run-date", DAY)
-    run("monitor_predictions", "--idempotency-key", "one")
+    run("monitor_predictions", "--idempotency-key", "one", "--labels", RAW)
     return done
 
 
@@ -74,6 +74,7 @@ def test_every_path_of_every_script_is_in_the_bucket(
         "monitor_predictions": {
             "report_html": f"{BUCKET}/reports/run_date={DAY}/drift_report.html",
             "report_json": f"{BUCKET}/reports/run_date={DAY}/drift_report.json",
+            "quality_report": f"{BUCKET}/reports/run_date={DAY}/quality_report.json",
         },
     }
     for script, paths in expected.items():
@@ -81,6 +82,9 @@ def test_every_path_of_every_script_is_in_the_bucket(
         assert all(storage.exists(path) for path in paths.values()), script
     assert storage.exists(f"{RUN}/rejected.csv") and storage.exists(f"{RUN}/sample.parquet")
     assert storage.exists(f"{BUCKET}/reports/run_date={DAY}/decision.json")
+    assert storage.exists(f"{BUCKET}/reports/history.parquet")
+    labels = results["monitor_predictions"]["labels"]["labels_path"]
+    assert labels in storage.files_below(f"{BUCKET}/outcomes")
     event = json.loads(storage.read_text(results["promote_model"]["event_path"]))
     assert event["model_version"] == "1"
     assert results["promote_model"]["event_path"].startswith(f"{BUCKET}/promotions/")
@@ -125,19 +129,19 @@ def test_mlflow_keeps_the_artifacts_in_the_bucket(
     assert storage.exists(f"{root}/plots/calibration.png")
 
 
-def test_the_server_takes_its_model_from_the_bucket_and_logs_there(
+def test_the_server_takes_its_model_from_the_bucket_and_is_monitored_there(
     results: dict[str, dict[str, Any]], cloud: Workspace
 ) -> None:
-    from google.cloud.storage import Client
-
     with running_server(cloud) as server:
         server.serves("1")
         assert server.post().status_code == 200
         server.stop()
         assert "left to MLflow" not in server.log.read_text()
-    (written,) = Client(project=None).list_blobs("loans", prefix="online/")
-    with storage.open_input(f"{BUCKET}/{written.name}") as stream:
+    (log,) = storage.files_below(f"{BUCKET}/online")
+    with storage.open_input(log) as stream:
         assert pl.read_parquet(stream)["model_version"].to_list() == ["1"]
+    monitored = cloud.run("monitor_predictions", "--source", "online", "--report-only").result
+    assert monitored["sampled_rows"] == 1 and monitored["model_version"] == "1"
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ RETRY = DEFAULT_RETRY.with_delay(initial=0.5, multiplier=2, maximum=8).with_time
 UPLOAD_CHUNK = 16 << 20
 # Larger files are fetched in slices of this size, so many at once.
 SLICE, WORKERS = 32 << 20, 8
+LISTED = "items(name),nextPageToken"
 LOG_IN = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS"
 ROLE = "give the account the role roles/storage.objectUser on the bucket"
 
@@ -47,12 +48,13 @@ def exists(path: str) -> bool:
 
 
 def files_below(folder: str) -> list[str]:
-    """The paths of the objects below `folder`, sorted; none where there are none."""
+    """The paths of the objects below `folder`, sorted."""
     bucket, _, name = folder.removeprefix(SCHEME).partition("/")
+    prefix = f"{name.rstrip('/')}/" if name else None
     with _explained(folder):
-        prefix = f"{name.rstrip('/')}/" if name else None
-        blobs = _client().list_blobs(bucket, prefix=prefix, retry=RETRY)
-        return sorted(f"{SCHEME}{bucket}/{blob.name}" for blob in blobs)
+        blobs = _client().list_blobs(bucket, prefix=prefix, fields=LISTED, retry=RETRY)
+        # Cloud Storage's own pages make empty objects for folders.
+        return sorted(f"{SCHEME}{bucket}/{b.name}" for b in blobs if not b.name.endswith("/"))
 
 
 @contextlib.contextmanager
