@@ -85,6 +85,28 @@ clean: ## Stop the platform and remove its data, after asking
 troubleshoot: ## Say what is wrong with the platform and what to do
 	@bash airflow/troubleshoot.sh
 
+TERRAFORM := bash infra/terraform/terraform.sh
+
+.PHONY: terraform-init
+terraform-init: ## Set Terraform up: fetch its Google provider
+	@$(TERRAFORM) init
+
+.PHONY: terraform-plan
+terraform-plan: ## Show what terraform-apply would make in Google Cloud
+	@$(TERRAFORM) plan
+
+.PHONY: terraform-apply
+terraform-apply: ## Make the bucket and its service account, after asking
+	@$(TERRAFORM) apply
+
+.PHONY: terraform-destroy
+terraform-destroy: ## Remove them, after asking; a bucket that is not empty stays
+	@$(TERRAFORM) destroy
+
+.PHONY: terraform-validate
+terraform-validate: ## Check the Terraform files
+	@$(TERRAFORM) validate
+
 .PHONY: demo
 demo: $(INSTALLED) ## Run the four DAGs on a throw-away Airflow, on TRAIN_DATA_PATH or generated loans (KEEP=1 leaves it up)
 	@$(BIN)/python src/run_demo.py $(if $(KEEP),--keep) > /dev/null

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from loan_default.columns import NAMES, PROBABILITY
@@ -18,16 +18,6 @@ BELOW_THE_BUCKET = {
     "prepared_data_path": "/prepared/loans.parquet",
     "mlflow_artifact_root": "/mlflow",
 }
-
-
-def _bucket_name(name: str) -> str:
-    if name and not re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", name):
-        raise ValueError(
-            "write the bucket's name alone, without gs:// and folders: 3 or more of a-z, 0-9, "
-            "'-', '_' and '.'"
-        )
-    return name
-
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -44,7 +34,7 @@ class Settings(BaseSettings):
     )
 
     # Where things are
-    gcs_bucket: Annotated[str, AfterValidator(_bucket_name)] = Field(
+    gcs_bucket: str = Field(
         "",
         description="Bucket for what is written and not given a path; empty: local folders",
     )
@@ -228,12 +218,6 @@ class Settings(BaseSettings):
         10_000, description="Most rows that wait to be logged; what comes on top is counted as lost"
     )
 
-    @field_validator("drift_column_thresholds")
-    @classmethod
-    def _columns_and_thresholds(cls, given: str) -> str:
-        column_thresholds(given)
-        return given
-
     @model_validator(mode="before")
     @classmethod
     def _into_the_bucket(cls, given: dict[str, Any]) -> dict[str, Any]:
@@ -241,6 +225,22 @@ class Settings(BaseSettings):
         if not bucket:
             return given
         return {name: f"gs://{bucket}{path}" for name, path in BELOW_THE_BUCKET.items()} | given
+
+    @field_validator("gcs_bucket")
+    @classmethod
+    def _the_name_of_a_bucket(cls, given: str) -> str:
+        if given and not re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", given):
+            raise ValueError(
+                "write the bucket's name alone, without gs:// and folders: 3 or more of a-z, 0-9, "
+                "'-', '_' and '.'"
+            )
+        return given
+
+    @field_validator("drift_column_thresholds")
+    @classmethod
+    def _columns_and_thresholds(cls, given: str) -> str:
+        column_thresholds(given)
+        return given
 
     @property
     def threads(self) -> int:
