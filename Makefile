@@ -59,7 +59,7 @@ test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS
 
 .PHONY: test-stack
 test-stack: $(INSTALLED) ## Test the whole platform in Docker, under a name and on ports of its own (needs Chromium)
-	$(BIN)/python -m pytest -m docker tests/test_stack.py
+	$(BIN)/python -m pytest -m docker tests/test_stack.py tests/test_stack_bucket.py
 
 .PHONY: bench-serve
 bench-serve: $(INSTALLED) ## Compare the scoring server with mlflow models serve on the same model (about 6 minutes)

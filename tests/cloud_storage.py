@@ -31,12 +31,13 @@ class Emulator:
 
     cwd: Path
     folder: Path | None = None
+    host: str = "127.0.0.1"
     port: int = field(default_factory=lambda: free_ports(1)[0])
     _process: "subprocess.Popen[bytes] | None" = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def running(self) -> bool:
@@ -51,7 +52,7 @@ class Emulator:
         self._process = subprocess.Popen(
             [
                 *(str(Path(sys.executable).parent / "gcp-storage-emulator"), *place, "start"),
-                *("--host=127.0.0.1", f"--port={self.port}", "--quiet", *memory, *bucket),
+                *(f"--host={self.host}", f"--port={self.port}", "--quiet", *memory, *bucket),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -60,7 +61,7 @@ class Emulator:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                if probe.connect_ex((self.host, self.port)) == 0:
                     return
             time.sleep(0.05)
         raise TimeoutError("the storage emulator did not start")

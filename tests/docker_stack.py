@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import subprocess
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import httpx
 
 from conftest import QUICK, ROOT
-from loan_default.airflow_api import AirflowApi
+from loan_default.airflow_api import DAGS, AirflowApi
 from loan_default.local_stack import free_ports
 
 PROJECT = "loan-default-test"
@@ -23,11 +25,21 @@ PORTS = {
 }
 
 
+def wait_for(found: Callable[[], Any], seconds: float = 60) -> Any:
+    """What `found` gives once it gives something."""
+    until = time.monotonic() + seconds
+    while not (result := found()):
+        assert time.monotonic() < until, f"not within {seconds} s"
+        time.sleep(0.5)
+    return result
+
+
 @dataclass
 class DockerStack:
     """A copy of the checkout in `folder`, and what `make` and Compose do with it there."""
 
     folder: Path
+    project: str = PROJECT
     ports: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -43,7 +55,7 @@ class DockerStack:
     def configure(self, **settings: str) -> None:
         """Write `.env` as a person would: settings, no secrets."""
         ports = {PORTS[service]: str(port) for service, port in self.ports.items()}
-        lines = {"COMPOSE_PROJECT_NAME": PROJECT, **ports, **QUICK, **settings}
+        lines = {"COMPOSE_PROJECT_NAME": self.project, **ports, **QUICK, **settings}
         (self.folder / ".env").write_text("".join(f"{k}={v}\n" for k, v in lines.items()))
 
     def make(self, target: str, typed: str = "", code: int = 0, **variables: str) -> str:
@@ -90,6 +102,23 @@ class DockerStack:
     def post(self, body: bytes) -> httpx.Response:
         headers = {"Content-Type": "application/json"}
         return httpx.post(f"{self.url('serve')}/invocations", content=body, headers=headers)
+
+    def train(self, seconds: float = 600) -> None:
+        """Unpause every DAG, train, and wait until the four DAGs have had a run, all well."""
+        for dag_id in DAGS:
+            self.api.unpause(dag_id)
+        self.api.trigger(DAGS[0])
+        wait_for(lambda: self.finished(1), seconds)
+
+    def states(self) -> dict[str, list[str]]:
+        """The states of every DAG's runs."""
+        return {dag_id: [run["state"] for run in self.api.runs(dag_id)] for dag_id in DAGS}
+
+    def finished(self, count: int) -> bool:
+        """Whether every DAG has had its runs, all well, and no other."""
+        found = self.states()
+        assert all(set(runs) <= {"success", "running", "queued"} for runs in found.values()), found
+        return all(runs == ["success"] * count for runs in found.values())
 
     def remove(self) -> None:
         """Take everything down with its data; the images stay for the next time."""

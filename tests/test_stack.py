@@ -6,18 +6,15 @@ import re
 import shutil
 import socket
 import stat
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from conftest import ROOT, Workspace
-from docker_stack import PROJECT, DockerStack
-from loan_default.airflow_api import DAGS
+from docker_stack import PROJECT, DockerStack, wait_for
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 
@@ -50,27 +47,6 @@ def page() -> Iterator[Callable[..., Page]]:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser.new_page
         browser.close()
-
-
-def wait_for(found: Callable[[], Any], seconds: float = 60) -> Any:
-    """What `found` gives once it gives something."""
-    until = time.monotonic() + seconds
-    while not (result := found()):
-        assert time.monotonic() < until, f"not within {seconds} s"
-        time.sleep(0.5)
-    return result
-
-
-def states(stack: DockerStack) -> dict[str, list[str]]:
-    """The states of every DAG's runs."""
-    return {dag_id: [run["state"] for run in stack.api.runs(dag_id)] for dag_id in DAGS}
-
-
-def finished(stack: DockerStack, count: int) -> bool:
-    """Whether every DAG has had its runs, all well, and no other."""
-    found = states(stack)
-    assert all(set(runs) <= {"success", "running", "queued"} for runs in found.values()), found
-    return all(runs == ["success"] * count for runs in found.values())
 
 
 def versions(stack: DockerStack) -> list[str]:
@@ -162,10 +138,7 @@ def test_before_the_first_model_everything_says_so(stack: DockerStack) -> None:
 
 
 def test_one_training_promotes_scores_monitors_and_is_served(stack: DockerStack) -> None:
-    for dag_id in DAGS:
-        stack.api.unpause(dag_id)
-    stack.api.trigger(TRAIN)
-    wait_for(lambda: finished(stack, 1), 600)
+    stack.train()
     answer = wait_for(lambda: (got := stack.post(SAMPLE)).is_success and got)
     assert answer.json() == {"predictions": [0]}
     assert wait_for(lambda: httpx.get(f"{stack.url('serve')}/ready").json()["passed_gate"]) is True
@@ -197,7 +170,7 @@ def test_a_run_survives_restarts_of_the_database_and_the_scheduler(stack: Docker
     wait_for(lambda: stack.api.tasks(TRAIN, run_id)["train"]["state"] == "running", 120)
     stack.compose("restart", "postgres")
     stack.compose("restart", "--timeout", "1", "airflow-scheduler")
-    wait_for(lambda: answering(stack) and finished(stack, 2), 900)
+    wait_for(lambda: answering(stack) and stack.finished(2), 900)
     assert versions(stack) == ["2", "1"]
 
 
@@ -267,14 +240,14 @@ def problems(said: str) -> list[str]:
 
 
 def test_stopped_and_started_again_everything_is_still_there(stack: DockerStack) -> None:
-    before = states(stack), versions(stack), stack.secret("AIRFLOW_ADMIN_PASSWORD")
+    before = stack.states(), versions(stack), stack.secret("AIRFLOW_ADMIN_PASSWORD")
     reports = "import pathlib; print(sorted(map(str, pathlib.Path('artifacts').rglob('*.*'))))"
     files = stack.python("airflow-scheduler", reports)
     assert "drift_report.html" in files and "predictions.parquet" in files
     assert "kept" in stack.make("stop")
     assert stack.compose("ps", "--all", "--quiet") == ""
     stack.make("start")
-    assert (states(stack), versions(stack), stack.secret("AIRFLOW_ADMIN_PASSWORD")) == before
+    assert (stack.states(), versions(stack), stack.secret("AIRFLOW_ADMIN_PASSWORD")) == before
     assert stack.python("airflow-scheduler", reports) == files
     assert wait_for(lambda: stack.post(SAMPLE)).json() == {"predictions": [0]}
 
