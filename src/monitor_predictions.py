@@ -65,22 +65,13 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
 
     config = settings()
     root = flags.output_path or config.output_path
-    day = scored_day.read(
-        root, flags.run_date, flags.source or config.monitor_source, config.model_name
-    )
+    source = flags.source or config.monitor_source
+    day = scored_day.read(root, flags.run_date, source, config.model_name)
     labels = _keep_labels(flags, root, config)
     registry = Registry(config)
     learned = comparison.learned(registry, day.model_name, day.version, config.threads)
     compared = comparison.compare(root, day, learned, config)
-    found = {
-        "run_date": day.run_date.isoformat(),
-        "source": day.source,
-        "model_name": day.model_name,
-        "model_version": day.version,
-        **_verdicts(compared),
-        "rows_in": day.counts["rows_in"],
-        "sampled_rows": day.sample.height,
-    }
+    found = _verdicts(day, compared)
     checked = quality(day.counts, learned.reference, day.sample, compared.past_rows)
     facts = found | {"quality": checked}
     found |= monitoring_reports.write(root, day, compared, facts)
@@ -119,9 +110,13 @@ def _keep_labels(flags: argparse.Namespace, root: str, config: "Settings") -> di
     return kept
 
 
-def _verdicts(compared: "Compared") -> dict[str, Any]:
+def _verdicts(day: "ScoredDay", compared: "Compared") -> dict[str, Any]:
     judged, reference = compared.judged.verdict, compared.reference.verdict
     return {
+        "run_date": day.run_date.isoformat(),
+        "source": day.source,
+        "model_name": day.model_name,
+        "model_version": day.version,
         "drift": judged.drift,
         "reason": judged.reason,
         "drift_share": judged.drift_share,
@@ -131,6 +126,8 @@ def _verdicts(compared: "Compared") -> dict[str, Any]:
         "reference_drift": reference.drift,
         "reference_drift_share": reference.drift_share,
         "reference_drifted_columns": reference.drifted_columns,
+        "rows_in": day.counts["rows_in"],
+        "sampled_rows": day.sample.height,
     }
 
 

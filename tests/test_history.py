@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from loan_default import history
+from loan_default.errors import InputError
 
 ROW = {
     "run_date": "2026-03-02",
@@ -59,6 +60,15 @@ def test_a_history_of_an_older_version_is_read(tmp_path: Path, lacking: str) -> 
     rows = history.keep(str(tmp_path), ROW | {"run_date": "2026-03-03"})
     assert rows[lacking].to_list() == [None, ROW[lacking]]
     assert rows.columns == list(history.SCHEMA)
+
+
+def test_a_damaged_history_is_named(tmp_path: Path) -> None:
+    history.keep(str(tmp_path), ROW)
+    path = Path(history.path(str(tmp_path)))
+    for damage in (b"", b"PAR1", path.read_bytes()[:-30], b"x" * 100):
+        path.write_bytes(damage)
+        with pytest.raises(InputError, match="history.parquet is damaged: remove it"):
+            history.read(str(tmp_path))
 
 
 FOUND = {

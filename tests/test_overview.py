@@ -76,6 +76,20 @@ def test_the_page_says_what_holds_today() -> None:
     assert text.index("2026-03-03/drift") < text.index("2026-03-01/drift"), "newest day first"
 
 
+@pytest.mark.parametrize(
+    "called, said",
+    [
+        ({"alert": True, "retrain": True}, "Retraining"),
+        ({"alert": True, "retrain": False}, "Alert"),
+        ({"alert": False, "retrain": False}, "Nothing"),
+    ],
+)
+def test_what_was_decided_is_one_word_with_its_reason(called: dict[str, bool], said: str) -> None:
+    assert f"Decided</h2><strong>{said}</strong><p>no retraining: reason 0" in page(
+        row(0, **called)
+    )
+
+
 def test_nothing_is_fetched_and_nothing_is_markup() -> None:
     text = page(row(0, decision="<script>alert(1)</script>", findings=["a < b"]))
     assert "<script" not in text and "loans &lt;b&gt;" in text and "a &lt; b" in text

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from loan_default import storage
+from loan_default.errors import InputError
 
 _KINDS = {
     "run_date": pl.Date(),
@@ -37,11 +38,19 @@ def path(root: str) -> str:
 
 
 def read(root: str) -> pl.DataFrame:
-    """The rows so far, oldest first, with the columns of `SCHEMA`."""
+    """The rows so far, oldest first, with the columns of `SCHEMA`.
+
+    Raises InputError where the file is damaged.
+    """
     if not storage.exists(path(root)):
         return pl.DataFrame(schema=SCHEMA)
     with storage.open_input(path(root)) as stream:
-        return _shaped(pl.read_parquet(stream))
+        try:
+            return _shaped(pl.read_parquet(stream))
+        except pl.exceptions.PolarsError:
+            raise InputError(
+                f"{path(root)} is damaged: remove it, and monitor the days anew that it shall hold"
+            ) from None
 
 
 def keep(root: str, row: Mapping[str, Any]) -> pl.DataFrame:

@@ -69,7 +69,7 @@ def _cards(today: Row, realised: Row | None) -> list[str]:
             "bad" if found else "good",
         ),
         _card("Model", f"Version {today['model_version']}", _scored(today), "plain"),
-        _card("Decided", _first_words(today["decision"]), today["decision"] or "", "plain"),
+        _card("Decided", _outcome(today), today["decision"] or "", "plain"),
     ]
 
 
@@ -168,8 +168,10 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _first_words(decision: str | None) -> str:
-    return (decision or "nothing").split(":")[0].capitalize()
+def _outcome(today: Row) -> str:
+    if today["retrain"]:
+        return "Retraining"
+    return "Alert" if today["alert"] else "Nothing"
 
 
 def _percent(share: float | None) -> str:

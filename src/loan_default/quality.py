@@ -50,11 +50,7 @@ def quality(
         "rows_scored": scored,
         "rejected_share": counts["rows_rejected"] / counts["rows_in"] if counts["rows_in"] else 0.0,
         "rejected_by_reason": reasons,
-        "out_of_range": {
-            reason.removesuffix(_OUTSIDE): rows
-            for reason, rows in reasons.items()
-            if reason.endswith(_OUTSIDE)
-        },
+        "out_of_range": _out_of_range(reasons),
         "duplicates": reasons.get(_REPEATED, 0),
         "new_categories": _new_categories(sample),
         "row_count": row_count(counts["rows_in"], past_rows),
@@ -77,6 +73,11 @@ def row_count(rows: int, past: Sequence[int]) -> dict[str, Any]:
     spread = _NORMAL * median(abs(math.log(count / usual)) for count in past)
     limit = max(math.log(_FACTOR), _Z * spread)
     return found | {"odd": not rows or abs(math.log(rows / usual)) > limit}
+
+
+def _out_of_range(reasons: Mapping[str, int]) -> dict[str, int]:
+    outside = {reason: rows for reason, rows in reasons.items() if reason.endswith(_OUTSIDE)}
+    return {reason.removesuffix(_OUTSIDE): rows for reason, rows in outside.items()}
 
 
 def _column(
