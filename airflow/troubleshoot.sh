@@ -71,6 +71,29 @@ for found in json.load(sys.stdin): print(found['filepath'] + ': ' + found['error
   bad "a DAG cannot be imported: $errors" "correct the file named above; the DAG processor reads it again by itself"
 }
 
+# The newest registered version, empty where there is none.
+newest_version() {
+  compose exec -T mlflow python -c "
+import base64, json, os, urllib.parse, urllib.request
+name = '$(setting MODEL_NAME)' or 'loan_default_model'
+asked = urllib.parse.urlencode({'filter': f\"name='{name}'\", 'max_results': 1})
+login = base64.b64encode(('admin:' + os.environ['MLFLOW_AUTH_ADMIN_PASSWORD']).encode()).decode()
+request = urllib.request.Request('http://localhost:5000/api/2.0/mlflow/model-versions/search?' + asked)
+request.add_header('Authorization', 'Basic ' + login)
+print(*(found['version'] for found in json.load(urllib.request.urlopen(request)).get('model_versions', [])))"
+}
+
+check_alias() {
+  local alias version
+  alias=$(setting SERVE_ALIAS)
+  version=$(newest_version)
+  if [[ -n $version ]]; then
+    bad "no model is served: no version has the alias ${alias:-staging}, the newest is $version" "give a version the alias on the model's page in MLflow, or train anew"
+  else
+    bad "no model is served: there is none yet" "trigger train_model_with_mlflow in Airflow"
+  fi
+}
+
 check_model() {
   running serve || return
   local state
@@ -80,7 +103,7 @@ try: print(r.urlopen('http://localhost:5001/ready').read().decode())
 except e.HTTPError as found: print(found.read().decode())")
   case $state in
     *'"ready":true'*) ok "a model is served: $(grep -oE '"model_version":"[0-9]+"' <<< "$state")" ;;
-    *'has no version with the alias'*) bad "no model is served: there is none yet, or the alias is missing" "trigger train_model_with_mlflow in Airflow; an existing version gets the alias in MLflow's model page" ;;
+    *'has no version with the alias'*) check_alias ;;
     *) bad "no model is served: $(grep -oE '"message":"[^"]*"' <<< "$state")" "read the message; docker compose logs serve tells more" ;;
   esac
 }

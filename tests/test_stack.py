@@ -133,8 +133,8 @@ def test_before_the_first_model_everything_says_so(stack: DockerStack) -> None:
     answer = stack.post(SAMPLE)
     assert answer.status_code == 503 and int(answer.headers["Retry-After"]) > 0
     said = stack.make("troubleshoot", code=2)
-    assert "no model is served" in said and "trigger train_model_with_mlflow" in said
-    assert said.count("PROBLEM") == 1
+    assert problems(said) == ["no model is served: there is none yet"]
+    assert "trigger train_model_with_mlflow" in said
 
 
 def test_one_training_promotes_scores_monitors_and_is_served(stack: DockerStack) -> None:
@@ -180,6 +180,20 @@ def answering(stack: DockerStack) -> bool:
         return stack.api.healthy()
     except Exception:
         return False
+
+
+def test_a_missing_alias_is_named(stack: DockerStack) -> None:
+    alias = {"name": "loan_default_model", "alias": "staging"}
+    registered = "registered-models/alias"
+    assert stack.mlflow.request("DELETE", registered, json=alias).is_success
+    # What it has served it would go on serving, also over a restart.
+    stack.compose("rm", "--stop", "--force", "serve")
+    stack.run("docker", "volume", "rm", f"{PROJECT}_serve-cache")
+    stack.compose("up", "--detach", "--wait", "serve")
+    said = wait_for(lambda: problems(stack.run("bash", "airflow/troubleshoot.sh").stdout))
+    assert said == ["no model is served: no version has the alias staging, the newest is 2"]
+    assert stack.mlflow.post(registered, json=alias | {"version": "2"}).is_success
+    wait_for(lambda: stack.post(SAMPLE).is_success)
 
 
 def test_faults_are_named_with_what_to_do(stack: DockerStack) -> None:
