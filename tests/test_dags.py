@@ -348,6 +348,12 @@ def test_a_switch_is_passed_when_it_is_on(dag_id: str, task_id: str, param: str,
     assert flag not in rendered(parsed(dag_id), task_id, **{param: False}).command()
 
 
+def test_monitoring_judges_by_the_outcomes_that_the_form_names() -> None:
+    filled = rendered(parsed(MONITOR), "monitor", labels="gs://b/l.csv", labels_as_of="2026-03")
+    assert filled.flags["--labels"] == "gs://b/l.csv"
+    assert filled.flags["--labels-as-of"] == "2026-03"
+
+
 def test_monitoring_looks_at_the_source_that_the_form_names() -> None:
     filled = rendered(parsed(MONITOR), "monitor", source="online")
     assert filled.flags["--source"] == "online"

@@ -13,7 +13,7 @@ SITUATION = Situation(
     True,
     ("annual_inc", "dti", "purpose"),
     drift_days=2,
-    since=date(2026, 5, 8),
+    drift_since=date(2026, 5, 8),
 )
 DECISION = Decision(
     True, False, "no retraining: drift has lasted 2 of 3 scored days", "warning", "drift"

@@ -11,6 +11,7 @@ import pytest
 from mlflow import MlflowClient
 
 from conftest import Workspace
+from loan_default import storage
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +32,9 @@ def root(scored: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(scored, tmp_path / "out"))
 
 
-def monitor(trained: Workspace, root: Path, *more: str | Path, **settings: str) -> dict[str, Any]:
+def monitor(
+    trained: Workspace, root: Path | str, *more: str | Path, **settings: str
+) -> dict[str, Any]:
     return trained.run("monitor_predictions", "--output-path", root, *more, **settings).result
 
 
@@ -91,7 +94,7 @@ def test_labels_that_are_none_are_refused_in_one_line(
     assert not (root / "outcomes").exists() and not (root / "reports").exists()
 
 
-def score(trained: Workspace, root: Path, day: str, path: Path) -> None:
+def score(trained: Workspace, root: Path | str, day: str, path: Path) -> None:
     arguments = ("--input-path", path, "--output-path", root, "--run-date", day)
     assert trained.run("batch_predict", *arguments, "--reasons", "none").code == 0
 
@@ -174,6 +177,27 @@ def test_the_online_log_is_monitored_and_judged_like_a_batch(
     assert found["sampled_rows"] == found["rows_in"] == rows.height
     assert found["drift"] is not None and Path(found["report_html"]).exists()
     labelled = labels(export, tmp_path / "labels.csv", slice(None))
-    more = ("--source", "both", "--labels", labelled, "--labels-as-of", "2030-01")
+    more = ("--source", "both", "--labels", labelled, "--labels-as-of", "2024-06")
     judged = monitor(trained, root, *more)["realised"]
     assert judged["coverage"] > 0.4 and judged["outcomes"] > 5_000
+
+
+def test_everything_may_lie_in_a_bucket(
+    trained: Workspace, export: Path, bucket: str, tmp_path: Path
+) -> None:
+    root, day = f"{bucket}/monitored", "2019-03-28"
+    score(trained, root, day, export)
+    remote = f"{bucket}/in/labels.csv"
+    storage.write_text(remote, labels(export, tmp_path / "labels.csv", slice(None)).read_text())
+    found = monitor(trained, root, "--labels", remote, "--labels-as-of", "2019-03")
+    assert found["realised"]["outcomes"] > 3_000
+    assert found["overview"] == f"{root}/reports/index.html"
+    names = {path.removeprefix(f"{root}/") for path in storage.files_below(root)}
+    assert {
+        "reports/history.parquet",
+        "reports/index.html",
+        f"reports/run_date={day}/drift_report.html",
+        f"reports/run_date={day}/quality_report.json",
+        f"reports/run_date={day}/decision.json",
+        "outcomes/realised.json",
+    } <= names

@@ -7,7 +7,7 @@ import pytest
 from loan_default import outcomes, storage
 from loan_default.errors import InputError
 
-TODAY = date(2026, 5, 9)
+TODAY = date(2026, 7, 9)
 
 
 def labels(folder: Path, name: str, *rows: tuple[str, str | None], **more: str) -> str:
@@ -31,7 +31,7 @@ def test_statuses_of_the_raw_export_become_outcomes(tmp_path: Path) -> None:
     given = [("1", "Fully Paid"), ("2", "Charged Off"), ("3", policy), ("4", "Current")]
     kept = keep(tmp_path, labels(tmp_path, "a.csv", *given))
     assert known(tmp_path) == {"1": 0, "2": 1, "3": 1, "4": None}
-    assert (kept["rows_in"], kept["rows_rejected"], kept["as_of"]) == (4, 0, "2026-05")
+    assert (kept["rows_in"], kept["rows_rejected"], kept["as_of"]) == (4, 0, "2026-07")
 
 
 def test_parquet_numbers_as_ids_and_the_files_own_month(tmp_path: Path) -> None:
@@ -66,7 +66,8 @@ def test_parts_add_up_in_any_order(tmp_path: Path) -> None:
 
 
 def test_a_later_file_corrects_and_never_unends_a_loan(tmp_path: Path) -> None:
-    keep(tmp_path, labels(tmp_path, "a.csv", ("1", "Charged Off"), ("2", "Fully Paid")))
+    first = labels(tmp_path, "a.csv", ("1", "Charged Off"), ("2", "Fully Paid"))
+    keep(tmp_path, first, date(2026, 5, 1))
     later = labels(tmp_path, "b.csv", ("1", "Fully Paid"), ("2", "Current"))
     keep(tmp_path, later, date(2026, 6, 1))
     assert known(tmp_path) == {"1": 0, "2": 0}
@@ -94,6 +95,14 @@ def test_what_is_no_labels_is_refused_and_nothing_kept(tmp_path: Path, text: str
     with pytest.raises(InputError, match=why):
         keep(tmp_path / "root", str(tmp_path / "bad.csv"))
     assert outcomes.deliveries(str(tmp_path / "root")) == []
+
+
+def test_labels_cannot_know_the_future(tmp_path: Path) -> None:
+    path = labels(tmp_path, "a.csv", ("1", "Fully Paid"))
+    with pytest.raises(InputError, match="cannot hold through 2026-08, which has not come"):
+        keep(tmp_path, path, date(2026, 8, 1))
+    assert outcomes.deliveries(str(tmp_path)) == []
+    assert keep(tmp_path, path, date(2026, 7, 1))["as_of"] == "2026-07"
 
 
 def test_an_exports_footer_is_set_aside(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from loan_default.triage import drift_days, trouble_since
+from loan_default.triage import drift_row, trouble_since
 
 FIRST = date(2026, 3, 1)
 Day = tuple[bool | None, str | None]
@@ -27,7 +27,7 @@ def past(*days: Day) -> pl.DataFrame:
     ],
 )
 def test_drift_lasts_over_days_without_a_verdict(days: list[Day], count: int) -> None:
-    assert drift_days(past(*days)) == count
+    assert len(drift_row(past(*days))) == count
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ RETRAIN_WEEKLY_CAP times in 7 days. Every decision, with its reason: `reports/de
 from typing import Any
 
 from airflow.sdk import DAG, task
-from dag_parts import OUTPUT_PATH, conf, dag_arguments, day, share, switch, text, value
+from dag_parts import OUTPUT_PATH, conf, dag_arguments, day, month, share, switch, text, value
 from notifications import NotifyOperator
 from script_operator import ScriptOperator
 from trigger_once import TriggerOnceOperator
@@ -44,6 +44,8 @@ with DAG(
         "source": text(
             "Predictions to look at (null: MONITOR_SOURCE)", enum=[None, "batch", "online", "both"]
         ),
+        "labels": text("New outcomes to judge by: id, loan_status (null: none)"),
+        "labels_as_of": month("Month through which they hold (null: what the file says)"),
         "drift_share_threshold": share(
             "Share of drifted columns that makes the day drift (null: DRIFT_SHARE_THRESHOLD)",
             exclusiveMinimum=0,
@@ -59,6 +61,8 @@ with DAG(
             "--run-date": value("params.run_date"),
             "--output-path": value("params.output_path"),
             "--source": value("params.source"),
+            "--labels": value("params.labels"),
+            "--labels-as-of": value("params.labels_as_of"),
             "--idempotency-key": value("run_id"),
         },
         switches={"--report-only": value("params.report_only")},

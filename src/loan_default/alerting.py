@@ -40,12 +40,12 @@ class Told:
 class Situation:
     """What is known once a day has been compared and judged.
 
-    `columns` have drifted; `drift_days` scored days in a row have, this one included; `since` is
-    the first day of the trouble that this day is in. `loss` says how outcomes fall short, None
-    where they do not; `evidence` names those outcomes, `answered` all that a retraining knew of.
-    `odd_rows` says that the number of rows is. `latest` is the newest scored day, `repeated`
-    whether this day has been told of before, or its very data decided. `trained` is when a model
-    was last made or asked for, `retrainings` when monitoring asked; all times in UTC.
+    `columns` have drifted; `drift_days` scored days in a row have, from `drift_since` to this one;
+    `since` is the first day of the trouble that this day is in. `loss` says how outcomes fall
+    short, None where they do not; `evidence` names those outcomes, `answered` all that a retraining
+    knew of. `odd_rows` says that the number of rows is. `latest` is the newest scored day,
+    `repeated` whether this day has been told of before, or its very data decided. `trained` is when
+    a model was last made or asked for, `retrainings` when monitoring asked; all times in UTC.
     """
 
     run_date: date
@@ -53,6 +53,7 @@ class Situation:
     drift: bool | None
     columns: tuple[str, ...] = ()
     drift_days: int = 0
+    drift_since: date | None = None
     since: date | None = None
     loss: str | None = None
     evidence: str | None = None

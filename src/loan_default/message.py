@@ -34,7 +34,7 @@ def text(
     if len(drifted) > MOST_COLUMNS:
         lines.append(f"- and {len(drifted) - MOST_COLUMNS} more")
     if situation.drift and situation.drift_days > 1:
-        lines.append(f"Since: {situation.since}, {situation.drift_days} scored days in a row")
+        lines.append(f"Since: {situation.drift_since}, {situation.drift_days} scored days in a row")
     elif situation.drift:
         lines.append("Since: this day")
     lines += [f"Scores: {_scores(found, mean_before)}", f"Quality: {_quality(situation, found)}"]

@@ -46,7 +46,8 @@ def keep(
 
     They hold through `as_of`, else through the month that the file names (`last_pymnt_d`,
     `last_credit_pull_d`, a prepared file's own), else through `today`'s. The same file is kept
-    once. Raises InputError where the file is none, or too many of its rows name no outcome.
+    once. Raises InputError where the file is none, too many of its rows name no outcome, or the
+    month lies ahead.
     """
     name = f"{storage.digest(path)[:16]}.parquet"
     earlier = [kept for kept in _files(root) if kept.endswith(name)]
@@ -56,6 +57,11 @@ def keep(
     else:
         delivery = read(path, max_rejected_share)
         through = as_of or delivery.as_of or today.replace(day=1)
+        if through > today:
+            raise InputError(
+                f"{path} cannot hold through {through:%Y-%m}, which has not come: give the month "
+                "of the last payments it knows with --labels-as-of"
+            )
         kept = storage.join(root, "outcomes", f"as_of={through:%Y-%m}", name)
         with storage.atomic_file(kept) as partial:
             delivery.labels.write_parquet(partial)

@@ -40,6 +40,7 @@ def triage(
     """Decide what the day calls for and keep the decision under `root`."""
     book = Ledger(root)
     past = history.read(root).filter(pl.col("run_date") < day.run_date)
+    drifted = [*drift_row(past), day.run_date]
     retrainings = book.retrainings()
     trainings = [*retrainings, registry.last_made(day.model_name)]
     loss, evidence = _loss(realised, day.model_name, registry, config)
@@ -48,7 +49,8 @@ def triage(
         now=datetime.now(UTC),
         drift=verdict.drift,
         columns=tuple(verdict.drifted_columns),
-        drift_days=drift_days(past) + 1 if verdict.drift else 0,
+        drift_days=len(drifted) if verdict.drift else 0,
+        drift_since=drifted[0],
         since=trouble_since(past) or day.run_date,
         loss=loss,
         evidence=evidence,
@@ -68,9 +70,9 @@ def triage(
     return Triaged(ledger.settle(book, situation, policy, key, day.digest), situation)
 
 
-def drift_days(past: pl.DataFrame) -> int:
-    """How many of the newest days of the history drifted in a row."""
-    return len(alerting.in_a_row(past.select("run_date", "drift").rows()))
+def drift_row(past: pl.DataFrame) -> list[date]:
+    """The newest days of the history that drifted in a row."""
+    return alerting.in_a_row(past.select("run_date", "drift").rows())
 
 
 def trouble_since(past: pl.DataFrame) -> date | None:
