@@ -125,6 +125,7 @@ def _manifest(
         "model_name": version.name,
         "model_version": version.number,
         "threshold": model.facts.threshold,
+        "fit_through": model.facts.fit_through,
         "reasons": reasons,
         "input_path": input_path,
         "digests": digests | {"input": storage.digest(input_path)},

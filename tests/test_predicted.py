@@ -18,12 +18,14 @@ def rows(*ids: str, **more: Any) -> pl.DataFrame:
     return frame.with_columns(columns)
 
 
-def batch(root: Path, day: date, frame: pl.DataFrame, complete: bool = True) -> None:
+def batch(
+    root: Path, day: date, frame: pl.DataFrame, complete: bool = True, manifest: str = "{}"
+) -> None:
     folder = root / "predictions" / f"run_date={day}"
     folder.mkdir(parents=True)
     frame.write_parquet(folder / PREDICTIONS)
     if complete:
-        (folder / MANIFEST).write_text("{}")
+        (folder / MANIFEST).write_text(manifest)
 
 
 def online(root: Path, name: str, frame: pl.DataFrame, hour: int, day: date = DAY) -> None:
@@ -67,6 +69,17 @@ def test_the_cohort_is_the_issue_month_else_the_month_of_scoring(tmp_path: Path)
     batch(tmp_path, NEXT, rows("b", "c", prediction=1))
     found = judged(tmp_path, a=0, b=1).cohorts.rows()
     assert found == [(date(2024, 5, 1), 36.0, 1, 1), (date(2026, 3, 1), 36.0, 2, 0)]
+
+
+def test_loans_that_the_model_learned_from_judge_nothing(tmp_path: Path) -> None:
+    known, new = rows("a", issue_month=date(2024, 5, 1)), rows("b", issue_month=date(2024, 6, 1))
+    undated = rows("c")
+    every = pl.concat([known, new, undated])
+    batch(tmp_path, DAY, every, manifest='{"fit_through": "2024-05"}')
+    batch(tmp_path, NEXT, every, manifest='{"fit_through": "2020-01"}')
+    found = judged(tmp_path, a=1, b=0, c=1)
+    assert sorted(found.loans["id"]) == ["b", "c"] and found.learned == 1
+    assert found.cohorts["predictions"].sum() == 2
 
 
 def test_a_run_without_manifest_is_not_read(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def judged(*frames: pl.DataFrame) -> Judged:
         pl.len().cast(pl.Int64).alias("predictions"),
         (pl.col("prediction") == 0).sum().cast(pl.Int64).alias("approved"),
     )
-    return Judged(every, counts)
+    return Judged(every, counts, learned=7)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,7 @@ def test_the_young_are_shown_with_when_they_will_count() -> None:
     )
     found = realised(judged(loans(200), young), AS_OF)
     assert found["outcomes"] == 200 and found["defaults"] < 200
+    assert found["learned_from"] == 7
     assert found["immature"] == [
         {"month": "2023-05", "predictions": 80, "ended_early": 6, "matures": "2026-05"}
     ]

@@ -12,12 +12,14 @@ import polars as pl
 
 from loan_default import storage
 from loan_default.columns import ID, ISSUE_MONTH, PROBABILITY, TERM
+from loan_default.loans import month
 from loan_default.prediction_log import TIME
 from loan_default.runs import PREDICTIONS, RunFiles, scored_dates
 from loan_default.scoring import PREDICTION, VERSION
 
 COHORT = "cohort"
 SOURCE = "source"
+LEARNED = "learned"
 _SCHEMA = {
     ID: pl.String,
     PROBABILITY: pl.Float64,
@@ -34,11 +36,13 @@ class Judged:
 
     `loans` holds the labelled ids' earliest predictions: cohort (a month), term (months),
     default_probability, prediction, model_version, source, default (null while running). `cohorts`
-    counts all applications by cohort and term: `predictions`, and `approved` of them.
+    counts all applications by cohort and term: `predictions`, and `approved` of them. Neither has
+    the `learned` ones: loans issued in months that their model learned from judge no prediction.
     """
 
     loans: pl.DataFrame
     cohorts: pl.DataFrame
+    learned: int = 0
 
 
 def judge(root: str, labels: pl.DataFrame) -> Judged:
@@ -47,33 +51,43 @@ def judge(root: str, labels: pl.DataFrame) -> Judged:
     A cohort is the issue month where the application named one, else the month it was scored in.
     One day is in memory at a time, beside 8 bytes an id and the labels.
     """
-    seen = pl.Series("hash", [], pl.UInt64)
+    seen, learned = pl.Series("hash", [], pl.UInt64), 0
     loans, cohorts = [_nothing(labels)], [_counts(_cohorts(_empty(), date.min))]
     for day, source, frame in days(root):
         first = _cohorts(frame, day).with_columns(pl.col(ID).hash(seed=0).alias("hash"))
         first = first.unique("hash", keep="first", maintain_order=True)
         first = first.join(seen.to_frame(), on="hash", how="anti", maintain_order="left")
         seen = pl.concat([seen, first["hash"]])
+        taught = first[LEARNED]
+        learned, first = learned + int(taught.sum()), first.filter(~taught).drop(LEARNED)
         cohorts.append(_counts(first))
         labelled = first.drop("hash").join(labels, on=ID, maintain_order="left")
         loans.append(labelled.with_columns(pl.lit(source).alias(SOURCE)))
     counted = pl.concat(cohorts).group_by(COHORT, TERM).sum().sort(COHORT, TERM)
-    return Judged(pl.concat(loans), counted)
+    return Judged(pl.concat(loans), counted, learned)
 
 
 def days(root: str) -> Iterator[tuple[date, str, pl.DataFrame]]:
-    """The predictions by day, with their source: `batch` before `online` of the same day."""
+    """The predictions by day, with their source: `batch` before `online` of the same day.
+
+    `learned` marks loans of issue months that the model which scored them had learned from.
+    """
     online = _online_files(root)
     batch = set(scored_dates(root))
     for day in sorted(batch | set(online)):
         if day in batch:
-            yield day, "batch", _read(RunFiles(root, day).path(PREDICTIONS), _DATED)
+            run = RunFiles(root, day)
+            through = month(str((run.manifest() or {}).get("fit_through", "")))
+            taught = pl.col(ISSUE_MONTH) <= through if through else pl.lit(False)
+            rows = _read(run.path(PREDICTIONS), _DATED)
+            yield day, "batch", rows.with_columns(taught.fill_null(False).alias(LEARNED))
         if day in online:
             parts = [
                 _read(path, _SCHEMA | {TIME: pl.Datetime("us", "UTC")}) for path in online[day]
             ]
             timed = pl.concat(parts).sort(TIME, maintain_order=True).drop(TIME)
-            yield day, "online", timed.with_columns(pl.lit(None, pl.Date).alias(ISSUE_MONTH))
+            undated = pl.lit(None, pl.Date).alias(ISSUE_MONTH)
+            yield day, "online", timed.with_columns(undated, pl.lit(False).alias(LEARNED))
 
 
 def online_dates(root: str) -> list[date]:

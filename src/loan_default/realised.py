@@ -28,7 +28,8 @@ def realised(judged: Judged, as_of: date) -> Figures:
 
     Returns:
         `as_of`, `outcomes` (matured loans with a final status), `coverage` (their share of the
-        matured approved applications, None without any), the figures of all of them (`_figures`),
+        matured approved applications, None without any), `learned_from` (applications left out
+        since their model had learned from them), the figures of all of them (`_figures`),
         `by_month`, `by_band`, `by_version` with the same figures each, and `immature`: by cohort
         month the applications that must wait, how many of them have ended early, and until when.
         Matured months without a final status are in `by_month` with `outcomes` 0.
@@ -44,6 +45,7 @@ def realised(judged: Judged, as_of: date) -> Figures:
         "kind": "realised",
         "as_of": f"{as_of:%Y-%m}",
         "coverage": covered / approved if approved else None,
+        "learned_from": judged.learned,
         **_figures(loans),
         "by_month": _by_month(loans, old),
         "by_band": _by_band(loans),
