@@ -150,6 +150,18 @@ def test_a_report_alone_does_not_use_up_the_days_alert(ledger: Ledger) -> None:
     assert decide(ledger, "run 2") == ALERT
 
 
+@pytest.mark.parametrize("key", ["run 1", "run 2"])
+def test_a_record_of_an_older_version_is_read(ledger: Ledger, key: str) -> None:
+    old = {"run_date": "2026-05-09", "key": "run 1", "digest": "d", "time": NOW.isoformat()}
+    old |= {"alert": True, "retrain": False, "decision": "no retraining: in cool-down"}
+    path = Path(ledger.root, "reports", f"run_date={TODAY}", "decision.json")
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(old))
+    assert decide(ledger, key).alert is (key == "run 1")
+    told = ledger.told()
+    assert told is None or (told.severity, told.columns) == ("none", ())
+
+
 def test_every_decision_is_in_the_log_with_its_reason(ledger: Ledger) -> None:
     decide(ledger, report_only=True)
     decide(ledger, "run 2")

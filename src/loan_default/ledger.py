@@ -11,9 +11,11 @@ from datetime import date, datetime
 from typing import Any
 
 from loan_default import storage
-from loan_default.alerting import Decision, Policy, Situation, Told, decide
+from loan_default.alerting import NONE, Decision, Policy, Situation, Told, decide
 
 RECORD = "decision.json"
+# What the records of older versions lack.
+_UNTOLD = {"evidence": None, "columns": [], "severity": NONE, "because": ""}
 _MOST_RETRAININGS, _MOST_DECISIONS = 50, 5_000
 
 
@@ -25,7 +27,8 @@ class Ledger:
 
     def recorded(self, run_date: date) -> dict[str, Any] | None:
         """The record of the day, None where nothing was decided yet."""
-        return _read(self._day(run_date))
+        found = _read(self._day(run_date))
+        return None if found is None else _UNTOLD | found
 
     def retrainings(self) -> list[datetime]:
         """When monitoring asked for retrainings, in UTC, oldest first."""

@@ -27,13 +27,15 @@ def write(
     root: str, day: ScoredDay, compared: Compared, facts: Mapping[str, Any]
 ) -> dict[str, str]:
     """Write Evidently's page and the figures; returns their paths."""
-    html, report = (
-        storage.join(folder(root, day), f"drift_report.{kind}") for kind in ("html", "json")
-    )
-    with storage.atomic_file(html) as page, storage.atomic_file(report) as figures:
-        compared.judged.save_html(page)
-        compared.judged.save_json(figures, facts)
-    return {"report_html": html, "report_json": report}
+    names = {"report_html": "drift_report.html", "report_json": "drift_report.json"}
+    # They take seconds to write: what a killed run left of them goes with the next.
+    with storage.work_folder(storage.join(root, "reports"), f"run_date={day.run_date}") as here:
+        compared.judged.save_html(here / names["report_html"])
+        compared.judged.save_json(here / names["report_json"], facts)
+        paths = {key: storage.join(folder(root, day), name) for key, name in names.items()}
+        for key, path in paths.items():
+            storage.publish(here / names[key], path)
+    return paths
 
 
 def write_quality(root: str, day: ScoredDay, facts: Mapping[str, Any]) -> str:
