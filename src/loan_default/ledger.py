@@ -15,7 +15,7 @@ from loan_default.alerting import NONE, Decision, Policy, Situation, Told, decid
 
 RECORD = "decision.json"
 # What the records of older versions lack.
-_UNTOLD = {"evidence": None, "columns": [], "severity": NONE, "because": ""}
+_UNTOLD: dict[str, Any] = {"evidence": None, "columns": [], "severity": NONE, "because": ""}
 _MOST_RETRAININGS, _MOST_DECISIONS = 50, 5_000
 
 
@@ -28,7 +28,7 @@ class Ledger:
     def recorded(self, run_date: date) -> dict[str, Any] | None:
         """The record of the day, None where nothing was decided yet."""
         found = _read(self._day(run_date))
-        return None if found is None else _UNTOLD | found
+        return found and found | {name: _UNTOLD[name] for name in _UNTOLD if name not in found}
 
     def retrainings(self) -> list[datetime]:
         """When monitoring asked for retrainings, in UTC, oldest first."""
