@@ -40,12 +40,19 @@ run "only_old_versions_and_temporary_objects_are_deleted" {
     error_message = "A live object outside tmp/ would be deleted."
   }
   assert {
-    condition = anytrue([
-      for rule in google_storage_bucket.artifacts.lifecycle_rule :
-      anytrue([for a in rule.action : a.type == "SetStorageClass" && a.storage_class == "COLDLINE"]) &&
-      anytrue([for c in rule.condition : c.age == 30 && contains(coalesce(c.matches_prefix, tolist([])), "predictions/run_date=")])
-    ])
-    error_message = "Predictions grow cold after 30 days."
+    condition = anytrue(flatten([
+      for rule in google_storage_bucket.artifacts.lifecycle_rule : [for a in rule.action : a.storage_class == "COLDLINE"]
+      if anytrue([for a in rule.action : a.type == "SetStorageClass"])
+    ]))
+    error_message = "Old results move to the colder class."
+  }
+  assert {
+    condition = alltrue(flatten([
+      for rule in google_storage_bucket.artifacts.lifecycle_rule : [
+        for c in rule.condition : c.age == 30 && contains(coalesce(c.matches_prefix, tolist([])), "predictions/run_date=")
+      ] if anytrue([for a in rule.action : a.type == "SetStorageClass"])
+    ]))
+    error_message = "Predictions grow cold after 30 days, and only days do."
   }
 }
 
