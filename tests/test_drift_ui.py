@@ -15,9 +15,13 @@ import polars as pl
 import pytest
 
 from loan_default import drift, drift_ui
+from loan_default.comparison import REFERENCE, Compared
 from loan_default.drift_verdict import Thresholds
 from loan_default.errors import ServiceError
 from loan_default.local_stack import free_ports
+from loan_default.monitoring_reports import send_to_ui
+from loan_default.scored_day import ScoredDay
+from loan_default.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -81,6 +85,18 @@ def test_each_model_has_a_project_and_each_day_one_run(ui: Ui, snapshot: Any) ->
     days = [("2026-03-01 batch", "2026-03-01"), ("2026-03-02 batch", "2026-03-02")]
     assert ui.runs("loans") == days
     assert ui.runs("other") == days[:1]
+
+
+def test_a_message_links_to_the_address_that_people_reach(ui: Ui) -> None:
+    frame = pl.DataFrame({"dti": [float(n % 30) for n in range(60)]})
+    found = drift.compare(frame, frame, THRESHOLDS)
+    compared = Compared(found, found, REFERENCE, [], [], None)
+    day = ScoredDay(DAY, "batch", "linked", "1", frame, {}, "digest", None)
+    public = "https://monitoring.lender.example"
+    settings = {"evidently_ui_url": f"{ui.url}/", "evidently_ui_secret": ui.secret}
+    for more, start in ({}, ui.url), ({"evidently_ui_public_url": public}, public):
+        shown = send_to_ui(Settings(**settings, **more), day, compared)
+        assert str(shown["url"]).startswith(f"{start}/projects/{ui.projects()['linked']}/")
 
 
 def test_a_name_that_another_begins_with_has_a_project_of_its_own(ui: Ui, snapshot: Any) -> None:

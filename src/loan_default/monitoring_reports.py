@@ -68,13 +68,15 @@ def log_to_mlflow(
 def send_to_ui(config: Settings, day: ScoredDay, compared: Compared) -> dict[str, str | None]:
     """Show the day in Evidently's UI, once however often it is monitored.
 
-    Returns `url`, the run's address, or None with the `error`: a UI that is down fails nothing.
+    Returns `url`, the run's address for people, or None with the `error`: a UI that is down fails
+    nothing.
     """
-    url, secret = config.evidently_ui_url, config.evidently_ui_secret
+    url, secret = config.evidently_ui_url.rstrip("/"), config.evidently_ui_secret
+    public = config.evidently_ui_public_url.rstrip("/") or url
     name, snapshot = f"{day.run_date} {day.source}", compared.judged.snapshot
     try:
         address = drift_ui.show(snapshot, url, secret, day.model_name, name, day.run_date)
     except ServiceError as error:
         log.warning("%s", error)
         return {"url": None, "error": str(error)}
-    return {"url": address, "error": None}
+    return {"url": address.replace(url, public, 1), "error": None}

@@ -154,6 +154,9 @@ class Settings(BaseSettings):
     evidently_ui_url: str = Field(
         "", description="Evidently's UI, in which each comparison is shown too; empty: none"
     )
+    evidently_ui_public_url: str = Field(
+        "", description="That UI's address as people reach it; empty: the same"
+    )
     evidently_ui_secret: str = Field("", description="What Evidently's UI asks of those who write")
     drift_column_thresholds: str = Field(
         "",
