@@ -23,7 +23,7 @@ DAY = "2026-03-01"
 
 
 def run(folder: Path, script: str, *arguments: str) -> tuple[float, float]:
-    """Seconds that a script took, and its peak memory in MB."""
+    """Seconds that a script took, and its peak memory in MiB."""
     settings = {
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
         "MLFLOW_ARTIFACT_ROOT": str(folder / "mlruns"),
@@ -70,7 +70,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         prepare(folder, flags.rows)
-        table = Table("rows", "labels", "seconds", "against the first", "peak MB")
+        table = Table("rows", "labels", "seconds", "against the first", "peak MiB")
         for labels in (False, True):
             rounds = [
                 [monitor(folder, rows, labels) for rows in flags.rows] for _ in range(flags.rounds)
