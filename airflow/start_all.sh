@@ -22,6 +22,8 @@ generate() {
 # Secrets that .env lacks are added to it; those that it has stay.
 write_secrets() {
   local name
+  # An editor may have left the last line open; what is added would become part of it.
+  [[ -z $(tail -c 1 .env) ]] || echo >> .env
   for name in "${SECRETS[@]}"; do
     grep -q "^$name=." .env || printf '%s=%s\n' "$name" "$(generate "$name")" >> .env
   done

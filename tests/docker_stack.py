@@ -53,10 +53,10 @@ class DockerStack:
         self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
 
     def configure(self, **settings: str) -> None:
-        """Write `.env` as a person would: settings, no secrets."""
+        """Write `.env` as a person might: settings, no secrets, the last line left open."""
         ports = {PORTS[service]: str(port) for service, port in self.ports.items()}
         lines = {"COMPOSE_PROJECT_NAME": self.project, **ports, **QUICK, **settings}
-        (self.folder / ".env").write_text("".join(f"{k}={v}\n" for k, v in lines.items()))
+        (self.folder / ".env").write_text("\n".join(f"{k}={v}" for k, v in lines.items()))
 
     def make(self, target: str, typed: str = "", code: int = 0, **variables: str) -> str:
         """Run a make target; what it said."""

@@ -15,6 +15,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from conftest import ROOT, Workspace
 from docker_stack import PROJECT, DockerStack, wait_for
+from loan_default.errors import ServiceError
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 
@@ -84,6 +85,7 @@ def test_secrets_are_generated_and_readable_by_their_owner_alone(stack: DockerSt
     wanted = set(re.findall(r"([A-Z_]+):\?", (ROOT / "docker-compose.yaml").read_text()))
     values = [stack.secret(name) for name in wanted]
     assert len(wanted) > 8 and len(set(values)) == len(values) and all(len(v) > 30 for v in values)
+    assert stack.secret("PROMOTION_AUC_THRESHOLD") == "0.5"
     before = path.read_text()
     stack.make("start")
     assert path.read_text() == before
@@ -178,7 +180,7 @@ def answering(stack: DockerStack) -> bool:
     """Whether the API answers; PostgreSQL may have been restarted just now."""
     try:
         return stack.api.healthy()
-    except Exception:
+    except (ServiceError, httpx.HTTPError):
         return False
 
 
