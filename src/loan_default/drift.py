@@ -1,8 +1,10 @@
-"""Drift of scored applications against a reference sample, through Evidently; its only importer.
+"""Drift of scored applications against a reference sample, through Evidently.
 
 Numbers are compared by Evidently's normed Wasserstein distance, categories by its PSI. Evidently
 drops nulls first, so missing shares are compared beside them; of the two, what counts more against
 a column stands for it, in the verdict and in the report alike.
+
+With `drift_ui.py` the only importer of Evidently.
 """
 
 import json

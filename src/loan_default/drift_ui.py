@@ -7,6 +7,8 @@ import threading
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 
+import httpx
+
 from loan_default.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -88,16 +90,12 @@ def _add_trends(project: "Project") -> None:
 
 
 def _runs(url: str, project: "Project", name: str) -> list[str]:
-    import requests
-
-    answer = requests.get(f"{url}/api/projects/{project.id}/snapshots", timeout=SECONDS)
+    answer = httpx.get(f"{url}/api/projects/{project.id}/snapshots", timeout=SECONDS)
     answer.raise_for_status()
     return [str(run["id"]) for run in answer.json() if run["name"] == name]
 
 
 def _delete(url: str, secret: str, project: "Project", run: str) -> None:
-    import requests
-
     address = f"{url}/api/projects/{project.id}/{run}"
     headers = {SECRET_HEADER: secret}
-    requests.delete(address, headers=headers, timeout=SECONDS).raise_for_status()
+    httpx.delete(address, headers=headers, timeout=SECONDS).raise_for_status()
