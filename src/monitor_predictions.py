@@ -68,6 +68,8 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
     source = flags.source or config.monitor_source
     day = scored_day.read(root, flags.run_date, source, config.model_name)
     labels = _keep_labels(flags, root, config)
+    # Before Evidently is imported: both take memory.
+    realised = performance.evaluate(root, bool(labels))
     registry = Registry(config)
     learned = comparison.learned(registry, day.model_name, day.version, config.threads)
     compared = comparison.compare(root, day, learned, config)
@@ -76,7 +78,7 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
     facts = found | {"quality": checked}
     found |= monitoring_reports.write(root, day, compared, facts)
     found |= {"findings": checked["findings"], "labels": labels}
-    estimate, realised = _estimate(day), performance.evaluate(root, bool(labels))
+    estimate = _estimate(day)
     judged = facts | {"estimate": estimate, "realised": realised}
     found["quality_report"] = monitoring_reports.write_quality(root, day, judged)
     found |= {"estimate": estimate, "realised": performance.summary(realised)}

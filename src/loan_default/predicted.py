@@ -54,15 +54,13 @@ def judge(root: str, labels: pl.DataFrame) -> Judged:
     seen, learned = pl.Series("hash", [], pl.UInt64), 0
     loans, cohorts = [_nothing(labels)], [_counts(_cohorts(_empty(), date.min))]
     for day, source, frame in days(root):
-        first = _cohorts(frame, day).with_columns(pl.col(ID).hash(seed=0).alias("hash"))
-        first = first.unique("hash", keep="first", maintain_order=True)
-        first = first.join(seen.to_frame(), on="hash", how="anti", maintain_order="left")
+        first = _first(_cohorts(frame, day), seen)
         seen = pl.concat([seen, first["hash"]])
         taught = first[LEARNED]
-        learned, first = learned + int(taught.sum()), first.filter(~taught).drop(LEARNED)
+        learned, first = learned + int(taught.sum()), first.filter(~taught).drop(LEARNED, "hash")
         cohorts.append(_counts(first))
-        labelled = first.drop("hash").join(labels, on=ID, maintain_order="left")
-        loans.append(labelled.with_columns(pl.lit(source).alias(SOURCE)))
+        labelled = first.lazy().join(labels.lazy(), on=ID, maintain_order="left")
+        loans.append(labelled.with_columns(pl.lit(source).alias(SOURCE)).collect())
     counted = pl.concat(cohorts).group_by(COHORT, TERM).sum().sort(COHORT, TERM)
     return Judged(pl.concat(loans), counted, learned)
 
@@ -121,6 +119,14 @@ def _read(path: str, schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> p
 def _cohorts(frame: pl.DataFrame, day: date) -> pl.DataFrame:
     issued = pl.col(ISSUE_MONTH).fill_null(day.replace(day=1)).alias(COHORT)
     return frame.with_columns(issued).drop(ISSUE_MONTH)
+
+
+def _first(frame: pl.DataFrame, seen: pl.Series) -> pl.DataFrame:
+    """The rows of ids, told by their `hash`, that are neither among the `seen` nor above them."""
+    # Lazily: streamed, which takes half the memory.
+    hashed = frame.lazy().with_columns(pl.col(ID).hash(seed=0).alias("hash"))
+    once = hashed.unique("hash", keep="first", maintain_order=True)
+    return once.join(seen.to_frame().lazy(), on="hash", how="anti", maintain_order="left").collect()
 
 
 def _counts(first: pl.DataFrame) -> pl.DataFrame:
