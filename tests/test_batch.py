@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_default import batch, columns, intake, reading
+from loan_default import batch, columns, csv_blocks, intake
 from loan_default.model import Model
 from records import fitted_model, typed_loans
 
@@ -78,7 +78,7 @@ def test_blocks_do_not_change_the_scores_or_the_sample(
     fitted: Model, applications: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     score(fitted, applications, tmp_path / "one")
-    monkeypatch.setattr(reading, "BLOCK_BYTES", 20_000)
+    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 20_000)
     score(fitted, applications, tmp_path / "many")
     for name in batch.PREDICTIONS, batch.SAMPLE:
         one, many = (pl.read_parquet(tmp_path / run / name) for run in ("one", "many"))

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from loan_default import reading
+from loan_default import csv_blocks, intake
 from loan_default.columns import KNOWN_AFTERWARDS
 from loan_default.errors import InputError
 from loan_default.intake import Intake, open_loans
-from loan_default.reading import BLANK, Table
-from loan_default.rejections import FOOTER
+from loan_default.reading import Table, open_table
+from loan_default.rejections import BLANK_LINE, FOOTER
 
 LOAN = {
     "id": "1",
@@ -74,7 +74,7 @@ def save(tmp_path_factory):
 def blocks_of(size: int | None):
     with pytest.MonkeyPatch.context() as patch:
         if size:
-            patch.setattr(reading, "BLOCK_BYTES", size)
+            patch.setattr(csv_blocks, "BLOCK_BYTES", size)
         yield
 
 
@@ -100,6 +100,72 @@ def test_good_loans_all_become_records(save):
     assert (taken.intake.rows_in, taken.intake.rows_rejected) == (3, 0)
     assert taken.records["id"].to_list() == ["1", "2", "3"]
     assert taken.records["default"].to_list() == [0, 0, 0]
+
+
+NUMBERS = [
+    "7",
+    " 8 ",
+    "1e3",
+    "-5",
+    ".5",
+    "5.",
+    "+5",
+    "007",
+    "-0",
+    "3.0000000000000001",
+    "1e30",
+    '"9"',
+]
+GAPS = ["", "n/a", "NA", " NA ", "nan", "None", '""']
+OTHERS = [
+    "NAN",
+    "-nan",
+    "inf",
+    "Infinity",
+    "1e999",
+    "5%",
+    "5 %",
+    "1,5",
+    "1_000",
+    "0x1A",
+    "١",
+    "many",
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(NUMBERS + GAPS + OTHERS), min_size=1, max_size=4))
+@example(["7", "NAN"])
+@example(["inf", "7"])
+@example(["7", " NA "])
+def test_cells_read_as_numbers_and_cells_read_as_text_become_the_same_records(save, cells):
+    rows = [LOAN | {"id": f"{n}", "dti": cell} for n, cell in enumerate(cells, start=1)]
+    path = save(text(rows))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(intake, "PLAIN_NUMBERS", frozenset())
+        as_text = take(path)
+    as_numbers = take(path)
+    assert as_numbers.records.equals(as_text.records)
+    told = ["row", "id", "column"]
+    assert as_numbers.rejected.select(told).equals(as_text.rejected.select(told))
+
+
+@pytest.mark.parametrize("numbers", [True, False])
+def test_a_column_of_numbers_costs_no_text_and_a_block_with_one_text_is_text(save, numbers):
+    cells = "7" if numbers else "7%"
+    path = save(text([LOAN | {"id": f"{n}", "dti": "7" if n else cells} for n in range(4)]))
+    with open_table(path, ["dti"], {"dti"}) as table:
+        read = [block.cells["dti"] for block in table.blocks]
+    assert [series.dtype for series in read] == [pl.Float64 if numbers else pl.String]
+    assert read[0][1] == (7.0 if numbers else "7")
+
+
+def test_a_column_that_has_a_unit_keeps_no_other_from_being_read_as_numbers(save):
+    rows = [LOAN | {"id": f"{n}", "int_rate": "13%", "dti": "7"} for n in range(100)]
+    names = ["int_rate", "dti"]
+    with blocks_of(1_000), open_table(save(text(rows)), names, names) as table:
+        kinds = [tuple(block.cells[name].dtype for name in names) for block in table.blocks]
+    assert len(kinds) > 2 and set(kinds[1:]) == {(pl.String, pl.Float64)}
 
 
 def test_applications_need_no_outcome_and_get_their_history_up_to_the_run_month(save):
@@ -131,7 +197,7 @@ def test_every_kind_of_bad_row_is_counted_with_its_first_row(save):
         "loan_status is not a known outcome": 1,
         "repeats the id of an earlier row": 1,
         "2 fields, not 9": 1,
-        BLANK: 1,
+        BLANK_LINE: 1,
         FOOTER: 1,
     }
     assert taken.intake.first_rejected == {
@@ -142,7 +208,7 @@ def test_every_kind_of_bad_row_is_counted_with_its_first_row(save):
         "loan_status is not a known outcome": 7,
         "repeats the id of an earlier row": 8,
         "2 fields, not 9": 11,
-        BLANK: 12,
+        BLANK_LINE: 12,
         FOOTER: 13,
     }
     assert (taken.intake.rows_in, taken.intake.rows_rejected) == (13, 10)

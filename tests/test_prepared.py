@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loan_default import columns, features, reading, synthetic
+from loan_default import columns, csv_blocks, features, synthetic
 from loan_default.errors import InputError
 from loan_default.intake import open_loans
 from loan_default.prepared import RECORDS, prepare
@@ -164,7 +164,7 @@ def test_the_same_input_gives_the_same_bytes(source, tmp_path, output):
 
 @OUTPUTS
 def test_a_file_of_many_blocks_is_written_whole(source, tmp_path, output, monkeypatch):
-    monkeypatch.setattr(reading, "BLOCK_BYTES", 60_000)
+    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 60_000)
     assert ready(source, tmp_path / output)["rows_written"] == 398
     assert taken(tmp_path / output)[0].equals(good(source))
 

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loan_default import reading
+from loan_default import csv_blocks, reading
 from loan_default.errors import InputError
-from loan_default.reading import BLANK, NOT_UTF8, open_table
+from loan_default.csv_blocks import NOT_UTF8
+from loan_default.reading import open_table
+from loan_default.rejections import BLANK_LINE
 
 TEXT = "id,amount,note\n1,1000,first\n2,2000,second\n"
 ROWS = [
@@ -49,7 +51,7 @@ class Read:
         self.rows, self.numbers, self.malformed, self.blocks = [], [], [], 0
         with pytest.MonkeyPatch.context() as patch:
             if block_bytes:
-                patch.setattr(reading, "BLOCK_BYTES", block_bytes)
+                patch.setattr(csv_blocks, "BLOCK_BYTES", block_bytes)
             with open_table(path, wanted) as table:
                 self.columns, self.metadata = table.columns, table.metadata
                 for block in table.blocks:
@@ -179,7 +181,7 @@ def test_blank_lines_are_counted_rows_without_cells(save, size, newline):
         save("id,amount,note\n\n1,1,x\n\n\n2,2,x\n\n".replace("\n", newline)), block_bytes=size
     )
     blank = {number for number, row in zip(read.numbers, read.rows) if not any(row.values())}
-    blank |= {number for number, reason in read.malformed if reason == BLANK}
+    blank |= {number for number, reason in read.malformed if reason == BLANK_LINE}
     assert blank == {1, 3, 4, 6}
     assert sorted(read.numbers + [number for number, _ in read.malformed]) == [1, 2, 3, 4, 5, 6]
     assert {n: row["id"] for n, row in zip(read.numbers, read.rows) if n not in blank} == {
@@ -201,7 +203,7 @@ def test_what_is_set_aside_does_not_depend_on_the_block_size(save, lines, size):
     assert (whole.rows, whole.numbers) == (cut.rows, cut.numbers)
     assert whole.malformed == cut.malformed
     short = [n for n, line in enumerate(lines, 1) if line and line.count(",") != 2]
-    assert [number for number, reason in whole.malformed if reason != BLANK] == short
+    assert [number for number, reason in whole.malformed if reason != BLANK_LINE] == short
 
 
 @pytest.mark.parametrize("size", BLOCK_SIZES)
@@ -345,7 +347,7 @@ def test_a_quote_that_is_never_closed_is_refused(save, size, body):
 
 
 def test_a_quote_left_open_does_not_read_the_whole_file_into_memory(save, monkeypatch):
-    monkeypatch.setattr(reading, "LONGEST_RECORD", 1_000)
+    monkeypatch.setattr(csv_blocks, "LONGEST_RECORD", 1_000)
     pieces = []
 
     class Watched(io.BytesIO):
@@ -354,9 +356,9 @@ def test_a_quote_left_open_does_not_read_the_whole_file_into_memory(save, monkey
             return super().read(size)
 
     stream = Watched(b'1,1,"x\n' + b"2,2,x\n" * 10_000)
-    monkeypatch.setattr(reading, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 100)
     with pytest.raises(InputError, match="never closed"):
-        list(reading._whole_records("loans.csv", stream))
+        list(csv_blocks._whole_records("loans.csv", stream))
     assert sum(pieces) <= 1_200
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from loan_default import columns, scoring
+from loan_default.ahead import ahead
 from loan_default.columns import ID, ISSUE_MONTH, PROBABILITY, TERM
 from loan_default.intake import Intake
 from loan_default.model import Model
@@ -57,8 +58,9 @@ def write(intake: Intake, job: Job, folder: Path) -> dict[str, Any]:
     with (
         ParquetSink(folder / PREDICTIONS, SCORES) as out,
         CsvSink(folder / REJECTED, pl.Schema(SCHEMA)) as bad,
+        ahead(iter(intake)) as blocks,
     ):
-        for block in intake:
+        for block in blocks:
             scored = scoring.score(block.records, job.model, job.version, job.reasons)
             out.write(scored.with_columns(block.records[ISSUE_MONTH], block.records[TERM]))
             bad.write(block.rejected)

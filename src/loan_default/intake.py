@@ -9,7 +9,15 @@ import polars as pl
 
 from loan_default.columns import DEFAULT, ID, ISSUE_MONTH, KNOWN_AFTERWARDS, RAW_SOURCE, STATUS
 from loan_default.errors import InputError
-from loan_default.loans import AS_OF_SOURCES, SOURCES, latest_month, month, parse, require_core
+from loan_default.loans import (
+    AS_OF_SOURCES,
+    PLAIN_NUMBERS,
+    SOURCES,
+    latest_month,
+    month,
+    parse,
+    require_core,
+)
 from loan_default.reading import Table, open_table
 from loan_default.rejections import NOT_LOANS, Parsed, SeenIds, malformed
 
@@ -97,7 +105,7 @@ def open_loans(
     known after the loan was granted.
     """
     wanted = (*SOURCES, *AS_OF_SOURCES, AS_OF) if labelled else SOURCES
-    with open_table(path, wanted) as table:
+    with open_table(path, wanted, PLAIN_NUMBERS) as table:
         require_core(path, table.columns, _LABEL_SOURCES if labelled else ())
         if labelled and {DEFAULT, ISSUE_MONTH} & set(table.columns):
             _refuse_known_afterwards(path, table.columns)

@@ -16,6 +16,7 @@ from loan_default.columns import (
     ISSUE_MONTH,
     LABELS,
     NAMES,
+    NUMBERS,
     POLICY_PREFIX,
     RAW_SOURCE,
     RECORD,
@@ -31,6 +32,9 @@ EMPLOYMENT_YEARS = {"< 1 year": "0", "1 year": "1", "10+ years": "10"} | {
 AS_OF_SOURCES = ("last_pymnt_d", "last_credit_pull_d")
 # What `parse` reads, raw and typed.
 SOURCES: tuple[str, ...] = (*NAMES, *RAW_SOURCE.values(), ID, ISSUE_MONTH, DEFAULT, STATUS)
+
+# Columns that the export writes without a unit, most of the time.
+PLAIN_NUMBERS = frozenset(NUMBERS) - {"term", "emp_length"}
 
 _MONTHS = {
     name: number

@@ -120,5 +120,6 @@ def _span(column: Column) -> str:
 
 def _shown(cell: dict[str, Any], *names: str) -> str:
     name = next((name for name in names if name in cell), names[0])
-    text = "" if cell.get(name) is None else str(cell[name])
+    value = cell.get(name)
+    text = f"{value:.15g}" if isinstance(value, float) else str("" if value is None else value)
     return f"{name} {text[:40]!r}"

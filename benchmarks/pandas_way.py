@@ -1,0 +1,68 @@
+"""The same work as most people write it: the peer of `make bench`.
+
+`prepare IN OUT`: pandas reads the export, cleans it as `prepare_data.py` does, writes Parquet.
+`score IN OUT MODEL`: the same, then MLflow's pyfunc predicts and pandas writes the CSV. `MODEL` is a
+model URI; MLFLOW_TRACKING_URI says where it lies. pyfunc takes typed columns only, so the cleaning
+is part of the work. Only the columns that are used are parsed, which is kind to pandas.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+import pandas as pd  # noqa: E402
+
+from loan_default import columns  # noqa: E402
+from loan_default.loans import EMPLOYMENT_YEARS  # noqa: E402
+
+_YEARS = {text: float(years) for text, years in EMPLOYMENT_YEARS.items()}
+_RAW = [
+    *(name for name in columns.NAMES if name != "credit_history_months"),
+    *(columns.ID, "earliest_cr_line", "issue_d", columns.STATUS),
+]
+
+
+def clean(path: str) -> pd.DataFrame:
+    """The typed records of an export: units stripped, months parsed, bad and repeated rows out."""
+    frame = pd.read_csv(path, usecols=_RAW, low_memory=False, dtype={columns.ID: str})
+    frame["term"] = frame["term"].str.strip().str.removesuffix(" months")
+    for name in ("int_rate", "revol_util"):
+        if frame[name].dtype == object:
+            frame[name] = frame[name].str.strip().str.removesuffix("%")
+    frame["emp_length"] = frame["emp_length"].map(_YEARS)
+    issued = pd.to_datetime(frame["issue_d"], format="%b-%Y")
+    opened = pd.to_datetime(frame["earliest_cr_line"], format="%b-%Y")
+    months = (issued.dt.year - opened.dt.year) * 12 + issued.dt.month - opened.dt.month
+    frame["credit_history_months"] = months
+    status = frame[columns.STATUS].str.removeprefix(columns.POLICY_PREFIX).str.strip()
+    frame[columns.DEFAULT] = status.map(columns.LABELS).astype("Int8")
+    frame[columns.ISSUE_MONTH] = issued
+    good = status.isin(list(columns.LABELS)) & issued.notna()
+    for column in columns.RECORD:
+        if column.kind == "number":
+            numbers = pd.to_numeric(frame[column.name]).astype(float)
+            frame[column.name] = numbers
+            inside = numbers.between(column.low, column.high)
+            good &= inside if column.core else inside | numbers.isna()
+    frame = frame[good & ~frame[columns.ID].duplicated()]
+    return frame[[columns.ID, columns.ISSUE_MONTH, columns.DEFAULT, *columns.NAMES]]
+
+
+def prepare(source: str, target: str) -> None:
+    """Export to typed Parquet."""
+    clean(source).to_parquet(target, index=False, compression="zstd")
+
+
+def score(source: str, target: str, model: str) -> None:
+    """Export to a CSV of decisions and probabilities."""
+    import mlflow
+
+    frame = clean(source)
+    loaded = mlflow.pyfunc.load_model(model)
+    found = loaded.predict(frame[list(columns.NAMES)])
+    frame[[columns.ID]].assign(prediction=found).to_csv(target, index=False)
+
+
+if __name__ == "__main__":
+    {"prepare": prepare, "score": score}[sys.argv[1]](*sys.argv[2:])

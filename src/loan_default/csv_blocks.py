@@ -1,0 +1,186 @@
+"""CSV to blocks of cells: streamed, nothing lost.
+
+What cannot be a row (a wrong number of fields, bytes that are not UTF-8, a blank line) is handed on
+with its number and the reason. Cells are text, but a block in which every cell of the columns named
+as numbers is one, or is missing, holds them as numbers: that halves the work of all who read it.
+"""
+
+import io
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.csv
+from numpy.typing import NDArray
+
+from loan_default.errors import InputError
+from loan_default.rejections import BLANK_LINE, MISSING
+
+BLOCK_BYTES = 16 << 20
+LONGEST_RECORD = 256 << 20
+UNCLOSED = "a quote is opened and never closed; a quote within a field is written twice"
+NOT_UTF8 = "bytes that are not UTF-8; convert the file, for example with iconv -f latin1 -t utf-8"
+UNUSED = "\x01"
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive rows; `row` in `cells` is a row's number in the file, from 1, header apart."""
+
+    cells: pl.DataFrame
+    malformed: list[tuple[int, str]]
+
+
+def csv_blocks(
+    path: str,
+    stream: BinaryIO,
+    header: tuple[str, ...],
+    wanted: Collection[str],
+    numbers: Collection[str],
+) -> Iterator[Block]:
+    """The blocks of the `wanted` columns of what follows the `header` in `stream`."""
+    names = [name if name in wanted else f"{UNUSED}{place}" for place, name in enumerate(header)]
+    hoped = {name for name in names if name in numbers}
+    row = 1
+    for data in _whole_records(path, stream):
+        block, rows = _parse(data, names, hoped, row)
+        yield block
+        row += rows
+
+
+def _whole_records(path: str, stream: BinaryIO) -> Iterator[bytes]:
+    """The stream in pieces that end where a record ends, which a newline within quotes does not."""
+    pieces: list[bytes] = []
+    while data := stream.read(BLOCK_BYTES):
+        pieces.append(data)
+        whole = b"".join(pieces)
+        cut = _last_record_end(whole)
+        if cut:
+            yield whole[:cut]
+        elif len(whole) > LONGEST_RECORD:
+            raise InputError(f"{path}: {UNCLOSED}")
+        pieces = [whole[cut:]]
+    if rest := b"".join(pieces):
+        if rest.count(b'"') % 2:
+            raise InputError(f"{path}: {UNCLOSED}")
+        yield rest
+
+
+def _last_record_end(data: bytes) -> int:
+    """The length of the longest prefix that ends with a record; 0 when there is none.
+
+    `data` starts with a record, so a newline ends one when the quotes before it are even in number.
+    """
+    end = len(data)
+    quotes = data.count(b'"')
+    while (newline := data.rfind(b"\n", 0, end)) >= 0:
+        quotes -= data.count(b'"', newline, end)
+        if quotes % 2 == 0:
+            return newline + 1
+        end = newline
+    return 0
+
+
+def _parse(data: bytes, names: list[str], hoped: set[str], first_row: int) -> tuple[Block, int]:
+    """The block, and how many rows it has, malformed ones included.
+
+    The columns `hoped` to be numbers lose those that turn out to hold something else.
+    """
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        data = data.decode("utf-8", "replace").encode("utf-8")
+        block, rows = _texts(data, names, names, first_row)
+        cells, unreadable = _without_broken_text(block.cells)
+        return Block(cells, sorted(block.malformed + unreadable)), rows
+    used = [name for name in names if not name.startswith(UNUSED)]
+    if hoped and (table := _numbers(data, names, used, hoped)):
+        cells = pl.DataFrame(pl.from_arrow(table))
+        return Block(_numbered(cells, np.arange(cells.height) + first_row), []), cells.height
+    block, rows = _texts(data, names, used, first_row)
+    hoped -= {name for name in hoped if _starts_with_text(block.cells[name])}
+    return block, rows
+
+
+def _numbers(data: bytes, names: list[str], used: list[str], hoped: set[str]) -> pa.Table | None:
+    """The cells, those `hoped` to be numbers as such; None where one is not, or a row is none."""
+    skipped: list[tuple[int | None, str]] = []
+    types = {name: pa.float64() if name in hoped else pa.string() for name in used}
+    try:
+        table = _arrow(data, names, types, MISSING, skipped, threads=True)
+    except pa.ArrowInvalid:
+        return None
+    # What is not finite was a text such as "inf", which is for the next step to refuse by its name
+    finite = all(pl.Series(table[name]).is_finite().all() for name in hoped)
+    return table if finite and not skipped else None
+
+
+def _starts_with_text(cells: pl.Series) -> bool:
+    """Whether the first cell that is filled is no number: a unit, say, stands in all of them."""
+    filled = cells.filter(~cells.is_in(MISSING) & cells.is_not_null()).head(1)
+    return bool(filled.str.strip_chars().cast(pl.Float64, strict=False).is_null().any())
+
+
+def _texts(data: bytes, names: list[str], used: list[str], first_row: int) -> tuple[Block, int]:
+    skipped: list[tuple[int | None, str]] = []
+    types = {name: pa.string() for name in used}
+    table = _arrow(data, names, types, [""], skipped, threads=True)
+    if skipped:
+        # Only the slower, serial reader knows the rows' numbers.
+        skipped.clear()
+        table = _arrow(data, names, types, [""], skipped, threads=False)
+    malformed = [(first_row + cast(int, number) - 1, reason) for number, reason in skipped]
+    rows = table.num_rows + len(malformed)
+    kept = np.setdiff1d(np.arange(first_row, first_row + rows), [number for number, _ in malformed])
+    return Block(_numbered(pl.DataFrame(pl.from_arrow(table)), kept), malformed), rows
+
+
+def _numbered(cells: pl.DataFrame, rows: NDArray[np.int64]) -> pl.DataFrame:
+    return cells.insert_column(0, pl.Series("row", rows, pl.Int64))
+
+
+def _arrow(
+    data: bytes,
+    names: list[str],
+    types: dict[str, pa.DataType],
+    missing: Collection[str],
+    skipped: list[tuple[int | None, str]],
+    threads: bool,
+) -> pa.Table:
+    def skip(row: Any) -> str:
+        blank = not row.text.strip()
+        reason = BLANK_LINE if blank else f"{row.actual_columns} fields, not {len(names)}"
+        skipped.append((row.number, reason))
+        return "skip"
+
+    return pa.csv.read_csv(
+        io.BytesIO(data),
+        # One chunk: the piece is whole records already, and columns are converted in parallel.
+        pa.csv.ReadOptions(use_threads=threads, block_size=len(data) + 1, column_names=names),
+        pa.csv.ParseOptions(
+            newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=skip
+        ),
+        pa.csv.ConvertOptions(
+            include_columns=list(types),
+            column_types=types,
+            strings_can_be_null=True,
+            null_values=list(missing),
+            check_utf8=False,
+        ),
+    )
+
+
+def _without_broken_text(cells: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
+    texts = pl.col(pl.String)
+    broken = cells.select(
+        pl.any_horizontal(texts.str.contains(REPLACEMENT, literal=True))
+    ).to_series()
+    broken = broken.fill_null(False)
+    readable = cells.filter(~broken).select(
+        name for name in cells.columns if not name.startswith(UNUSED)
+    )
+    return readable, [(number, NOT_UTF8) for number in cells.filter(broken)["row"]]
