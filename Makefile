@@ -61,6 +61,16 @@ test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS
 test-stack: $(INSTALLED) ## Test the whole platform in Docker, under a name and on ports of its own (needs Chromium)
 	$(BIN)/python -m pytest -m docker tests/test_stack.py tests/test_stack_bucket.py
 
+.PHONY: bench
+bench: $(INSTALLED) ## Measure every step on the full file's 2.26 million loans beside its peer, and a training (half an hour)
+	@$(BIN)/python benchmarks/full_file.py
+	@$(BIN)/python benchmarks/training.py
+	@$(BIN)/python benchmarks/monitor.py
+
+.PHONY: bench-growth
+bench-growth: $(INSTALLED) ## Measure how every step grows from 100,000 to 10 million loans, and draw it (half an hour, 8 GB of disk)
+	@$(BIN)/python benchmarks/growth.py
+
 .PHONY: bench-serve
 bench-serve: $(INSTALLED) ## Compare the scoring server with mlflow models serve on the same model (about 6 minutes)
 	@$(BIN)/python benchmarks/serve.py

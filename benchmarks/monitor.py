@@ -5,60 +5,36 @@ processes of its own. Prints medians, and the time of the largest against that o
 """
 
 import argparse
-import os
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
+from measured import Cost, Workplace, median
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parents[1]
 QUICK = {"XGB_MAX_ROUNDS": "100", "CV_FOLDS": "3", "XGB_LEARNING_RATE": "0.1"}
 LEARNED = 100_000
 DAY = "2026-03-01"
 
 
-def run(folder: Path, script: str, *arguments: str) -> tuple[float, float]:
-    """Seconds that a script took, and its peak memory in MiB."""
-    settings = {
-        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
-        "MLFLOW_ARTIFACT_ROOT": str(folder / "mlruns"),
-        "LOG_LEVEL": "ERROR",
-        **QUICK,
-    }
-    command = [sys.executable, str(ROOT / "src" / f"{script}.py"), *arguments]
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        command, cwd=folder, env=os.environ | settings, stdout=subprocess.DEVNULL
-    )
-    # The usage of this very child, which the process object would lose.
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    if status:
-        raise SystemExit(f"{script} failed")
-    return seconds, usage.ru_maxrss / 1024
-
-
-def prepare(folder: Path, sizes: list[int]) -> None:
+def prepare(place: Workplace, sizes: list[int]) -> None:
     """Loans of each size, a model that learned from others, and a scored day of each."""
-    learned = str(folder / "learned.csv")
-    run(folder, "make_loans", "--rows", str(LEARNED), "--seed", "1", "--output-path", learned)
-    run(folder, "train_with_mlflow", "--data-path", learned)
+    place.script("make_loans", *_loans(LEARNED, 1, "learned.csv"))
+    place.script("train_with_mlflow", "--data-path", "learned.csv")
     for rows in sizes:
-        loans, root = str(folder / f"{rows}.csv"), str(folder / f"out{rows}")
-        run(folder, "make_loans", "--rows", str(rows), "--seed", "2", "--output-path", loans)
-        scored = ("--input-path", loans, "--output-path", root, "--run-date", DAY)
-        run(folder, "batch_predict", "--reasons", "none", *scored)
+        place.script("make_loans", *_loans(rows, 2, f"{rows}.csv"))
+        scored = ("--input-path", f"{rows}.csv", "--output-path", f"out{rows}", "--run-date", DAY)
+        place.script("batch_predict", "--reasons", "none", *scored)
 
 
-def monitor(folder: Path, rows: int, labels: bool) -> tuple[float, float]:
+def _loans(rows: int, seed: int, path: str) -> tuple[str, ...]:
+    return ("--rows", str(rows), "--seed", str(seed), "--output-path", path)
+
+
+def monitor(place: Workplace, rows: int, labels: bool) -> Cost:
     """Monitor the day of that size."""
-    more = ("--labels", str(folder / f"{rows}.csv")) if labels else ()
-    return run(folder, "monitor_predictions", "--output-path", str(folder / f"out{rows}"), *more)
+    more = ("--labels", f"{rows}.csv") if labels else ()
+    return place.script("monitor_predictions", "--output-path", f"out{rows}", *more)
 
 
 def main() -> None:
@@ -68,18 +44,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     flags = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        prepare(folder, flags.rows)
+        place = Workplace(Path(temporary), **QUICK)
+        prepare(place, flags.rows)
         table = Table("rows", "labels", "seconds", "against the first", "peak MiB")
         for labels in (False, True):
             rounds = [
-                [monitor(folder, rows, labels) for rows in flags.rows] for _ in range(flags.rounds)
+                [monitor(place, rows, labels) for rows in flags.rows] for _ in range(flags.rounds)
             ]
-            first = statistics.median(found[0][0] for found in rounds)
-            for place, rows in enumerate(flags.rows):
-                seconds = statistics.median(found[place][0] for found in rounds)
-                peak = max(found[place][1] for found in rounds)
-                cells = (f"{seconds:.1f}", f"{seconds / first:.2f}", f"{peak:,.0f}")
+            medians = [median(costs) for costs in zip(*rounds, strict=True)]
+            for rows, cost in zip(flags.rows, medians, strict=True):
+                growth = cost.seconds / medians[0].seconds
+                cells = (f"{cost.seconds:.1f}", f"{growth:.2f}", f"{cost.memory:,.0f}")
                 table.add_row(f"{rows:,}", "every loan" if labels else "none", *cells)
         Console().print(table)
 

@@ -1,7 +1,7 @@
 """The same work as most people write it: the peer of `make bench`.
 
 `prepare IN OUT`: pandas reads the export, cleans it as `prepare_data.py` does, writes Parquet.
-`score IN OUT MODEL`: the same, then MLflow's pyfunc predicts and pandas writes the CSV. `MODEL` is a
+`score IN OUT MODEL`: the same, then MLflow's pyfunc predicts and pandas writes the CSV. MODEL is a
 model URI; MLFLOW_TRACKING_URI says where it lies. pyfunc takes typed columns only, so the cleaning
 is part of the work. Only the columns that are used are parsed, which is kind to pandas.
 """

@@ -42,11 +42,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def train(flags: argparse.Namespace) -> dict[str, Any]:
     """The job: returns what the JSON line holds."""
-    from loan_default import provenance
+    from loan_default import fitting, provenance
     from loan_default.registry import FINGERPRINT, IDEMPOTENCY_KEY, Registry
     from loan_default.settings import settings
 
     config = settings()
+    fitting.require_device(config)
     registry = Registry(config)
     name, key = flags.model_name or config.model_name, flags.idempotency_key
     if key and (done := registry.tagged(name, IDEMPOTENCY_KEY, key)):

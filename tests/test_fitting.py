@@ -95,3 +95,14 @@ def test_a_higher_risk_never_lowers_the_score() -> None:
 def test_platt_scaling_is_the_logistic_of_the_scaled_margin() -> None:
     assert Calibration(2.0, -1.0).probability(np.array([0.5])) == pytest.approx([0.5])
     assert Calibration(1.0, 0.0).probability(np.array([1e6, -1e6])) == pytest.approx([1.0, 0.0])
+
+
+def test_a_device_that_is_not_there_is_refused_and_never_quietly_replaced() -> None:
+    import xgboost as xgb
+
+    asked = QUICK.model_copy(update={"xgb_device": "cuda"})
+    fitting.require_device(QUICK)
+    if xgb.build_info()["USE_CUDA"]:
+        pytest.skip("this XGBoost may have a GPU")
+    with pytest.raises(InputError, match="xgboost==.* in the place of xgboost-cpu"):
+        fitting.require_device(asked)

@@ -176,3 +176,15 @@ def test_over_all_blocks_each_id_is_kept_once_at_its_first_place(blocks):
         assert sorted(numbers) == list(range(row, row + len(names)))
         known |= set(names)
         row += len(names)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 60), max_size=12), max_size=30))
+def test_over_many_blocks_of_any_size_the_first_of_each_id_stays(blocks):
+    seen, met, row = SeenIds(), set(), 1
+    for block in blocks:
+        kept = seen.split(of(*map(str, block), first_row=row)).records["id"].to_list()
+        fresh = [key for key in dict.fromkeys(map(str, block)) if key not in met]
+        assert kept == fresh
+        met |= set(fresh)
+        row += len(block)

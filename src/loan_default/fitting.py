@@ -1,5 +1,7 @@
 """Fit, find the number of rounds, calibrate out of fold and choose the threshold."""
 
+import json
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -46,6 +48,28 @@ def parameters(settings: Settings) -> dict[str, Any]:
         "seed": settings.random_seed,
         "nthread": settings.threads,
     }
+
+
+def require_device(settings: Settings) -> None:
+    """Raise InputError where `xgb_device` is not to be had: XGBoost would train on the processor
+    and only warn."""
+    if settings.xgb_device == "cpu":
+        return
+    import xgboost as xgb
+
+    two = xgb.DMatrix(np.eye(2), np.arange(2))
+    asked = {"device": settings.xgb_device, "verbosity": 0}
+    with warnings.catch_warnings(action="ignore"):
+        booster = xgb.train(asked, two, num_boost_round=1)
+    used = json.loads(booster.save_config())["learner"]["generic_param"]["device"]
+    if used.startswith(settings.xgb_device):
+        return
+    if not xgb.build_info()["USE_CUDA"]:
+        raise InputError(
+            "XGB_DEVICE=cuda, but the XGBoost that is installed is the one without CUDA: put "
+            f"xgboost=={xgb.__version__} in the place of xgboost-cpu, or set XGB_DEVICE=cpu"
+        )
+    raise InputError("XGB_DEVICE=cuda, but no GPU answers (nvidia-smi): set XGB_DEVICE=cpu")
 
 
 def cross_validate(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from loan_default.columns import BY_NAME, DEFAULT, ID, ISSUE_MONTH, RAW_SOURCE, STATUS, Column
 
@@ -35,17 +36,15 @@ class SeenIds:
     """
 
     def __init__(self) -> None:
-        self._seen = np.empty(0, dtype=np.uint64)
+        # Sorted, each more than twice as long as the next: adding to one array would copy it
+        # whole with every block.
+        self._runs: list[NDArray[np.uint64]] = []
 
     def split(self, parsed: Parsed) -> Parsed:
         """`parsed` with every later row of a repeated id moved to the rejected ones."""
         hashes = parsed.records[ID].hash(seed=0).to_numpy()
-        places = np.searchsorted(self._seen, hashes)
-        known = np.zeros(len(hashes), dtype=bool)
-        inside = places < len(self._seen)
-        known[inside] = self._seen[places[inside]] == hashes[inside]
-        first = parsed.records[ID].is_first_distinct().to_numpy() & ~known
-        self._seen = np.sort(np.concatenate([self._seen, hashes[first]]), kind="stable")
+        first = parsed.records[ID].is_first_distinct().to_numpy() & ~self._known(hashes)
+        self._add(np.sort(hashes[first]))
         if first.all():
             return parsed
         again = parsed.records.filter(~first).select(
@@ -55,6 +54,19 @@ class SeenIds:
             pl.lit("repeats the id of an earlier row").alias("reason"),
         )
         return Parsed(parsed.records.filter(first), pl.concat([parsed.rejected, again]).sort("row"))
+
+    def _known(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        known = np.zeros(len(hashes), dtype=bool)
+        for run in self._runs:
+            places = np.searchsorted(run, hashes).clip(max=len(run) - 1)
+            known |= run[places] == hashes
+        return known
+
+    def _add(self, run: NDArray[np.uint64]) -> None:
+        while self._runs and len(self._runs[-1]) <= 2 * len(run):
+            run = np.sort(np.concatenate([self._runs.pop(), run]), kind="stable")
+        if len(run):
+            self._runs.append(run)
 
 
 def malformed(rows: list[tuple[int, str]]) -> pl.DataFrame:

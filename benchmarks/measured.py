@@ -1,0 +1,73 @@
+"""Run a command as a whole process and say what it took."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a process took: wall seconds and peak memory in MiB; `said`: its last line of stdout."""
+
+    seconds: float
+    memory: float
+    said: str = ""
+
+    @property
+    def result(self) -> Any:
+        """The last line of stdout as the JSON that it is."""
+        return json.loads(self.said)
+
+
+class Workplace:
+    """A folder with a registry of its own, in which scripts run."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.environment = os.environ | {
+            "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+            "MLFLOW_ARTIFACT_ROOT": str(folder / "mlruns"),
+            "LOG_LEVEL": "ERROR",
+            **settings,
+        }
+
+    def script(self, name: str, *arguments: str) -> Cost:
+        """Run `src/NAME.py`."""
+        return self.python(ROOT / "src" / f"{name}.py", *arguments)
+
+    def peer(self, name: str, *arguments: str) -> Cost:
+        """Run `benchmarks/NAME.py`."""
+        return self.python(ROOT / "benchmarks" / f"{name}.py", *arguments)
+
+    def python(self, path: Path, *arguments: str) -> Cost:
+        """Run a Python file. Raises SystemExit where it fails."""
+        command = [sys.executable, str(path), *arguments]
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout
+        lines = process.stdout.read().splitlines()
+        # The usage of this very child, which the process object would lose.
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.perf_counter() - started
+        if process.returncode:
+            raise SystemExit(f"{path.name} failed with exit code {process.returncode}")
+        # Linux counts in KiB, macOS in bytes.
+        unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+        return Cost(seconds, usage.ru_maxrss / unit, lines[-1] if lines else "")
+
+
+def median(costs: Sequence[Cost]) -> Cost:
+    """The median seconds, the most memory."""
+    return Cost(statistics.median(c.seconds for c in costs), max(c.memory for c in costs))

@@ -1,0 +1,153 @@
+"""Where a training's time goes, and the fit step beside a bare `xgboost.train`.
+
+The whole of `train_with_mlflow.py` runs in this process with a clock on its parts; then the fit on
+all matured loans, from the feature matrix to the booster, and `xgboost.train` on a matrix that is
+ready in XGBoost's own form, with the same parameters and rounds, are timed in turns.
+"""
+
+import argparse
+import builtins
+import functools
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from measured import ROOT, Workplace
+from rich.console import Console
+from rich.table import Table
+
+sys.path.insert(0, str(ROOT / "src"))
+
+
+class Clock:
+    """Seconds by part; a part that runs within another counts for itself alone."""
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._open: list[str] = []
+        self._since = time.perf_counter()
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Count what happens within as `name`."""
+        self._book()
+        self._open.append(name)
+        try:
+            yield
+        finally:
+            self._book()
+            self._open.pop()
+
+    def on(self, owner: Any, method: str, name: str) -> None:
+        """Count every call of `owner.method` as `name`."""
+        found = getattr(owner, method)
+
+        @functools.wraps(found)
+        def counted(*given: Any, **named: Any) -> Any:
+            with self.part(name):
+                return found(*given, **named)
+
+        setattr(owner, method, counted)
+
+    def _book(self) -> None:
+        now = time.perf_counter()
+        self.seconds[self._open[-1] if self._open else "all the rest"] += now - self._since
+        self._since = now
+
+
+def profile(data: str) -> dict[str, float]:
+    """Seconds of a training by part."""
+    clock = Clock()
+    with clock.part("imports"):
+        import train_with_mlflow as script
+
+        from loan_default import cohort, evaluation, features, fitting, gate, provenance, report
+        from loan_default.registry import Registry
+    clock.on(builtins, "__import__", "imports")
+    clock.on(script, "_read", "reading and cleaning")
+    clock.on(cohort, "split", "splitting by month")
+    clock.on(provenance, "data_digest", "digest of the data")
+    clock.on(features, "matrix", "feature matrix")
+    clock.on(fitting, "cross_validate", "cross-validation, twice")
+    clock.on(fitting, "fit", "fitting, twice")
+    for name in ("calibrate", "threshold"):
+        clock.on(fitting, name, "calibration and threshold")
+    clock.on(evaluation, "metrics", "metrics")
+    clock.on(report, "write", "plots and model card")
+    clock.on(gate, "judge", "the gate")
+    for name in ("__init__", "register", "log", "log_curve", "log_data", "tagged", "point"):
+        clock.on(Registry, name, "MLflow")
+    if script.main(["--data-path", data]):
+        raise SystemExit("training failed")
+    return dict(clock.seconds)
+
+
+def fits(data: str, rounds: int, repeats: int) -> tuple[list[float], list[float]]:
+    """Seconds of the fit step and of the bare `xgboost.train`, in turns."""
+    import polars as pl
+    import xgboost as xgb
+
+    from loan_default import cohort, features, fitting
+    from loan_default.intake import open_loans
+    from loan_default.model import dmatrix
+    from loan_default.settings import settings
+
+    with open_loans(data, labelled=True) as intake:
+        loans = pl.concat([block.records for block in intake])
+    assert intake.as_of
+    matured = cohort.matured(loans, intake.as_of)
+    matrix, default = features.matrix(matured), matured["default"].to_numpy()
+    config = settings()
+    parameters = fitting.parameters(config)
+
+    def bare() -> Callable[[], Any]:
+        ready = dmatrix(matrix, features.NAMES, default, config.threads)
+        return lambda: xgb.train(parameters, ready, num_boost_round=rounds)
+
+    ours, theirs = [], []
+    for _ in range(repeats):
+        ours.append(_seconds(lambda: fitting.fit(matrix, default, config, rounds)))
+        theirs.append(_seconds(bare()))
+    print(f"{len(default):,} matured loans, {matrix.shape[1]} features, {rounds} rounds")
+    return ours, theirs
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=300_000)
+    parser.add_argument("--rounds", type=int, default=300, help="of boosting, in the fits")
+    parser.add_argument("--repeats", type=int, default=3)
+    flags = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Workplace(Path(temporary))
+        os.environ.update(place.environment)
+        os.chdir(temporary)
+        made = ("--rows", str(flags.rows), "--seed", "1", "--output-path", "loans.csv")
+        place.script("make_loans", *made)
+        ours, theirs = fits("loans.csv", flags.rounds, flags.repeats)
+        parts = profile("loans.csv")
+    total = sum(parts.values())
+    table = Table("part", "seconds", "share")
+    for name, seconds in sorted(parts.items(), key=lambda part: -part[1]):
+        table.add_row(name, f"{seconds:.1f}", f"{seconds / total:.1%}")
+    Console().print(table)
+    fit, bare = statistics.median(ours), statistics.median(theirs)
+    print(f"fit {fit:.1f} s, bare xgboost.train {bare:.1f} s: {fit / bare:.2f} times")
+
+
+if __name__ == "__main__":
+    main()
