@@ -120,3 +120,7 @@ terraform-validate: ## Check the Terraform files
 .PHONY: demo
 demo: $(INSTALLED) ## Run the four DAGs on a throw-away Airflow, on TRAIN_DATA_PATH or generated loans (KEEP=1 leaves it up)
 	@$(BIN)/python src/run_demo.py $(if $(KEEP),--keep) > /dev/null
+
+.PHONY: docs
+docs: $(INSTALLED) ## Write docs/data-contract.md and docs/settings.md from the code
+	@PYTHONPATH=src $(BIN)/python docs/reference.py
