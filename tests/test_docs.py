@@ -1,0 +1,148 @@
+"""What the documentation names exists: links, files, flags, make targets, settings, rooms."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from loan_default.settings import Settings
+
+PACKAGE = ROOT / "src" / "loan_default"
+PAGES = sorted(
+    [
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+        *(ROOT / "docs").rglob("*.md"),
+        ROOT / "infra" / "terraform" / "README.md",
+    ]
+)
+# Names in capitals that are no settings: of Google's and Airflow's own, and placeholders.
+OTHER_CAPITALS = re.compile(
+    r"AIRFLOW__\w+|AIRFLOW_CONN_\w+|[A-Z]+_[A-Z]+_(ID|VERSION)|PROJECT_ID|OLD_KEY_ID|"
+    r"STORAGE_EMULATOR_HOST|RUN_INTEGRATION_TESTS|TRAINING_SETTINGS|KNOWN_AFTERWARDS|RAW_SOURCE|"
+    r"GATE_SETTINGS|ON_ERROR_STOP"
+)
+
+FOLDERS = ("src", "airflow", "infra", "tests", "docs", "benchmarks")
+# A path from the repository's root; NAME stands for any.
+PATH = re.compile(rf"(?<![\w/.$-])(?:{'|'.join(FOLDERS)})/(?!NAME)[\w./-]*\w")
+
+
+@pytest.fixture(params=PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def page(request: pytest.FixtureRequest) -> Path:
+    return Path(request.param)
+
+
+def code_spans(path: Path) -> list[str]:
+    """What stands in backticks, and the lines of code blocks."""
+    text = path.read_text()
+    blocks = re.findall(r"^ *```\w*\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    plain = re.sub(r"^ *```\w*\n.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
+    lines = [line.split(" #")[0] for block in blocks for line in block.splitlines()]
+    return [*re.findall(r"`([^`\n]+)`", plain), *lines]
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors that GitHub gives to the page's headings."""
+    text = re.sub(r"^ *```.*?^ *```", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head).strip().lower().replace(" ", "-") for head in heads}
+
+
+def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"https?://|mailto:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        found = (page.parent / name).resolve() if name else page
+        if not found.exists() or anchor and anchor not in anchors(found):
+            broken.append(target)
+    assert broken == []
+
+
+def test_every_make_target_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = [
+        target
+        for span in code_spans(page)
+        for asked in re.findall(r"(?:^|&& |; )(?:\w+=\S+ )*make ((?:[a-z][\w-]*(?: |$))+)", span)
+        for target in asked.split()
+    ]
+    assert set(named) <= targets
+
+
+def test_every_flag_of_a_script_exists(page: Path) -> None:
+    scripts = {path.name: path for folder in ("src", "benchmarks") for path in in_folder(folder)}
+    for span in code_spans(page):
+        for script, rest in re.findall(r"(\w+\.py)\b([^|&;]*)", span):
+            if script in scripts:
+                known = set(re.findall(r'"(--[a-z-]+)"', scripts[script].read_text()))
+                assert set(re.findall(r"(?<!\S)(--[a-z-]+)", rest)) <= known, span
+
+
+def in_folder(name: str) -> list[Path]:
+    """The scripts that lie in a folder of the repository."""
+    return list((ROOT / name).glob("*.py"))
+
+
+def test_every_path_exists(page: Path) -> None:
+    names = {path.name for folder in FOLDERS for path in (ROOT / folder).rglob("*.*")}
+    for span in code_spans(page):
+        for path in PATH.findall(span):
+            assert (ROOT / path).exists() or not_kept(path), f"{path} in `{span}`"
+        if re.fullmatch(r"[\w-]+\.(py|sh|tf)", span):
+            assert span in names, span
+
+
+def not_kept(path: str) -> bool:
+    """Whether git ignores the path: a person makes it."""
+    return not subprocess.run(["git", "check-ignore", "-q", path], cwd=ROOT).returncode
+
+
+def test_every_setting_exists(page: Path) -> None:
+    example = (ROOT / ".env.example").read_text()
+    known = set(re.findall(r"^# ([A-Z0-9_]+)=", example, re.MULTILINE))
+    known |= {name.upper() for name in Settings.model_fields}
+    # What scripts of the shell and the Makefile read for themselves.
+    for path in (ROOT / "Makefile", *(ROOT / "airflow").glob("*.sh"), ROOT / "docker-compose.yaml"):
+        known |= set(re.findall(r"\b[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+\b", path.read_text()))
+    named = {
+        name
+        for span in code_spans(page)
+        for name in re.findall(r"(?<![\w/])([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+)(?![\w…])", span)
+    }
+    assert {name for name in named - known if not OTHER_CAPITALS.fullmatch(name)} == set()
+
+
+def rooms() -> list[list[str]]:
+    """The rows of the architecture's table of rooms, top first."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    table = text.split("| rooms | what they know |")[1].split("\n\n")[0]
+    return [re.findall(r"`(\w+)`", row.split(" | ")[0]) for row in table.splitlines()[2:]]
+
+
+def test_every_module_has_its_room_and_imports_point_down() -> None:
+    level = {module: row for row, modules in enumerate(rooms()) for module in modules}
+    sources = {path.stem: path for path in PACKAGE.glob("*.py") if path.stem != "__init__"}
+    assert set(level) == set(sources)
+    upwards = [
+        f"{name} imports {imported}"
+        for name, path in sources.items()
+        for imported in imports(path)
+        if level[imported] < level[name]
+    ]
+    assert upwards == []
+
+
+def imports(path: Path) -> set[str]:
+    """The package's modules that a module imports, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "loan_default":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("loan_default."):
+            found.add((node.module or "").split(".")[1])
+    return found
