@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from conftest import ROOT
 from loan_default.settings import Settings
@@ -25,6 +26,7 @@ OTHER_CAPITALS = re.compile(
     r"GATE_SETTINGS|ON_ERROR_STOP"
 )
 
+NETWORKS = ("database", "platform")
 FOLDERS = ("src", "airflow", "infra", "tests", "docs", "benchmarks")
 # A path from the repository's root; NAME stands for any.
 PATH = re.compile(rf"(?<![\w/.$-])(?:{'|'.join(FOLDERS)})/(?!NAME)[\w./-]*\w")
@@ -115,6 +117,26 @@ def test_every_setting_exists(page: Path) -> None:
         for name in re.findall(r"(?<![\w/])([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+)(?![\w…])", span)
     }
     assert {name for name in named - known if not OTHER_CAPITALS.fullmatch(name)} == set()
+
+
+def test_every_secret_has_steps_to_change_it() -> None:
+    secrets = set(re.findall(r"([A-Z_]+):\?", (ROOT / "docker-compose.yaml").read_text()))
+    guide = (ROOT / "docs" / "operations.md").read_text().split("## Secrets")[1]
+    steps = "".join(re.findall(r"```bash\n(.*?)```", guide, re.DOTALL))
+    assert len(secrets) > 8 and {name for name in secrets if name not in steps} == set()
+
+
+def test_the_table_of_services_is_that_of_the_stack() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| `([\w-]+)`[^|]* \| (yes)? ?\| (yes)? ?\|.*\| (\d*) ?\|$", text, re.M)
+    services = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]
+    assert {name: facts for name, *facts in rows} == {
+        name: [
+            *("yes" if network in found["networks"] else "" for network in NETWORKS),
+            "".join(port.rpartition(":")[2] for port in found.get("ports", [])),
+        ]
+        for name, found in services.items()
+    }
 
 
 def rooms() -> list[list[str]]:
