@@ -59,7 +59,7 @@ test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS
 
 .PHONY: test-stack
 test-stack: $(INSTALLED) ## Test the whole platform in Docker, under a name and on ports of its own (needs Chromium)
-	$(BIN)/python -m pytest -m docker tests/test_stack.py tests/test_stack_bucket.py
+	$(BIN)/python -m pytest -m docker tests/test_stack.py tests/test_stack_bucket.py tests/test_stack_operations.py
 
 .PHONY: bench
 bench: $(INSTALLED) ## Measure every step on the full file's 2.26 million loans beside its peer, and a training (half an hour)
