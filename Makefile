@@ -10,6 +10,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 INSTALLED := $(VENV)/.installed
+LINT_VENV ?= .venv-lint
+LINT_BIN := $(abspath $(LINT_VENV))/bin
+LINT_INSTALLED := $(LINT_VENV)/.installed
+TERRAFORM := bash infra/terraform/terraform.sh
 
 .PHONY: help
 help: ## Print this help
@@ -31,23 +35,59 @@ $(INSTALLED): requirements-dev.txt
 	"$$uv" pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.txt
 	@touch $@
 
+# Programs come inside wheels: a package that would download one while it is built is refused
+$(LINT_INSTALLED): requirements-lint.txt | $(INSTALLED)
+	@uv=$$(command -v uv || echo $(BIN)/uv); \
+	test -x $(LINT_BIN)/python || "$$uv" venv --quiet --python $(BIN)/python $(LINT_VENV); \
+	"$$uv" pip install --quiet --no-build --python $(LINT_BIN)/python --require-hashes -r requirements-lint.txt
+	@touch $@
+
 .PHONY: lock
 lock: $(INSTALLED) ## Compile requirements*.txt from pyproject.toml, for Python 3.11 to 3.13 on every platform
 	@uv=$$(command -v uv || echo $(BIN)/uv); \
 	compile() { "$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --custom-compile-command "make lock" pyproject.toml "$$@"; }; \
-	compile -o requirements.txt && \
-	compile --group dev -c requirements.txt -o requirements-dev.txt && \
-	compile_group() { "$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --custom-compile-command "make lock" --group "$$1" -c requirements.txt -o "$$2"; }; \
-	compile_group pyproject.toml:serve requirements.serve.txt && \
-	compile_group pyproject.toml:monitoring requirements-monitoring.txt
+	  --custom-compile-command "make lock" "$$@"; }; \
+	compile pyproject.toml -o requirements.txt && \
+	compile pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt && \
+	compile --group pyproject.toml:serve -c requirements.txt -o requirements.serve.txt && \
+	compile --group pyproject.toml:monitoring -c requirements.txt -o requirements-monitoring.txt && \
+	compile --group pyproject.toml:lint -o requirements-lint.txt
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style and types: flake8, black, mypy
 	$(BIN)/flake8 src airflow infra tests benchmarks
 	$(BIN)/black --quiet --check --diff src airflow infra tests benchmarks
 	$(BIN)/mypy
+
+.PHONY: lint-all
+lint-all: lint lint-files lint-secrets lint-terraform ## Everything that is checked without running it: lint, lint-files, lint-secrets, lint-terraform
+
+# jactionlint finds shellcheck on PATH
+.PHONY: lint-files
+lint-files: $(LINT_INSTALLED) ## Check shell scripts, Dockerfiles, YAML and GitHub's workflows
+	git ls-files -z '*.sh' .ci/run | xargs -0 $(LINT_BIN)/shellcheck
+	$(LINT_BIN)/hadolint Dockerfile.*
+	$(LINT_BIN)/yamllint --strict .
+	PATH="$(LINT_BIN):$$PATH" jactionlint --strict-exit
+	$(LINT_BIN)/zizmor --quiet --offline --persona pedantic .github
+	$(LINT_BIN)/checkov --quiet --compact --skip-download --framework dockerfile github_actions terraform --directory .
+
+# Judged by what a value looks like: tests and examples are full of made-up values behind names like
+# "password". Locked requirements are hashes.
+.PHONY: lint-secrets
+lint-secrets: $(LINT_INSTALLED) ## Look for secrets in the files that git knows
+	git ls-files -z | grep -zv '^requirements.*\.txt$$' \
+	  | xargs -0 $(LINT_BIN)/detect-secrets-hook --disable-plugin KeywordDetector --exclude-secrets /T000/B000/XXXX
+
+.PHONY: lint-terraform
+lint-terraform: ## Check Terraform's format and, after make terraform-init, its plans without any account
+	@$(TERRAFORM) fmt -check -diff -recursive
+	@if [ -d infra/terraform/.terraform ]; then $(TERRAFORM) validate && $(TERRAFORM) test; \
+	else echo 'skipped: terraform validate and terraform test need its provider: make terraform-init'; fi
+
+.PHONY: audit
+audit: $(LINT_INSTALLED) ## Look the locked packages up in PyPI's list of known vulnerabilities (needs the internet)
+	$(LINT_BIN)/pip-audit --strict --progress-spinner off --disable-pip --require-hashes $(addprefix -r ,$(wildcard requirements*.txt))
 
 .PHONY: format
 format: $(INSTALLED) ## Format the code with black
@@ -94,8 +134,6 @@ clean: ## Stop the platform and remove its data, after asking
 .PHONY: troubleshoot
 troubleshoot: ## Say what is wrong with the platform and what to do
 	@bash airflow/troubleshoot.sh
-
-TERRAFORM := bash infra/terraform/terraform.sh
 
 .PHONY: terraform-init
 terraform-init: ## Set Terraform up: fetch its Google provider

@@ -13,7 +13,8 @@ from loan_default.settings import Settings, alias_list, column_thresholds, setti
 def test_the_environment_comes_before_the_env_file_and_that_before_the_default(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / ".env").write_text("MODEL_NAME=from_file\nCV_FOLDS=7\nSOMETHING_ELSE=1\n")
+    lines = "MODEL_NAME=from_file", "CV_FOLDS=7", "SOMETHING_ELSE=1"
+    (tmp_path / ".env").write_text("\n".join(lines))
     monkeypatch.setenv("MODEL_NAME", "from_environment")
     found = settings()
     assert (found.model_name, found.cv_folds, found.model_alias) == (
