@@ -97,6 +97,11 @@ format: $(INSTALLED) ## Format the code with black
 test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS=0 leaves the slow ones out)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
+.PHONY: fuzz
+fuzz: $(INSTALLED) ## Try the properties and the REST API with FUZZ_FACTOR=20 times the usual examples
+	FUZZ_FACTOR=$${FUZZ_FACTOR:-20} $(BIN)/python -m pytest -n 2 -m 'hypothesis and not docker' --timeout 7200
+	FUZZ_FACTOR=$${FUZZ_FACTOR:-20} $(BIN)/python -m pytest tests/test_openapi.py --timeout 7200
+
 .PHONY: test-stack
 test-stack: $(INSTALLED) ## Test the whole platform in Docker, under a name and on ports of its own (needs Chromium)
 	$(BIN)/python -m pytest -m docker tests/test_stack.py tests/test_stack_bucket.py tests/test_stack_operations.py

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from loan_default import settings
@@ -24,6 +25,15 @@ sys.path.append(str(ROOT / "airflow" / "plugins"))
 REAL_LOANS = ROOT.parent / "shared" / "data" / "lendingclub_accepted_2007_2010.csv.gz"
 # Small and quick; what a model is worth is not the matter of most tests.
 QUICK = {"XGB_MAX_ROUNDS": "40", "CV_FOLDS": "3", "XGB_LEARNING_RATE": "0.1", "N_THREADS": "1"}
+
+# make fuzz tries so many times the usual number of generated examples.
+FUZZ_FACTOR = int(os.environ.get("FUZZ_FACTOR", "1"))
+
+
+def tries(usual: int) -> hypothesis.settings:
+    """How a property is tested: with `usual` examples, or FUZZ_FACTOR times as many, however long
+    one takes."""
+    return hypothesis.settings(max_examples=usual * FUZZ_FACTOR, deadline=None)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from conftest import tries
 from loan_default import application, features
 from loan_default.application import MANY_ROWS, Reader, Table, records
 from loan_default.columns import BY_NAME, CORE, NAMES, RECORD, Column
@@ -23,7 +24,7 @@ from loan_default.features import LEVELS
 from test_features import APPLICATIONS, ISSUED, Application, raw
 
 TODAY = date(2026, 2, 3)
-QUICK = settings(max_examples=100, deadline=None)
+QUICK = tries(100)
 # A model trained by another version of the code: fewer features, another order, other levels.
 OTHER_NAMES = ("loan_to_income", "purpose", "dti", "grade", "annual_inc")
 OTHER_LEVELS = {"grade": ["C", "B"], "purpose": ["car", "a yacht"], "home_ownership": ["RENT"]}
@@ -174,7 +175,7 @@ def test_each_strange_value_is_judged_alike(name: str) -> None:
         assert_ways_agree(table([LEAST | {name: value}]))
 
 
-@settings(max_examples=40, deadline=None)
+@tries(40)
 @given(st.lists(APPLICATIONS, min_size=1, max_size=3))
 def test_one_reader_gives_the_same_for_applications_one_by_one_and_together(
     applications: list[Application],
@@ -186,7 +187,7 @@ def test_one_reader_gives_the_same_for_applications_one_by_one_and_together(
     assert together.tobytes() == long_way(table(applications), features.NAMES, LEVELS).tobytes()
 
 
-@settings(max_examples=40, deadline=None)
+@tries(40)
 @given(APPLICATIONS, st.booleans())
 def test_a_raw_application_gives_the_matrix_of_the_typed_one(
     application: Application, issued: bool
@@ -250,7 +251,7 @@ def test_log_transformed_dollars_are_refused_exactly_as_in_a_file(name: str, val
         assert logged == ("looks log-transformed" in str(found[1])), rows
 
 
-@settings(max_examples=40, deadline=None)
+@tries(40)
 @given(
     st.lists(
         st.sampled_from([None, 0, 0.5, 1, 1.5, 12, 24.9, 25, 300.0, math.nan]),

@@ -2,9 +2,10 @@ from datetime import date
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import tries
 from loan_default.cohort import complete_months, matured, split
 from loan_default.errors import InputError
 
@@ -193,7 +194,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@tries(40)
 @given(ROWS, st.floats(0.05, 0.95), st.sampled_from([date(2014, 3, 1), date(2016, 1, 1)]))
 def test_every_split_learns_from_before_and_tests_on_complete_months_after(rows, share, as_of):
     frame = loans(*rows)

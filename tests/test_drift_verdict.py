@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from conftest import tries
 from loan_default.columns import PROBABILITY
 from loan_default.drift_verdict import (
     ColumnDrift,
@@ -78,6 +79,7 @@ def test_a_threshold_of_zero_ranks_a_change_above_everything_but_no_change_below
     assert missing_drift("dti", (0, 0), (500, 500), 0.0).severity == 0
 
 
+@tries(100)
 @given(st.lists(st.floats(0, 1e6), max_size=60), st.floats(0.01, 1))
 def test_every_verdict_is_consistent(severities, share_threshold):
     columns = [column(f"c{number}", severity) for number, severity in enumerate(severities)]

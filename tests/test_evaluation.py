@@ -5,10 +5,11 @@ from fractions import Fraction
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
+from conftest import tries
 from loan_default import evaluation
 from loan_default.errors import InputError
 
@@ -133,7 +134,7 @@ def test_one_class_only_is_refused_with_the_counts(judge, value):
 
 
 @given(outcomes_and_scores)
-@settings(deadline=None, max_examples=100)
+@tries(100)
 def test_ks_is_the_largest_gap_between_the_classes_distributions(rows):
     default, probability = arrays(rows)
     gaps = [
@@ -180,7 +181,7 @@ def test_all_probabilities_equal_are_one_bin():
 
 
 @given(outcomes_and_scores, st.integers(1, 12), st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=100)
+@tries(100)
 def test_bins_lose_no_loan_and_ignore_the_order_of_the_loans(rows, bins, random):
     default, probability = arrays(rows)
     table = evaluation.calibration_table(default, probability, bins)
@@ -261,7 +262,7 @@ def exact_f1(default, predicted):
 
 
 @given(outcomes_and_scores)
-@settings(deadline=None, max_examples=100)
+@tries(100)
 def test_best_f1_threshold_is_the_highest_of_the_best(rows):
     default, probability = arrays(rows)
     ranked = [(exact_f1(default, probability >= t), t) for t in np.unique(probability)]
@@ -303,7 +304,7 @@ def test_cost_threshold_has_the_least_cost_on_calibrated_probabilities():
 
 
 @given(outcomes_and_scores, st.data())
-@settings(deadline=None, max_examples=100)
+@tries(100)
 def test_weighted_auc_is_scikit_learns(rows, data):
     default, score = arrays(rows)
     weight = np.array(

@@ -7,16 +7,17 @@ from itertools import count
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import tries
 from loan_default import columns, features
 from loan_default.columns import BY_NAME, RECORD, Column
 from loan_default.features import LARGEST, NAMES, matrix, types
 from loan_default.intake import open_loans
 from loan_default.loans import parse
 
-QUICK = settings(max_examples=15, deadline=None)
+QUICK = tries(15)
 ISSUED = date(2015, 6, 1)
 MONTH_NAMES = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 EMPLOYMENT = {0: "< 1 year", 1: "1 year", 10: "10+ years"} | {n: f"{n} years" for n in range(2, 10)}

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from conftest import tries
 from loan_default import csv_blocks, intake
 from loan_default.columns import KNOWN_AFTERWARDS
 from loan_default.errors import InputError
@@ -133,7 +134,7 @@ OTHERS = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@tries(300)
 @given(st.lists(st.sampled_from(NUMBERS + GAPS + OTHERS), min_size=1, max_size=4))
 @example(["7", "NAN"])
 @example(["inf", "7"])
@@ -238,7 +239,7 @@ JUNK = st.sampled_from([b"\n", b",", b'"', b"\xe9", b"\0", b"\r", b"", b"-", b"x
 EDITS = st.lists(st.tuples(st.integers(HEADER_END, len(BASE)), st.integers(0, 3), JUNK), max_size=6)
 
 
-@settings(max_examples=40, deadline=None)
+@tries(40)
 @given(EDITS, st.sampled_from([None, 100]), st.booleans())
 @example([(len(BASE) - 30, 0, b"\n\n")], 16, True)
 def test_however_a_file_is_corrupted_every_row_is_a_record_or_rejected(save, edits, size, labelled):

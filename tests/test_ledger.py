@@ -5,9 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import tries
 from loan_default.alerting import Decision, Policy, Situation
 from loan_default.ledger import Ledger, settle
 
@@ -184,7 +185,7 @@ RUNS = st.lists(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@tries(50)
 @given(runs=RUNS, cooldown=st.integers(0, 6), cap=st.integers(0, 3))
 def test_however_often_days_are_run_each_alerts_once_and_retrainings_keep_their_distance(
     runs: list[tuple[int, int, int, bool | None]], cooldown: int, cap: int

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Workspace
+from conftest import FUZZ_FACTOR, Workspace
 from loan_default import openapi
 from loan_default.columns import CORE, RECORD
 from scoring_server import Server, copy_of, running_server
@@ -51,9 +51,11 @@ def test_the_server_does_as_its_document_says(
     path.write_text(json.dumps(document()))
     command = [str(SCHEMATHESIS), "run", str(path), "--url", str(server.http.base_url)]
     command += ["--checks", "all", "--exclude-checks", left_out, "--seed", "1"]
-    command += ["--phases", "examples,coverage,fuzzing", "--max-examples", "50"]
+    command += ["--phases", "examples,coverage,fuzzing", "--max-examples", str(50 * FUZZ_FACTOR)]
     command += ["--continue-on-failure", "--no-color"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=200 * FUZZ_FACTOR
+    )
     assert done.returncode == 0, done.stdout[-5000:]
     assert "Tested: 6" in done.stdout
     assert "Traceback" not in server.log.read_text()

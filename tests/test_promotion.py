@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import tries
 from loan_default.evaluation import Interval
 from loan_default.promotion import Check, Decision, Gate, champion_check, decide, threshold_checks
 
@@ -80,6 +81,7 @@ def test_a_gate_of_nothing_lets_the_worst_model_through():
     assert decide(threshold_checks(worst, Gate(0.0, 0.0, 1.0))).promotable
 
 
+@tries(100)
 @given(*[st.floats(0, 1)] * 6)
 def test_the_gate_is_the_three_comparisons(auc, f1, error, least_auc, least_f1, most_error):
     metrics = {"AUC": auc, "F1": f1, "calibration_error": error}

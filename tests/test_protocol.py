@@ -8,9 +8,10 @@ import zlib
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from conftest import tries
 from loan_default.application import Table
 from loan_default.errors import InputError
 from loan_default.protocol import (
@@ -33,7 +34,7 @@ GOOD: dict[str, Any] = {
     "instances": RECORDS,
     "inputs": RECORDS,
 }
-MANY = settings(max_examples=300, deadline=None)
+MANY = tries(300)
 
 
 def asked(body: Any, kind: str = JSON) -> Request:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import tries
 from loan_default import csv_blocks, reading
-from loan_default.errors import InputError
 from loan_default.csv_blocks import NOT_UTF8
+from loan_default.errors import InputError
 from loan_default.reading import open_table
 from loan_default.rejections import BLANK_LINE
 
@@ -20,7 +21,7 @@ ROWS = [
     {"id": "1", "amount": "1000", "note": "first"},
     {"id": "2", "amount": "2000", "note": "second"},
 ]
-QUICK = settings(max_examples=60, deadline=None)
+QUICK = tries(60)
 # Where the reader cuts the file into blocks must not matter.
 BLOCK_SIZES = [1, 2, 3, 5, 7, 16, 64, 1 << 20]
 

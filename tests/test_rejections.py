@@ -1,7 +1,8 @@
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import tries
 from loan_default.loans import parse
 from loan_default.rejections import (
     BLANK_LINE,
@@ -164,7 +165,7 @@ def test_a_block_without_rows_changes_nothing():
 IDS = st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=6), max_size=5)
 
 
-@settings(max_examples=40, deadline=None)
+@tries(40)
 @given(IDS)
 def test_over_all_blocks_each_id_is_kept_once_at_its_first_place(blocks):
     seen, row, known = SeenIds(), 1, set()
@@ -178,7 +179,7 @@ def test_over_all_blocks_each_id_is_kept_once_at_its_first_place(blocks):
         row += len(names)
 
 
-@settings(max_examples=50, deadline=None)
+@tries(50)
 @given(st.lists(st.lists(st.integers(0, 60), max_size=12), max_size=30))
 def test_over_many_blocks_of_any_size_the_first_of_each_id_stays(blocks):
     seen, met, row = SeenIds(), set(), 1
