@@ -1,29 +1,26 @@
-"""The scoring server's HTTP side; the only importer of the web framework."""
+"""The scoring server's endpoints; with `guard.py` the only importer of the web framework."""
 
 import asyncio
 import contextlib
 import hmac
 import importlib.metadata
-import logging
 import math
-import re
 import time
-import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from loan_default import openapi, protocol
 from loan_default.errors import InputError
+from loan_default.guard import Guard, Refused, refusal
 from loan_default.prediction_log import Entry, PredictionLog
 from loan_default.protocol import UnsupportedType
 from loan_default.serve_metrics import CONTENT_TYPE, Metrics
@@ -31,22 +28,12 @@ from loan_default.served import Scores, Served
 from loan_default.settings import Settings
 from loan_default.watch import Service, Watch
 
-VERSION_HEADER, REQUEST_HEADER, KEY_HEADER = b"x-model-version", b"x-request-id", "x-api-key"
-SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+KEY_HEADER = "x-api-key"
 # What is read and scored on the event loop; more would keep other requests waiting.
 FEW_ROWS, SMALL_BODY = 64, 100_000
 # A row's reasons cost about as much as the scores of so many rows.
 REASONS_COST = 16
-
-log = logging.getLogger("serve")
-
-
-class Refused(Exception):
-    """A request that is not answered: HTTP status, message and headers."""
-
-    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status, self.message, self.headers = status, message, dict(headers or {})
+CLOSE = {"Connection": "close"}
 
 
 @dataclass(frozen=True)
@@ -188,11 +175,6 @@ class Server:
         return Response(self.metrics.page(), media_type=CONTENT_TYPE)
 
 
-CLOSE = {"Connection": "close"}
-CLIENT_GONE = 499
-FAILED = Refused(500, "internal error: see the server's log")
-
-
 async def _ping(request: Request) -> Response:
     return Response("\n", media_type="application/json")
 
@@ -222,12 +204,12 @@ def app(server: Server) -> ASGIApp:
         Route("/docs", _docs),
     ]
     handlers: dict[Any, Any] = {
-        HTTPException: lambda _, found: _refusal(
+        HTTPException: lambda _, found: refusal(
             Refused(found.status_code, found.detail, found.headers)
         ),
     }
     inner = Starlette(routes=routes, lifespan=_lifespan(server), exception_handlers=handlers)
-    return Guard(inner, server, routes)
+    return Guard(inner, server.invocations, server.service, server.metrics, routes)
 
 
 def _lifespan(server: Server) -> Any:
@@ -243,85 +225,3 @@ def _lifespan(server: Server) -> Any:
             await asyncio.to_thread(server.predictions.close)
 
     return lifespan
-
-
-class Guard:
-    """Around every request: an id, the version's header, refusals as JSON, no traceback, a log
-    line."""
-
-    def __init__(self, inner: ASGIApp, server: Server, routes: list[Route]) -> None:
-        self._inner, self._server = inner, server
-        self._paths = {route.path for route in routes}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._inner(scope, receive, send)
-            return
-        started, status, begun = time.perf_counter(), 500, False
-        request_id = scope["request_id"] = _request_id(scope)
-
-        async def sending(message: Message) -> None:
-            nonlocal status, begun
-            if message["type"] == "http.response.start":
-                status, begun = message["status"], True
-                message["headers"] = [*message["headers"], *self._headers(message, request_id)]
-            await send(message)
-
-        try:
-            await self._answer(scope, receive, sending)
-        except Refused as refused:
-            await _refusal(refused)(scope, receive, sending)
-        except ClientDisconnect:
-            status = CLIENT_GONE
-        except Exception:
-            log.exception("failed", extra={"request_id": request_id})
-            if not begun:
-                await _refusal(FAILED)(scope, receive, sending)
-        self._note(scope, status, time.perf_counter() - started)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == "/invocations" and scope["method"] == "POST":
-            # Past the router and its middleware, which take a quarter of the time of one row.
-            response = await self._server.invocations(Request(scope, receive))
-            await response(scope, receive, send)
-        else:
-            await self._inner(scope, receive, send)
-
-    def _headers(self, message: Message, request_id: str) -> list[tuple[bytes, bytes]]:
-        headers = [(REQUEST_HEADER, request_id.encode())]
-        if not any(name.lower() == VERSION_HEADER for name, _ in message["headers"]):
-            current = self._server.service.current
-            headers.append((VERSION_HEADER, current.number.encode() if current else b"none"))
-        return headers
-
-    def _note(self, scope: Scope, status: int, took: float) -> None:
-        path = scope["path"] if scope["path"] in self._paths else "other"
-        self._server.metrics.requests.labels(path, status).inc()
-        level = logging.INFO if path in ("/invocations", "other") else logging.DEBUG
-        log.log(
-            level,
-            "answered",
-            extra={
-                "request_id": scope["request_id"],
-                "path": path,
-                "status": status,
-                "rows": scope.get("rows", 0),
-                "milliseconds": round(took * 1000, 3),
-            },
-        )
-
-
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == REQUEST_HEADER and SANE_ID.fullmatch(value):
-            return str(value.decode())
-    return uuid.uuid4().hex
-
-
-def _refusal(refused: Refused) -> Response:
-    return Response(
-        protocol.failure(HTTPStatus(refused.status).name, refused.message),
-        refused.status,
-        headers=refused.headers,
-        media_type="application/json",
-    )

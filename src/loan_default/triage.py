@@ -62,12 +62,15 @@ def triage(
         told=book.told(),
         report_only=report_only,
     )
-    policy = Policy(
+    return Triaged(ledger.settle(book, situation, _policy(config), key, day.digest), situation)
+
+
+def _policy(config: Settings) -> Policy:
+    return Policy(
         cooldown=timedelta(days=config.retrain_cooldown_days),
         sustained_days=config.drift_retrain_days,
         weekly_cap=config.retrain_weekly_cap,
     )
-    return Triaged(ledger.settle(book, situation, policy, key, day.digest), situation)
 
 
 def drift_row(past: pl.DataFrame) -> list[date]:
