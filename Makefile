@@ -55,8 +55,8 @@ lock: $(INSTALLED) ## Compile requirements*.txt from pyproject.toml, for Python 
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style and types: flake8, black, mypy
-	$(BIN)/flake8 src airflow infra tests benchmarks
-	$(BIN)/black --quiet --check --diff src airflow infra tests benchmarks
+	$(BIN)/flake8 src airflow infra tests benchmarks docs
+	$(BIN)/black --quiet --check --diff src airflow infra tests benchmarks docs
 	$(BIN)/mypy
 
 .PHONY: lint-all
@@ -91,7 +91,7 @@ audit: $(LINT_INSTALLED) ## Look the locked packages up in PyPI's list of known 
 
 .PHONY: format
 format: $(INSTALLED) ## Format the code with black
-	$(BIN)/black --quiet src airflow infra tests benchmarks
+	$(BIN)/black --quiet src airflow infra tests benchmarks docs
 
 .PHONY: test
 test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS=0 leaves the slow ones out)

@@ -68,8 +68,7 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
     source = flags.source or config.monitor_source
     day = scored_day.read(root, flags.run_date, source, config.model_name)
     labels = _keep_labels(flags, root, config)
-    # Before Evidently is imported: both take memory.
-    realised = performance.evaluate(root, bool(labels))
+    realised = performance.evaluate(root, bool(labels))  # before Evidently takes its memory
     registry = Registry(config)
     learned = comparison.learned(registry, day.model_name, day.version, config.threads)
     compared = comparison.compare(root, day, learned, config)
@@ -78,11 +77,10 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
     facts = found | {"quality": checked}
     found |= monitoring_reports.write(root, day, compared, facts)
     found |= {"findings": checked["findings"], "labels": labels}
-    estimate = _estimate(day)
-    judged = facts | {"estimate": estimate, "realised": realised}
+    found["estimate"] = _estimate(day)
+    judged = facts | {"estimate": found["estimate"], "realised": realised}
     found["quality_report"] = monitoring_reports.write_quality(root, day, judged)
-    found |= {"estimate": estimate, "realised": performance.summary(realised)}
-    log.info("%s", found["reason"])
+    found["realised"] = performance.summary(realised)
     triaged = triage.triage(
         root,
         day,
@@ -94,7 +92,7 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
         flags.report_only,
         flags.idempotency_key,
     )
-    log.info("%s: %s", triaged.decision.severity, triaged.decision.decision)
+    log.info("%s; %s", found["reason"], triaged.decision.decision)
     found |= asdict(triaged.decision)
     found |= _publish(root, day, compared, found, realised, registry, config)
     return found | _message(triaged, compared, found)
