@@ -160,6 +160,10 @@ terraform-destroy: ## Remove them, after asking; a bucket that is not empty stay
 terraform-validate: ## Check the Terraform files
 	@$(TERRAFORM) validate
 
+.PHONY: screenshots
+screenshots: $(INSTALLED) ## Take the README's pictures from a running platform (needs Chromium; 10 minutes)
+	@$(BIN)/python docs/screenshots.py
+
 .PHONY: demo
 demo: $(INSTALLED) ## Run the four DAGs on a throw-away Airflow, on TRAIN_DATA_PATH or generated loans (KEEP=1 leaves it up)
 	@$(BIN)/python src/run_demo.py $(if $(KEEP),--keep) > /dev/null

@@ -56,7 +56,7 @@ def draw(found: Costs, path: Path) -> None:
         rows = list(costs)
         left.plot(rows, [costs[n].seconds for n in rows], marker="o", label=step)
         right.plot(rows, [costs[n].memory / 1024 for n in rows], marker="o", label=step)
-    ends = [min(SIZES), max(SIZES)]
+    ends = [min(rows), max(rows)]
     left.plot(ends, [n / 100_000 for n in ends], ":", color="grey", label="100,000 rows a second")
     for axes, what in ((left, "seconds"), (right, "peak memory, GiB")):
         axes.set(xscale="log", yscale="log", xlabel="rows", ylabel=what)
@@ -66,6 +66,7 @@ def draw(found: Costs, path: Path) -> None:
     left.legend(frameon=False, fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
+    pyplot.close(figure)
 
 
 def main() -> None:
@@ -79,8 +80,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as temporary:
             for step, cost in steps(Workplace(Path(temporary), **QUICK), rows).items():
                 found.setdefault(step, {})[rows] = cost
-    show(found)
-    draw(found, flags.plot)
+        # After each size: the largest takes longer than all the others.
+        show(found)
+        draw(found, flags.plot)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,161 @@
+"""Take the README's pictures from the running platform, with headless Chromium: `make screenshots`.
+
+Starts a throw-away Airflow, MLflow and scoring server, lets eight days happen (`story.py`), and
+writes docs/images/*.png. `--keep` leaves the servers up until Enter is pressed.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from PIL import Image
+from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, sync_playwright
+from story import LOANS, SETTINGS, script, tell
+
+from loan_default.local_stack import ROOT, LocalStack, free_ports, running
+
+IMAGES = ROOT / "docs" / "images"
+DESKTOP, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=390, height=844)
+TRAIN = "train_model_with_mlflow"
+
+
+class Album:
+    """Opens pages and keeps what they look like."""
+
+    def __init__(self, browser: Browser, folder: Path) -> None:
+        self._browser, self._folder = browser, folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def page(self, phone: bool = False) -> Iterator[Page]:
+        """A new page without history."""
+        size = PHONE if phone else DESKTOP
+        page = self._browser.new_page(viewport=size, color_scheme="light", locale="en-US")
+        page.set_default_timeout(60_000)
+        yield page
+        page.close()
+
+    def keep(self, page: Page, name: str, height: int | None = None) -> None:
+        """Save the page as it is now, the upper `height` points of it, in 256 colours."""
+        page.wait_for_timeout(1_500)  # what is drawn moves into its place
+        path = self._folder / f"{name}.png"
+        if height:
+            assert page.viewport_size
+            clip = FloatRect(x=0, y=0, width=page.viewport_size["width"], height=height)
+            page.screenshot(path=path, full_page=True, clip=clip)
+        else:
+            page.screenshot(path=path)
+        with Image.open(path) as image:
+            image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def airflow(album: Album, stack: LocalStack, run_id: str) -> None:
+    """The training's graph, and the days of batch prediction as a grid."""
+    with album.page() as page:
+        page.goto(stack.airflow_url)
+        page.fill("input[name=username]", stack.user)
+        page.fill("input[name=password]", stack.password)
+        page.click("button[type=submit]")
+        page.get_by_text("Dags").first.wait_for()
+        page.goto(f"{stack.airflow_url}/dags/{TRAIN}/runs/{run_id}")
+        page.get_by_text("rescore").first.wait_for()
+        page.get_by_label("Show Graph").first.click()
+        page.locator(".react-flow__node").first.wait_for()
+        album.keep(page, "airflow-graph")
+        page.goto(f"{stack.airflow_url}/dags/batch_prediction_dag")
+        page.get_by_label("Show Grid").first.click()
+        page.get_by_text("predict").first.wait_for()
+        album.keep(page, "airflow-grid")
+
+
+def mlflow(album: Album, stack: LocalStack, run: str, experiment: str) -> None:
+    """A training's run with its metrics, and the registered model with its aliases."""
+    with album.page() as page:
+        page.goto(f"{stack.mlflow_url}/#/experiments/{experiment}/runs/{run}")
+        page.get_by_text("calibration_error").first.wait_for()
+        album.keep(page, "mlflow-run")
+        page.goto(f"{stack.mlflow_url}/#/models/loan_default_model")
+        page.get_by_text("production").first.wait_for()
+        album.keep(page, "mlflow-registry")
+
+
+def reports(album: Album, stack: LocalStack) -> None:
+    """The day that drifted, and the overview on a desk and on a phone."""
+    below = stack.folder / "artifacts" / "reports"
+    drifted = [
+        path
+        for path in sorted(below.glob("run_date=*/drift_report.json"))
+        if '"drift": true' in path.read_text()
+    ]
+    with album.page() as page:
+        page.goto((drifted[-1].parent / "drift_report.html").as_uri())
+        page.get_by_text("annual_inc").first.wait_for()
+        album.keep(page, "drift-report")
+        page.goto((below / "index.html").as_uri())
+        album.keep(page, "overview", height=1_400)
+    with album.page(phone=True) as page:
+        page.goto((below / "index.html").as_uri())
+        album.keep(page, "overview-phone")
+
+
+@contextmanager
+def serving(stack: LocalStack) -> Iterator[str]:
+    """The address of a scoring server with a model in service."""
+    (port,) = free_ports(1)
+    command = [sys.executable, str(ROOT / "src" / "serve_model.py"), "--port", str(port)]
+    with subprocess.Popen(command, cwd=stack.folder, env=stack.environment) as process:
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def take(stack: LocalStack, run_id: str, folder: Path) -> None:
+    """Every picture."""
+    found = stack.api.result(TRAIN, run_id, "train")["run_id"]
+    asked = {"run_id": found}
+    answer = httpx.get(f"{stack.mlflow_url}/api/2.0/mlflow/runs/get", params=asked).json()
+    experiment = answer["run"]["info"]["experiment_id"]
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    if not program:
+        raise SystemExit("Chromium is missing: install Debian's package chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        album = Album(browser, folder)
+        airflow(album, stack, run_id)
+        mlflow(album, stack, found, experiment)
+        reports(album, stack)
+        with serving(stack) as url, album.page() as page:
+            page.wait_for_timeout(3_000)
+            page.goto(f"{url}/docs")
+            album.keep(page, "serving-docs")
+        browser.close()
+
+
+def main() -> None:
+    """Start, let it happen, take the pictures, stop."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=IMAGES)
+    parser.add_argument("--keep", action="store_true", help="leave the servers up until Enter")
+    flags = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="loan-default-screenshots-") as temporary:
+        stack = LocalStack(
+            Path(temporary), SETTINGS | {"BATCH_INPUT_PATH": f"{temporary}/day7.csv"}
+        )
+        made = ("--rows", str(LOANS), "--seed", "7", "--output-path", "loans.csv")
+        with running(stack):
+            script(stack, "make_loans", *made)
+            run_id = tell(stack)
+            take(stack, run_id, flags.folder)
+            if flags.keep:
+                input(f"Airflow {stack.airflow_url}, MLflow {stack.mlflow_url}; Enter stops them")
+
+
+if __name__ == "__main__":
+    main()
