@@ -20,8 +20,8 @@ from loan_default.errors import InputError
 
 if TYPE_CHECKING:
     from loan_default.model import Model
-    from loan_default.registry import Registry, Version
     from loan_default.runs import RunFiles
+    from loan_default.settings import Settings
 
 log = logging.getLogger("batch")
 
@@ -43,7 +43,6 @@ def predict(flags: argparse.Namespace) -> dict[str, Any]:
     """The job: returns what the JSON line holds."""
     from loan_default import batch, storage
     from loan_default.intake import open_loans
-    from loan_default.registry import Registry
     from loan_default.runs import MANIFEST, PREDICTIONS, RunFiles
     from loan_default.settings import settings
 
@@ -52,64 +51,62 @@ def predict(flags: argparse.Namespace) -> dict[str, Any]:
     run = RunFiles(flags.output_path or config.output_path, run_date)
     path = flags.input_path or config.batch_input_path
     with open_loans(path, run_date.replace(day=1)) as intake:
-        registry = Registry(config)
-        name = flags.model_name or config.model_name
-        version = _version(registry, name, flags.alias or config.batch_alias, run, flags.rescore)
-        model = _load(registry, version, config.threads)
-        job = batch.Job(model, version.number, flags.reasons, run_date)
+        name, number = _version(flags, run, config)
+        model = _load(config, name, number)
+        job = batch.Job(model, number, flags.reasons, run_date)
         with storage.work_folder(
             storage.join(run.root, "predictions"), f"run_date={run_date}"
         ) as here:
             counts = batch.write(intake, job, here)
             intake.refuse_too_many_rejected(config.max_rejected_share)
-            manifest = _manifest(run, version, model, flags.reasons, counts, here, path)
+            manifest = _manifest(run, name, number, model, flags.reasons, counts, here, path)
             run.publish(here, manifest)
-    log.info("%s rows scored with version %s", counts["rows_scored"], version.number)
+    log.info("%s rows scored with version %s", counts["rows_scored"], number)
     return {
         "run_date": run_date.isoformat(),
         "predictions_path": run.path(PREDICTIONS),
         "manifest_path": run.path(MANIFEST),
         "marker_path": run.marker,
-        "model_version": version.number,
+        "model_version": number,
         **{
             key: counts[key] for key in ("rows_in", "rows_scored", "rows_rejected", "rows_declined")
         },
     }
 
 
-def _version(
-    registry: "Registry", name: str, aliases: str, run: "RunFiles", rescore: bool
-) -> "Version":
+def _version(flags: argparse.Namespace, run: "RunFiles", config: "Settings") -> tuple[str, str]:
+    """Name and number of the version to score with."""
+    from loan_default import model_source
     from loan_default.settings import alias_list
 
-    earlier = None if rescore else run.manifest()
+    earlier = None if flags.rescore else run.manifest()
     if earlier:
         log.info("%s was scored before: version %s again", run.run_date, earlier["model_version"])
-        return registry.version(earlier["model_name"], earlier["model_version"])
-    names = alias_list(aliases)
-    if not names:
+        return earlier["model_name"], str(earlier["model_version"])
+    name = flags.model_name or config.model_name
+    aliases = alias_list(flags.alias or config.batch_alias)
+    if not aliases:
         raise InputError("--alias names no alias")
-    for alias in names[:-1]:
-        if version := registry.aliased_or_none(name, alias):
-            return version
-    return registry.aliased(name, names[-1])
+    return name, model_source.choose(config, name, aliases)
 
 
-def _load(registry: "Registry", version: "Version", threads: int) -> "Model":
+def _load(config: "Settings", name: str, number: str) -> "Model":
     import polars as pl
 
-    from loan_default import model
+    from loan_default import lean, model, model_source
 
+    lean.import_xgboost()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = registry.download(version, Path(temporary))
-        loaded = model.load(folder, threads)
+        folder = model_source.files(config, name, number, Path(temporary))
+        loaded = model.load(folder, config.threads)
         loaded.verify(pl.read_parquet(folder / model.SELF_CHECK))
     return loaded
 
 
 def _manifest(
     run: "RunFiles",
-    version: "Version",
+    name: str,
+    number: str,
     model: "Model",
     reasons: str,
     counts: dict[str, Any],
@@ -122,8 +119,8 @@ def _manifest(
     digests = {name: storage.digest(str(folder / name)) for name in DATA_FILES}
     return {
         "run_date": run.run_date.isoformat(),
-        "model_name": version.name,
-        "model_version": version.number,
+        "model_name": name,
+        "model_version": number,
         "threshold": model.facts.threshold,
         "fit_through": model.facts.fit_through,
         "reasons": reasons,

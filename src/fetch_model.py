@@ -28,28 +28,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 def fetch(flags: argparse.Namespace) -> dict[str, Any]:
     """The job: returns what the JSON line holds."""
+    from loan_default import model_source
+    from loan_default.settings import settings
+
     name, number, target = flags.model_name, flags.version, flags.folder
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{target.name}.") as temporary:
-        files = _files(name, number, Path(temporary))
+        files = model_source.files(settings(), name, number, Path(temporary))
         unusable = _why_unusable(files, name, number)
         shutil.rmtree(target, ignore_errors=True)
         files.rename(target)
     return {"model_version": number, "folder": str(target), "unusable": unusable}
-
-
-def _files(name: str, number: str, folder: Path) -> Path:
-    from loan_default import model_files
-    from loan_default.settings import settings
-
-    near = folder / "near"
-    near.mkdir()
-    if model_files.fetch(settings(), name, number, near):
-        return near
-    from loan_default.registry import Registry
-
-    registry = Registry(settings())
-    return registry.download(registry.version(name, number), folder)
 
 
 def _why_unusable(files: Path, name: str, number: str) -> str | None:
