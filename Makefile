@@ -162,7 +162,7 @@ terraform-validate: ## Check the Terraform files
 
 .PHONY: screenshots
 screenshots: $(INSTALLED) ## Take the README's pictures from a running platform (needs Chromium; 10 minutes)
-	@$(BIN)/python docs/screenshots.py
+	@PYTHONPATH=src $(BIN)/python docs/screenshots.py
 
 .PHONY: demo
 demo: $(INSTALLED) ## Run the four DAGs on a throw-away Airflow, on TRAIN_DATA_PATH or generated loans (KEEP=1 leaves it up)

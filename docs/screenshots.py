@@ -1,7 +1,7 @@
 """Take the README's pictures from the running platform, with headless Chromium: `make screenshots`.
 
 Starts a throw-away Airflow, MLflow and scoring server, lets eight days happen (`story.py`), and
-writes docs/images/*.png. `--keep` leaves the servers up until Enter is pressed.
+writes docs/images/*.png. `--keep` waits for Enter before that.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,12 +90,14 @@ def reports(album: Album, stack: LocalStack) -> None:
     """The day that drifted, and the overview on a desk and on a phone."""
     below = stack.folder / "artifacts" / "reports"
     drifted = [
-        path
+        path.parent
         for path in sorted(below.glob("run_date=*/drift_report.json"))
         if '"drift": true' in path.read_text()
     ]
+    if not drifted:
+        raise SystemExit("no day drifted: the story has changed, see story.py")
     with album.page() as page:
-        page.goto((drifted[-1].parent / "drift_report.html").as_uri())
+        page.goto((drifted[-1] / "drift_report.html").as_uri())
         page.get_by_text("annual_inc").first.wait_for()
         album.keep(page, "drift-report")
         page.goto((below / "index.html").as_uri())
@@ -106,25 +109,33 @@ def reports(album: Album, stack: LocalStack) -> None:
 
 @contextmanager
 def serving(stack: LocalStack) -> Iterator[str]:
-    """The address of a scoring server with a model in service."""
+    """The address of a scoring server that answers."""
     (port,) = free_ports(1)
     command = [sys.executable, str(ROOT / "src" / "serve_model.py"), "--port", str(port)]
     with subprocess.Popen(command, cwd=stack.folder, env=stack.environment) as process:
         try:
+            asked = httpx.HTTPTransport(retries=8)  # they wait longer each time
+            with httpx.Client(transport=asked) as client:
+                client.get(f"http://127.0.0.1:{port}/ping").raise_for_status()
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
 
 
-def take(stack: LocalStack, run_id: str, folder: Path) -> None:
+def chromium() -> str:
+    """The machine's own Chromium."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    if not program:
+        raise SystemExit("Chromium is missing: install Debian's package chromium")
+    return program
+
+
+def take(stack: LocalStack, run_id: str, program: str, folder: Path) -> None:
     """Every picture."""
     found = stack.api.result(TRAIN, run_id, "train")["run_id"]
     asked = {"run_id": found}
     answer = httpx.get(f"{stack.mlflow_url}/api/2.0/mlflow/runs/get", params=asked).json()
     experiment = answer["run"]["info"]["experiment_id"]
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-    if not program:
-        raise SystemExit("Chromium is missing: install Debian's package chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         album = Album(browser, folder)
@@ -132,7 +143,6 @@ def take(stack: LocalStack, run_id: str, folder: Path) -> None:
         mlflow(album, stack, found, experiment)
         reports(album, stack)
         with serving(stack) as url, album.page() as page:
-            page.wait_for_timeout(3_000)
             page.goto(f"{url}/docs")
             album.keep(page, "serving-docs")
         browser.close()
@@ -142,8 +152,9 @@ def main() -> None:
     """Start, let it happen, take the pictures, stop."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=IMAGES)
-    parser.add_argument("--keep", action="store_true", help="leave the servers up until Enter")
+    parser.add_argument("--keep", action="store_true", help="wait for Enter before the pictures")
     flags = parser.parse_args()
+    program = chromium()
     with tempfile.TemporaryDirectory(prefix="loan-default-screenshots-") as temporary:
         stack = LocalStack(
             Path(temporary), SETTINGS | {"BATCH_INPUT_PATH": f"{temporary}/day7.csv"}
@@ -152,9 +163,13 @@ def main() -> None:
         with running(stack):
             script(stack, "make_loans", *made)
             run_id = tell(stack)
-            take(stack, run_id, flags.folder)
             if flags.keep:
-                input(f"Airflow {stack.airflow_url}, MLflow {stack.mlflow_url}; Enter stops them")
+                print(f"Airflow {stack.airflow_url}, MLflow {stack.mlflow_url}, run {run_id}")
+                print(f"user {stack.user}, password {stack.password}")
+                time.sleep(3600)
+            take(stack, run_id, program, stack.folder / "images")
+            # All or none: half of them would be of another day.
+            shutil.copytree(stack.folder / "images", flags.folder, dirs_exist_ok=True)
 
 
 if __name__ == "__main__":

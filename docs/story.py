@@ -60,17 +60,19 @@ def script(stack: LocalStack, name: str, *arguments: str) -> dict[str, Any]:
 
 def run(stack: LocalStack, dag_id: str, **conf: str) -> str:
     """Trigger a DAG and wait until it has ended well; its run id."""
-    run_id = stack.api.trigger(dag_id, conf)
-    found = stack.api.wait(dag_id, run_id, MINUTES * 60)
-    if found["state"] != "success":
-        raise SystemExit(f"{dag_id} {run_id} {found['state']}: see {stack.folder}/logs")
+    return _well(stack, dag_id, stack.api.trigger(dag_id, conf))
+
+
+def followed(stack: LocalStack, dag_id: str, run_id: str, task: str, triggered: str) -> str:
+    """Wait for the run that a task of a run has triggered; its run id."""
+    return _well(stack, triggered, stack.api.result(dag_id, run_id, task, "trigger_run_id"))
+
+
+def _well(stack: LocalStack, dag_id: str, run_id: str) -> str:
+    state = stack.api.wait(dag_id, run_id, MINUTES * 60)["state"]
+    if state != "success":
+        raise SystemExit(f"{dag_id} {run_id} ended as {state}")
     return run_id
-
-
-def followed(stack: LocalStack, dag_id: str, run_id: str, task: str, triggered: str) -> None:
-    """Wait for the run that a task of a run has triggered."""
-    begun = stack.api.result(dag_id, run_id, task, "trigger_run_id")
-    stack.api.wait(triggered, begun, MINUTES * 60)
 
 
 def tell(stack: LocalStack) -> str:
@@ -86,7 +88,6 @@ def tell(stack: LocalStack) -> str:
         followed(stack, "batch_prediction_dag", batch, "monitor", "monitoring_dag")
     script(stack, "monitor_predictions", "--labels", loans)
     trained = run(stack, "train_model_with_mlflow", data_path=loans, as_of=SECOND)
-    batch = stack.api.result("train_model_with_mlflow", trained, "rescore", "trigger_run_id")
-    stack.api.wait("batch_prediction_dag", batch, MINUTES * 60)
+    batch = followed(stack, "train_model_with_mlflow", trained, "rescore", "batch_prediction_dag")
     followed(stack, "batch_prediction_dag", batch, "monitor", "monitoring_dag")
     return trained
