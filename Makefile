@@ -51,7 +51,8 @@ lock: $(INSTALLED) ## Compile requirements*.txt from pyproject.toml, for Python 
 	compile pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt && \
 	compile --group pyproject.toml:serve -c requirements.txt -o requirements.serve.txt && \
 	compile --group pyproject.toml:monitoring -c requirements.txt -o requirements-monitoring.txt && \
-	compile --group pyproject.toml:lint -o requirements-lint.txt
+	compile --group pyproject.toml:lint -o requirements-lint.txt && \
+	compile --group pyproject.toml:mutation -c requirements-dev.txt -o requirements-mutation.txt
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style and types: flake8, black, mypy
@@ -101,6 +102,18 @@ test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS
 fuzz: $(INSTALLED) ## Try the properties and the REST API with FUZZ_FACTOR=20 times the usual examples
 	FUZZ_FACTOR=$${FUZZ_FACTOR:-20} $(BIN)/python -m pytest -n 2 -m 'hypothesis and not docker' --timeout 7200
 	FUZZ_FACTOR=$${FUZZ_FACTOR:-20} $(BIN)/python -m pytest tests/test_openapi.py --timeout 7200
+
+MUTATION := $(VENV)/.mutation
+$(MUTATION): requirements-mutation.txt $(INSTALLED)
+	@uv=$$(command -v uv || echo $(BIN)/uv); \
+	"$$uv" pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $<
+	@touch $@
+
+# One thread each: mutants are many and small
+.PHONY: mutation
+mutation: $(MUTATION) ## Change the pure modules in thousands of ways and count what the tests notice (about an hour)
+	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/mutmut run
+	$(BIN)/mutmut results --all true | $(BIN)/python tests/mutation_score.py
 
 .PHONY: test-stack
 test-stack: $(INSTALLED) ## Test the whole platform in Docker, under a name and on ports of its own (needs Chromium)

@@ -33,7 +33,8 @@ def calls(decision: Decision) -> tuple[bool, bool]:
 @pytest.mark.parametrize("drift", [False, None])
 def test_a_day_without_trouble_calls_for_nothing(drift: bool | None) -> None:
     quiet = replace(DRIFT, drift=drift, drift_days=0, columns=())
-    assert decide(quiet, POLICY) == Decision(False, False, "nothing: no drift was found", "none")
+    expected = Decision(False, False, "nothing: no drift was found", "none", "")
+    assert decide(quiet, POLICY) == expected
 
 
 @pytest.mark.parametrize("situation", [LASTING, LOSS, ODD])
@@ -48,7 +49,8 @@ def test_a_day_without_trouble_calls_for_nothing(drift: bool | None) -> None:
 def test_nothing_is_called_for(situation: Situation, change: dict[str, object], why: str) -> None:
     found = decide(replace(situation, **change), POLICY)
     assert calls(found) == (False, False) and found.decision == f"nothing: {why}"
-    assert found.severity == decide(situation, POLICY).severity, "what was found stays known"
+    called = decide(situation, POLICY)
+    assert (found.severity, found.because) == (called.severity, called.because), "it stays known"
 
 
 def test_drift_alerts_and_retrains_once_it_has_lasted() -> None:
@@ -64,6 +66,13 @@ def test_drift_alerts_and_retrains_once_it_has_lasted() -> None:
 def test_one_day_may_be_enough() -> None:
     found = decide(DRIFT, replace(POLICY, sustained_days=1))
     assert found.retrain and found.decision == "retraining triggered: drift has lasted 1 scored day"
+    assert found.severity == "warning", "where each day retrains, none is worse than the others"
+
+
+def test_two_days_are_the_fewest_that_last() -> None:
+    found = decide(replace(DRIFT, drift_days=2), replace(POLICY, sustained_days=2))
+    assert found.severity == "critical"
+    assert found.decision == "retraining triggered: drift has lasted 2 scored days"
 
 
 def test_outcomes_that_fall_short_retrain_at_once_and_are_answered_once() -> None:
@@ -79,7 +88,8 @@ def test_outcomes_that_fall_short_retrain_at_once_and_are_answered_once() -> Non
 
 def test_an_odd_number_of_rows_is_told_and_retrains_nothing() -> None:
     found = decide(ODD, POLICY)
-    assert calls(found) == (True, False) and found.severity == "notice"
+    assert calls(found) == (True, False)
+    assert (found.severity, found.because) == ("notice", "odd number of rows")
     assert found.decision == "no retraining: only the number of rows is odd"
 
 
@@ -101,6 +111,10 @@ def test_a_week_has_so_many_retrainings_and_no_more() -> None:
     assert calls(found) == (True, False)
     assert found.decision == "no retraining: 2 in 7 days are the most (RETRAIN_WEEKLY_CAP)"
     assert decide(replace(busy, retrainings=busy.retrainings[:2]), free).retrain
+    week_ago = replace(busy, retrainings=(NOW - WEEK, *busy.retrainings[1:]))
+    assert decide(week_ago, replace(free, weekly_cap=3)).retrain
+    within = replace(busy, retrainings=(NOW - WEEK + timedelta(seconds=1), *busy.retrainings[1:]))
+    assert not decide(within, replace(free, weekly_cap=3)).retrain
     assert not decide(LASTING, replace(free, weekly_cap=0)).retrain
 
 
@@ -110,6 +124,7 @@ COOLING = replace(LASTING, trained=NOW)
 def test_nothing_is_told_again_while_nothing_changed() -> None:
     found = decide(replace(COOLING, told=TOLD), POLICY)
     assert calls(found) == (False, False)
+    assert (found.severity, found.because) == ("critical", "drift"), "it stays known"
     assert found.decision == (
         "nothing new since the alert of 2026-05-07, no retraining: "
         "in cool-down until 2026-05-16 06:30 UTC"

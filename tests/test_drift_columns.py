@@ -70,6 +70,7 @@ def test_without_values_on_one_side_there_is_nothing_to_compare():
 
 def test_a_missing_pair_says_missing_or_given():
     found = missing_pair(pl.Series("dti", [1.0, None]), pl.Series("dti", [None, 2.0, 3.0]), 0.1)
-    assert found.label == "dti (missing)"
+    assert (found.label, found.kind, found.method) == ("dti (missing)", "cat", "missing share")
+    assert found.threshold == 0.1
     assert found.reference.to_list() == ["given", "missing"]
     assert found.current.to_list() == ["missing", "given", "given"]

@@ -10,6 +10,7 @@ from conftest import tries
 from loan_default.columns import PROBABILITY
 from loan_default.drift_verdict import (
     ColumnDrift,
+    Thresholds,
     missing_drift,
     psi_limit,
     verdict,
@@ -25,6 +26,14 @@ def column(name, severity, **changed):
 
 def judge(*columns, rows=10_000):
     return verdict(columns, rows, min_rows=500, share_threshold=0.3)
+
+
+def test_a_columns_own_threshold_comes_first_for_its_values_and_for_its_missing_share_apart():
+    own = {"dti": 0.3, "dti:missing": 0.4, "grade": 0.5}
+    limits = Thresholds(0.1, 0.2, 0.15, 0.3, 500, own)
+    assert [limits.value_of("dti", "wasserstein"), limits.missing_of("dti")] == [0.3, 0.4]
+    assert [limits.value_of("grade", "psi"), limits.missing_of("grade")] == [0.5, 0.15]
+    assert [limits.value_of("term", name) for name in ("wasserstein", "psi")] == [0.1, 0.2]
 
 
 STILL = [column(f"still_{number}", 0.5) for number in range(7)]

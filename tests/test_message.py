@@ -2,6 +2,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+import pytest
+
 from loan_default.alerting import Decision, Situation
 from loan_default.drift_verdict import ColumnDrift
 from loan_default.message import subject, text
@@ -72,6 +74,37 @@ def test_what_outcomes_say_is_said() -> None:
     assert "Quality: realised AUC 0.61, tested 0.70" in told(
         replace(SITUATION, loss="realised AUC 0.61, tested 0.70"), realised=realised
     )
+
+
+def test_a_day_without_scores_or_estimate_says_so() -> None:
+    lines = told(estimate={"default_rate": None, "AUC": None})
+    assert "Scores: none" in lines and "Quality: no matured outcomes yet" in lines
+
+
+def test_realised_outcomes_too_few_for_an_interval_leave_the_estimate() -> None:
+    auc = {"value": 0.9, "low": None, "high": None}
+    realised = {"AUC": auc, "outcomes": 3, "as_of": "2026-03"}
+    line = "Quality: no matured outcomes yet; estimated AUC 0.700 if the scores are calibrated"
+    assert line in told(realised=realised)
+
+
+@pytest.mark.parametrize(
+    "before, now, said",
+    [(0.0, 0.005, True), (0.005, 0.0, True), (0.25, 0.2549, False), (0.25, 0.25, False)],
+)
+def test_a_missing_share_is_said_where_half_a_percent_changed(
+    before: float, now: float, said: bool
+) -> None:
+    column = replace(COLUMNS[0], missing_reference=before, missing_current=now)
+    line = text(DECISION, SITUATION, [column], "x", None, FOUND).splitlines()[1]
+    assert ("missing" in line) is said
+
+
+def test_as_many_columns_as_have_room_are_all_listed() -> None:
+    five = [replace(COLUMNS[0], column=f"c{n}") for n in range(5)]
+    lines = text(DECISION, SITUATION, five, "x", None, FOUND).splitlines()
+    assert sum(line.startswith("- c") for line in lines) == 5
+    assert not any("more" in line for line in lines)
 
 
 def test_many_columns_are_counted_and_not_listed() -> None:

@@ -23,6 +23,13 @@ SAMPLE = pl.DataFrame({"purpose": ["car", "crypto", "crypto", "moon", None], "gr
 REFERENCE = pl.DataFrame({"dti": [1.0, None, 3.0, 4.0], "purpose": ["car"] * 4})
 
 
+def test_the_days_rows_are_passed_on() -> None:
+    found = quality(MANIFEST, REFERENCE, SAMPLE, [])
+    assert (found["rows_in"], found["rows_scored"]) == (200, 160)
+    assert found["rejected_by_reason"] == MANIFEST["rejected_by_reason"]
+    assert found["row_count"] == {"rows": 200, "usual": None, "days": 0, "odd": None}
+
+
 def test_shares_are_of_the_rows_they_speak_of() -> None:
     found = quality(MANIFEST, REFERENCE, SAMPLE, [])
     assert found["rejected_share"] == 0.2
@@ -45,7 +52,26 @@ def test_a_column_without_reference_has_none() -> None:
 
 def test_a_run_in_which_nothing_was_scored_has_no_shares_to_divide() -> None:
     nothing = MANIFEST | {"rows_scored": 0, "rows_rejected": 200}
-    assert quality(nothing, REFERENCE, SAMPLE.clear(), [])["columns"]["dti"]["missing"] == 0.0
+    found = quality(nothing, REFERENCE, SAMPLE.clear(), [])
+    assert found["rejected_share"] == 1.0
+    assert (found["columns"]["dti"]["missing"], found["columns"]["dti"]["unknown"]) == (0.0, 0.0)
+
+
+def test_a_day_without_rows_has_no_shares_either() -> None:
+    nothing = MANIFEST | {"rows_in": 0, "rows_scored": 0, "rows_rejected": 0}
+    assert quality(nothing, REFERENCE, SAMPLE.clear(), [])["rejected_share"] == 0.0
+
+
+def test_the_commonest_new_categories_are_named_ties_by_name_and_cut_short() -> None:
+    values = ["b"] * 2 + ["a"] * 2 + ["z"] * 3 + ["c", "d", "e"] + ["x" * 99] * 4
+    found = quality(MANIFEST, REFERENCE, pl.DataFrame({"purpose": values}), [])
+    assert list(found["new_categories"]["purpose"].items()) == [
+        ("x" * 40, 4),
+        ("z", 3),
+        ("a", 2),
+        ("b", 2),
+        ("c", 1),
+    ]
 
 
 def test_what_stands_out_is_said_in_sentences() -> None:
@@ -62,7 +88,8 @@ def test_what_stands_out_is_said_in_sentences() -> None:
 
 def test_a_day_like_any_other_has_no_findings() -> None:
     clean = MANIFEST | {"rejected_by_reason": {}, "rows_rejected": 0, "rows_in": 160}
-    assert quality(clean, REFERENCE, SAMPLE.head(1), [150, 170, 160, 155])["findings"] == []
+    found = quality(clean, REFERENCE, SAMPLE.head(1), [150, 170, 160, 155])
+    assert (found["findings"], found["duplicates"]) == ([], 0)
 
 
 @pytest.mark.parametrize(
@@ -72,10 +99,13 @@ def test_a_day_like_any_other_has_no_findings() -> None:
         (1_000, [], None),
         (1_000, [990, 1_010, 1_000, 995], False),
         (1_999, [1_000] * 5, False),
+        (2_000, [1_000] * 5, False),
         (2_001, [1_000] * 5, True),
-        (501, [1_000] * 5, False),
+        (500, [1_000] * 5, False),
         (499, [1_000] * 5, True),
         (0, [1_000] * 5, True),
+        (2, [1, 1, 1, 1], False),
+        (10, [0, 0, 0, 10, 10, 10], None),
         (3_000, [100, 900, 1_000, 1_100, 9_000, 4_000, 200], False),
     ],
 )
@@ -83,3 +113,8 @@ def test_a_days_rows_are_odd_when_days_do_not_differ_as_much(
     rows: int, past: list[int], odd: bool | None
 ) -> None:
     assert row_count(rows, past)["odd"] is odd
+
+
+def test_days_without_rows_are_not_among_the_usual_ones() -> None:
+    found = row_count(5, [0, 1, 1, 1, 1])
+    assert found == {"rows": 5, "usual": 1, "days": 4, "odd": True}

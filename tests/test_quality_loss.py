@@ -37,6 +37,17 @@ def test_a_default_rate_far_from_the_predicted_one_is(rate: float, lost: bool) -
     assert not lost or found.startswith(f"realised default rate {rate:.1%}, predicted 15.0%")
 
 
+def test_what_only_just_reaches_a_limit_is_accepted() -> None:
+    """Halves and quarters, which floats hold exactly."""
+    wide = Limits(auc=0.25, calibration=0.25, min_outcomes=900, min_coverage=1.0)
+    fine = {"mean_probability": 0.5, "default_rate": {"value": 0.5, "low": 0.25, "high": 0.75}}
+    assert loss(version(AUC=figure(0.25, 0.25), **fine), 0.75, wide) is None
+    for low, high in [(0.75, 1.0), (0.0, 0.25)]:
+        edge = {"value": (low + high) / 2, "low": low, "high": high}
+        assert loss(version(mean_probability=0.5, default_rate=edge), 0.75, wide) is None
+    assert newest(realised(version()), wide) == version()
+
+
 @pytest.mark.parametrize("tested", [None, 0.9])
 def test_what_is_not_known_is_no_loss(tested: float | None) -> None:
     open_ended = {"value": 0.1, "low": None, "high": None}

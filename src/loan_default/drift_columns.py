@@ -102,4 +102,4 @@ def _values(series: pl.Series) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 def _presence(series: pl.Series) -> pl.Series:
-    return series.is_null().replace_strict({True: MISSING, False: GIVEN}, return_dtype=pl.String)
+    return series.is_null().replace_strict({True: MISSING, False: GIVEN})

@@ -4,7 +4,7 @@ Trees need no logarithms and no scaling, so a client sends dollars and the model
 Missing values stay missing (NaN), unordered categories are XGBoost's native ones.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,13 +28,18 @@ class Ratio:
     risk: int
     reason: str | None
 
+    def of(self, records: pl.DataFrame) -> NDArray[np.float64]:
+        """The ratio (n,) of n typed records."""
+        return quotient(_numbers(records[self.over]), _numbers(records[self.under]))
+
 
 _INCOME = BY_NAME["annual_inc"].reason
 RATIOS: tuple[Ratio, ...] = (
     Ratio("loan_to_income", "loan_amnt", "annual_inc", 1, _INCOME),
     Ratio("revolving_balance_to_income", "revol_bal", "annual_inc", 0, BY_NAME["dti"].reason),
 )
-NAMES: tuple[str, ...] = (*BY_NAME, *(ratio.name for ratio in RATIOS))
+_RATIO = {ratio.name: ratio for ratio in RATIOS}
+NAMES: tuple[str, ...] = (*BY_NAME, *_RATIO)
 LEVELS: Levels = {c.name: c.levels for c in RECORD if c.kind == "category"}
 REASONS: dict[str, str | None] = {c.name: c.reason for c in RECORD} | {
     ratio.name: ratio.reason for ratio in RATIOS
@@ -71,7 +76,7 @@ def _column(records: pl.DataFrame, name: str, levels: Levels) -> NDArray[np.floa
         return _codes(records[name], levels[name])
     if name in BY_NAME:
         return _numbers(records[name])
-    return _BY_RATIO[name](records)
+    return _RATIO[name].of(records)
 
 
 def _numbers(series: pl.Series) -> NDArray[np.float64]:
@@ -85,18 +90,8 @@ def _codes(series: pl.Series, levels: Sequence[str]) -> NDArray[np.float32]:
     return texts.replace_strict(known, codes, default=None, return_dtype=pl.Float32).to_numpy()
 
 
-def _ratio(ratio: Ratio) -> Callable[[pl.DataFrame], NDArray[np.float64]]:
-    def compute(records: pl.DataFrame) -> NDArray[np.float64]:
-        return quotient(_numbers(records[ratio.over]), _numbers(records[ratio.under]))
-
-    return compute
-
-
 def quotient(over: NDArray[np.float64], under: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n,) over (n,), NaN where either is missing or `under` is not above 0; never infinite."""
     missing = np.full(over.shape, np.nan)
     divided: NDArray[np.float64] = np.divide(over, under, out=missing, where=under > 0)
     return divided.clip(max=LARGEST)
-
-
-_BY_RATIO = {ratio.name: _ratio(ratio) for ratio in RATIOS}

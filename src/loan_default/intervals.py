@@ -5,7 +5,6 @@ array (n,) of 0 and 1, all of the same loans.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,13 +24,6 @@ class Figure:
     value: float
     low: float | None = None
     high: float | None = None
-
-    @classmethod
-    def read(cls, found: Mapping[str, float | None] | None) -> "Figure | None":
-        """What `asdict` made of a figure, None for none."""
-        if found is None or found["value"] is None:
-            return None
-        return cls(found["value"], found["low"], found["high"])
 
 
 def rate(events: int, count: int) -> Figure:

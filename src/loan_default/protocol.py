@@ -151,7 +151,7 @@ _READERS = {
 
 def predictions(decisions: Sequence[Any]) -> bytes:
     """The body of an answer."""
-    return orjson.dumps({"predictions": decisions}, option=orjson.OPT_SERIALIZE_NUMPY)
+    return orjson.dumps({"predictions": decisions})
 
 
 def failure(code: str, message: str) -> bytes:

@@ -117,6 +117,6 @@ def _findings(found: Mapping[str, Any]) -> list[str]:
     for name, count in found["out_of_range"].items():
         said.append(f"{name} is outside its range in {count:,} rows")
     for name, values in found["new_categories"].items():
-        share = found["columns"].get(name, {}).get("unknown", 0.0)
+        share = found["columns"][name]["unknown"]
         said.append(f"{name} has new categories in {share:.1%} of the rows: {', '.join(values)}")
     return said
