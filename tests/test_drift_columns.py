@@ -1,10 +1,11 @@
 import math
+from dataclasses import replace
 
 import polars as pl
 import pytest
 
 from loan_default.drift_columns import missing_pair, value_pair, watched
-from loan_default.drift_verdict import Thresholds
+from loan_default.drift_verdict import Thresholds, psi_limit
 
 THRESHOLDS = Thresholds(wasserstein=0.1, psi=0.2, missing=0.1, share=0.3, min_rows=500)
 INCOMES = [20_000.0 + 100 * number for number in range(1_000)]
@@ -31,7 +32,9 @@ def test_a_column_without_any_value_is_left_out():
 def test_numbers_are_compared_by_distance_and_categories_by_psi():
     numbers, grades = pair(INCOMES, INCOMES), pair(["A", "B"] * 300, ["A", None] * 300)
     assert (numbers.kind, numbers.method, numbers.label) == ("num", "wasserstein", "column")
-    assert (grades.kind, grades.method) == ("cat", "psi")
+    assert (grades.kind, grades.method, grades.label) == ("cat", "psi", "column")
+    assert grades.reference.to_list() == ["A", "B"] * 300
+    assert grades.current.to_list() == ["A", None] * 300
 
 
 @pytest.mark.parametrize("outlier", [110_000_000.0, -110_000_000.0])
@@ -61,6 +64,16 @@ def test_a_constant_reference_is_compared_by_psi():
 def test_a_threshold_grows_where_values_are_few():
     assert pair(INCOMES * 10, INCOMES * 10).threshold == 0.1
     assert pair(INCOMES * 10, INCOMES[:100]).threshold > 0.3
+    grades = ["A", "B", "C"] * 100
+    assert pair(grades * 30, grades * 30).threshold == 0.2
+    assert pair(grades[:99], [*grades[:99], None]).threshold == psi_limit(0.2, 99, 99, 3) > 0.3
+
+
+def test_a_column_may_have_a_threshold_of_its_own():
+    own = replace(THRESHOLDS, by_column={"dti": 0.7, "grade": 0.8})
+    for name, values in (("dti", INCOMES), ("grade", ["A", "B"] * 500), ("dti", [0.0] * 900)):
+        series = pl.Series(name, values)
+        assert value_pair(series, series, own).threshold == own.by_column[name]
 
 
 def test_without_values_on_one_side_there_is_nothing_to_compare():

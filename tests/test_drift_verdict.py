@@ -177,6 +177,7 @@ def judged_grades(random, rows, surge=0.0):
     return ColumnDrift("grade", "psi", score, limit, score >= limit, 0.0, 0.0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("rows", [500, 2_000])
 def test_identical_distributions_hardly_ever_drift(rows):
     alarms = named = 0
@@ -197,6 +198,7 @@ PLANTED = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [*PLANTED, "new category", "missing surge"])
 def test_planted_drift_is_named_first_over_every_seed(name):
     rows, place = 1_000, {"mean shift": 0, "income in thousands": 10, "rates up": 20}.get(name)

@@ -103,6 +103,7 @@ def from_csv(tmp_path_factory):
     return read
 
 
+@pytest.mark.thorough
 @QUICK
 @given(st.lists(APPLICATIONS, min_size=1, max_size=3), st.booleans())
 def test_a_raw_row_typed_csv_and_json_give_the_same_features_bit_by_bit(
@@ -121,6 +122,7 @@ def test_a_raw_row_typed_csv_and_json_give_the_same_features_bit_by_bit(
                 assert np.isnan(found)
 
 
+@pytest.mark.thorough
 @QUICK
 @given(st.lists(APPLICATIONS, min_size=2, max_size=3))
 def test_a_row_alone_has_the_features_it_has_among_others(applications):

@@ -79,6 +79,7 @@ def test_only_complete_months_calibrate_but_every_row_teaches() -> None:
     model, probability = fitting.assemble(MATRIX, DEFAULT, half, validation, "2014-12", QUICK)
     assert model.facts.calibration == fitting.calibrate(validation.margins[half], DEFAULT[half])
     assert model.facts.threshold == evaluation.best_f1_threshold(DEFAULT[half], probability[half])
+    assert (model.facts.fit_through, model.facts.rounds, model.threads) == ("2014-12", 10, 1)
     assert model.booster_bytes == bytes(fitting.fit(MATRIX, DEFAULT, QUICK, 10).save_raw("ubj"))
     assert probability == pytest.approx(model.facts.calibration.probability(validation.margins))
 

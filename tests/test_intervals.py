@@ -34,6 +34,29 @@ def test_an_auc_is_sklearns_and_its_interval_delongs_by_definition() -> None:
     ends = np.log([found.low / (1 - found.low), found.high / (1 - found.high)])
     wide = 2 * 1.959964 * deviation / (found.value * (1 - found.value))
     assert ends[1] - ends[0] == pytest.approx(wide)
+    assert ends.mean() == pytest.approx(np.log(found.value / (1 - found.value)))
+
+
+def test_a_brier_score_has_the_interval_of_a_mean() -> None:
+    default, probability = np.array([0, 1, 0, 1]), np.array([0.1, 0.8, 0.3, 0.6])
+    errors = np.array([0.01, 0.04, 0.09, 0.16])
+    found = intervals.brier(default, probability)
+    half = 1.959964 * errors.std(ddof=1) / 2
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (0.075, 0.075 - half, 0.075 + half)
+    )
+
+
+@pytest.mark.parametrize("errors, ends", [([0.0, 1.0], (0.0, 1.0)), ([0.2, 0.2], (0.04, 0.04))])
+def test_the_ends_of_a_brier_score_stay_in_its_range(
+    errors: list[float], ends: tuple[float, float]
+) -> None:
+    found = intervals.brier(np.zeros(2, int), np.array(errors))
+    assert (found.low, found.high) == pytest.approx(ends)
+
+
+def test_a_single_loans_brier_score_has_no_ends() -> None:
+    assert intervals.brier(np.array([1]), np.array([0.5])) == intervals.Figure(0.25)
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
@@ -65,6 +88,27 @@ def test_f1_is_sklearns_and_the_same_each_time() -> None:
     found = intervals.f1(default, declined)
     assert found == intervals.f1(default, declined)
     assert found and found.value == pytest.approx(f1_score(default, declined))
+    assert found == intervals.f1(default, declined, seed=0)
+    assert found.low != intervals.f1(default, declined, seed=1).low
+
+
+def test_the_ends_of_f1_hold_95_of_100_resamples() -> None:
+    default, probability = loans(3)
+    declined = (probability >= 0.25).astype(int)
+    random = np.random.default_rng(8)
+    draws = (random.integers(len(default), size=len(default)) for _ in range(1_000))
+    scores = [f1_score(default[rows], declined[rows]) for rows in draws]
+    found = intervals.f1(default, declined)
+    assert (found.low, found.high) == pytest.approx(np.quantile(scores, [0.025, 0.975]), abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "default, declined, value", [([1, 0], [0, 0], 0), ([0, 0], [1, 0], 0), ([1, 1], [1, 1], 1)]
+)
+def test_f1_of_few_loans(default: list[int], declined: list[int], value: float) -> None:
+    """Draws in which nobody defaults nor is declined have no F1 and are left out."""
+    found = intervals.f1(np.array(default), np.array(declined))
+    assert found == intervals.Figure(value, value, value)
 
 
 @pytest.mark.parametrize("default", [[0, 0, 0], [1, 1, 1]])
@@ -80,6 +124,13 @@ def test_what_a_single_loan_or_no_overlap_leaves_open_has_no_ends(
 ) -> None:
     found = intervals.auc(np.array(default), np.array(probability))
     assert found and found.low is None and found.high is None
+    assert found.value == roc_auc_score(default, probability)
+
+
+def test_two_loans_of_each_class_are_enough_for_ends() -> None:
+    default, probability = np.array([1, 1, 0, 0]), np.array([0.9, 0.3, 0.5, 0.1])
+    found = intervals.auc(default, probability)
+    assert found.value == 0.75 and 0 < found.low < 0.75 < found.high < 1
 
 
 def test_where_nobody_defaults_nor_is_declined_there_is_no_f1() -> None:

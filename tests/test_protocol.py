@@ -1,21 +1,15 @@
 """MLflow's scoring protocol: what is read, and that the rest is refused, always."""
 
 import codecs
-import gzip
 import json
-import random
-import zlib
 from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from conftest import tries
 from loan_default.application import Table
 from loan_default.errors import InputError
 from loan_default.protocol import (
-    CSV,
     FORMATS,
     JSON,
     Request,
@@ -34,7 +28,6 @@ GOOD: dict[str, Any] = {
     "instances": RECORDS,
     "inputs": RECORDS,
 }
-MANY = tries(300)
 
 
 def asked(body: Any, kind: str = JSON) -> Request:
@@ -43,23 +36,6 @@ def asked(body: Any, kind: str = JSON) -> Request:
 
 def cells(table: Table) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     return table.columns, [tuple(row) for row in table.rows]
-
-
-def csv(text: str | bytes) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """Columns and rows; an empty cell counts as none."""
-    columns, rows = cells(read(CSV, text.encode() if isinstance(text, str) else text).table)
-    return columns, [tuple(cell or None for cell in row) for row in rows]
-
-
-def assert_read_or_refused(kind: str, body: bytes) -> None:
-    """Only InputError leaves `read`; what comes out is a table whose rows have all their cells."""
-    try:
-        found = read(kind, body)
-    except InputError as refused:
-        assert str(refused) and "Traceback" not in str(refused)
-        return
-    assert all(type(name) is str for name in found.table.columns)
-    assert all(len(row) == len(found.table.columns) for row in found.table.rows)
 
 
 # Content types
@@ -273,140 +249,6 @@ def test_of_a_key_that_comes_twice_the_last_counts() -> None:
 def test_instances_may_come_by_column() -> None:
     table = asked({"instances": {"term": [36, 60], "grade": ["A", None]}}).table
     assert cells(table) == (COLUMNS, ROWS)
-
-
-# CSV
-
-
-@pytest.mark.parametrize(
-    ("text", "columns", "rows"),
-    [
-        ("a,b\n1,x\n2,\n", ("a", "b"), [("1", "x"), ("2", None)]),
-        ("a,b\n1,x", ("a", "b"), [("1", "x")]),
-        ("a,b\r\n1,x\r\n", ("a", "b"), [("1", "x")]),
-        ('a,"b"\n"1","x"\n', ("a", "b"), [("1", "x")]),
-        ('a,b\n1,"x, ""y""\nz"\n', ("a", "b"), [("1", 'x, "y"\nz')]),
-        ("a,b\n1\n2,y\n", ("a", "b"), [("1", None), ("2", "y")]),
-        ("a,b\n", ("a", "b"), []),
-        ("a,b", ("a", "b"), []),
-        ("a;b\n1;x\n", ("a;b",), [("1;x",)]),
-        ("\N{SNOWMAN}\n\N{SNOWMAN}\n", ("\N{SNOWMAN}",), [("\N{SNOWMAN}",)]),
-        (codecs.BOM_UTF8 + b"a,b\n1,x\n", ("a", "b"), [("1", "x")]),
-        ("", (), []),
-        ("\n", (), []),
-    ],
-    ids=repr,
-)
-def test_csv_is_read_as_text(text: Any, columns: tuple[str, ...], rows: list[Any]) -> None:
-    assert csv(text) == (columns, rows)
-
-
-def test_csv_has_no_params() -> None:
-    assert read(CSV, b"params\nfull\n").full is False
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b"a,b\n1,2,3\n", b"a,b\n1,2\n1,2,3\n", b'a,b\n"1,2\n', b"a,b\n\xff,1\n"],
-    ids=["a long row", "a later long row", "an open quote", "not UTF-8"],
-)
-def test_csv_that_cannot_be_read_is_refused_in_one_line(body: bytes) -> None:
-    with pytest.raises(InputError, match="the body is not CSV: ") as refused:
-        read(CSV, body)
-    assert "\n" not in str(refused.value)
-
-
-@pytest.mark.parametrize("text", ["a,b\n1,x\n\n", "a,b\n\n1,x\n", "a,b\r\n1,x\r\n\r\n"], ids=repr)
-def test_blank_lines_in_csv_are_no_rows(text: str) -> None:
-    assert csv(text) == (("a", "b"), [("1", "x")])
-
-
-def test_csv_with_bare_carriage_returns_is_read() -> None:
-    assert csv("a,b\r1,x\r") == (("a", "b"), [("1", "x")])
-
-
-def test_a_csv_header_that_is_not_utf8_is_refused() -> None:
-    with pytest.raises(InputError, match="the body is not CSV"):
-        read(CSV, b"a,\xff\n1,2\n")
-
-
-COMPRESSED = {
-    "gzip": gzip.compress(b"a,b\n1,x\n", mtime=0),
-    "gzip cut off": gzip.compress(b"a,b\n1,x\n", mtime=0)[:12],
-    "gzip broken": b"\x1f\x8b" + b"x" * 20,
-    "zlib": zlib.compress(b"a,b\n1,x\n"),
-    "zlib broken": b"x\x9c" + b"\xa9" * 20,
-    "zstd cut off": b"\x28\xb5\x2f\xfd\x00\x00",
-}
-
-
-@pytest.mark.parametrize("body", COMPRESSED.values(), ids=COMPRESSED)
-def test_a_compressed_csv_body_is_not_unpacked(body: bytes) -> None:
-    with pytest.raises(InputError, match="the body is not CSV"):
-        read(CSV, body)
-
-
-# Anything at all
-
-_JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(codec="utf-8"), max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["columns", "data", "a", "return"]), inner, max_size=3),
-    max_leaves=12,
-)
-BODIES = st.dictionaries(st.sampled_from([*FORMATS, "params", "x"]), _JSON, max_size=2) | _JSON
-
-
-@MANY
-@given(BODIES)
-def test_any_json_is_read_or_refused(body: Any) -> None:
-    assert_read_or_refused(JSON, json.dumps(body).encode())
-
-
-@MANY
-@given(st.binary(max_size=300))
-@example(b"\xff" * 10)
-def test_any_bytes_are_refused_as_json_or_read(body: bytes) -> None:
-    assert_read_or_refused(JSON, body)
-
-
-# The first bytes of compressed bodies: see test_a_compressed_csv_body_is_not_unpacked.
-MAGIC = (b"\x1f\x8b", b"x\x01", b"x\x5e", b"x\x9c", b"x\xda", b"\x28\xb5\x2f\xfd")
-
-
-@MANY
-@given(st.binary(max_size=300).filter(lambda body: not body.startswith(MAGIC)))
-def test_any_bytes_are_refused_as_csv_or_read(body: bytes) -> None:
-    assert_read_or_refused(CSV, body)
-
-
-@MANY
-@given(st.text(st.sampled_from('",\r\n a1\0\t\N{SNOWMAN}'), max_size=40))
-def test_any_quotes_and_line_ends_are_refused_as_csv_or_read(text: str) -> None:
-    assert_read_or_refused(CSV, text.encode())
-
-
-@MANY
-@given(st.text(max_size=60), st.booleans())
-def test_any_content_type_is_known_or_unsupported(kind: str, follows: bool) -> None:
-    kind = f"application/json;{kind}" if follows else kind
-    try:
-        read(kind, b'{"inputs": []}')
-    except UnsupportedType as refused:
-        assert str(refused)
-
-
-@pytest.mark.parametrize("kind", [JSON, CSV])
-@pytest.mark.parametrize("seed", range(3))
-def test_a_hundred_thousand_random_bytes_are_refused(kind: str, seed: int) -> None:
-    body = random.Random(seed).randbytes(100_000)
-    with pytest.raises(InputError):
-        read(kind, body)
-    assert_read_or_refused(kind, b'{"inputs": "' + body + b'"}')
 
 
 # Answers

@@ -128,5 +128,32 @@ def test_nothing_matured_gives_nulls_and_json_holds_it_all() -> None:
     json.dumps([found, realised(judged(loans(10)), AS_OF)], allow_nan=False)
 
 
+def test_an_estimate_counts_each_score_as_that_share_of_a_default() -> None:
+    probability, declined = np.array([0.5, 0.5, 0.25, 0.75]), np.array([1, 0, 0, 1])
+    found = estimate(probability, declined, 9, None)
+    # Pairs by what each is one of: ones 0.25, 1, 0.75 and zeros 0.75, 1, 0.25 from low to high
+    outscored = 0.25 * 0.75 / 2 + 1 * (0.75 + 0.5) + 0.75 * (0.75 + 1 + 0.125)
+    assert found == {
+        "kind": "estimate",
+        "rows": 9,
+        "default_rate": 0.5,
+        "AUC": outscored / 4,
+        "F1": 2 * 1.25 / (2 + 2),
+        "Brier": (0.25 + 0.25 + 0.1875 + 0.1875) / 4,
+    }
+
+
+def test_the_mean_of_all_rows_is_taken_where_the_scores_are_a_sample() -> None:
+    assert estimate(np.array([0.5]), np.array([1]), 9, 0.25)["default_rate"] == 0.25
+
+
+@pytest.mark.parametrize("score", [0.0, 1.0])
+def test_certain_scores_have_no_auc_to_expect(score: float) -> None:
+    found = estimate(np.full(3, score), np.zeros(3), 3, None)
+    assert found["AUC"] is None
+    assert found["F1"] == (None if score == 0 else 0.0)
+
+
 def test_no_scores_are_no_estimate() -> None:
-    assert estimate(np.empty(0), np.empty(0), 0, None)["default_rate"] is None
+    expected = {"kind": "estimate", "rows": 0, "default_rate": None, "AUC": None}
+    assert estimate(np.empty(0), np.empty(0), 0, None) == expected

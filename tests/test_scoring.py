@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import numpy as np
 import polars as pl
 import pytest
 
@@ -22,6 +25,14 @@ def test_who_reaches_the_threshold_is_declined(fitted: Model) -> None:
     assert 0 < scored["prediction"].sum() < 2000
     assert scored["model_version"].unique().to_list() == ["3"]
     assert scored["reasons"].null_count() == 2000
+    assert scored.schema["reasons"] == pl.List(pl.String)
+
+
+def test_a_probability_equal_to_the_threshold_is_declined(fitted: Model) -> None:
+    probability = fitted.probability(LOANS[:1])[0]
+    for threshold, declined in [(probability, 1), (np.nextafter(probability, 1), 0)]:
+        model = replace(fitted, facts=replace(fitted.facts, threshold=threshold))
+        assert scoring.score(LOANS[:1], model, "3", "none")["prediction"].to_list() == [declined]
 
 
 @pytest.mark.parametrize("which", ["declined", "all"])
@@ -53,5 +64,15 @@ def test_the_first_reason_is_what_made_the_difference(fitted: Model) -> None:
         assert "Excessive obligations in relation to income" not in row
 
 
+def test_what_did_not_count_is_no_reason() -> None:
+    stump = fitted_model(LOANS, rounds=1)
+    used = {features.REASONS[name] for name in stump.booster.get_score()}
+    reasons = scoring.explain(stump, stump.matrix(LOANS))
+    assert {len(row) for row in reasons} & {0, 1, 2, 3}
+    assert {phrase for row in reasons for phrase in row} <= used
+
+
 def test_no_rows_give_an_empty_table(fitted: Model) -> None:
-    assert scoring.score(LOANS.clear(), fitted, "3", "all").height == 0
+    none = scoring.score(LOANS.clear(), fitted, "3", "all")
+    assert none.height == 0
+    assert none.schema == scoring.score(LOANS[:1], fitted, "3", "all").schema

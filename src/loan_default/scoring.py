@@ -33,10 +33,10 @@ def score(records: pl.DataFrame, model: Model, version: str, reasons: Which) -> 
     return pl.DataFrame(
         [
             records[ID],
-            pl.Series(PROBABILITY, probability, pl.Float64),
-            pl.Series(PREDICTION, declined, pl.Boolean).cast(pl.Int8),
+            pl.Series(PROBABILITY, probability),
+            pl.Series(PREDICTION, declined).cast(pl.Int8),
             _reasons(model, matrix, _chosen(declined, reasons)),
-            pl.repeat(version, records.height, dtype=pl.String, eager=True).alias(VERSION),
+            pl.repeat(version, records.height, eager=True).alias(VERSION),
         ]
     )
 

@@ -1,0 +1,105 @@
+"""Months in their three spellings: of issue, of the earliest credit line, of the latest payment."""
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from loan_default.loans import latest_month, month, parse
+from test_loans import APPLICATION, frame, record, rejection
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("Dec-2010", date(2010, 12, 1)),
+        ("dec-2010", date(2010, 12, 1)),
+        ("JAN-1969", date(1969, 1, 1)),
+        (" Feb-2001 ", date(2001, 2, 1)),
+        ("2010-12", date(2010, 12, 1)),
+        ("2010-12-31", date(2010, 12, 1)),
+        ("2010-12-31 00:00:00", date(2010, 12, 1)),
+        ("2010-12-31T10:00:00Z", date(2010, 12, 1)),
+        ("2010-13", None),
+        ("2010-00", None),
+        ("0000-01", None),
+        ("Dez-2010", None),
+        ("Dec-10", None),
+        ("Dec 2010", None),
+        ("12/2010", None),
+        ("2010", None),
+        ("", None),
+    ],
+)
+def test_a_month_is_read_from_three_formats_and_no_other(text, expected):
+    assert month(text) == expected
+
+
+@pytest.mark.parametrize("text", ["Mar-2000", "2000-03", "2000-03-15"])
+@pytest.mark.parametrize("issued", ["Dec-2010", "2010-12", "2010-12-31", date(2010, 12, 31)])
+def test_the_credit_history_runs_to_the_issue_month(text, issued):
+    found = record(date(2020, 1, 1), earliest_cr_line=text, issue_d=issued)
+    assert found["credit_history_months"] == 10 * 12 + 9
+    assert found["issue_month"] == date(2010, 12, 1)
+
+
+def test_without_an_issue_month_the_credit_history_runs_to_the_run_month():
+    found = record(date(2020, 1, 1), earliest_cr_line="Mar-2000")
+    assert found["credit_history_months"] == 19 * 12 + 10
+    assert found["issue_month"] is None
+    assert record(earliest_cr_line="Mar-2000")["credit_history_months"] is None
+
+
+def test_each_row_has_its_own_end_of_credit_history():
+    rows = [
+        APPLICATION | {"earliest_cr_line": "Mar-2000", "issue_d": d} for d in ("Apr-2000", None)
+    ]
+    parsed = parse(frame(*rows), date(2000, 6, 1))
+    assert parsed.records["credit_history_months"].to_list() == [1, 3]
+
+
+def test_a_given_credit_history_wins_over_the_earliest_credit_line():
+    found = record(credit_history_months="7", earliest_cr_line="Mar-2000", issue_d="Dec-2010")
+    assert found["credit_history_months"] == 7
+
+
+def test_a_credit_history_of_no_month_is_allowed_and_one_that_starts_later_is_not():
+    assert record(earliest_cr_line="Dec-2010", issue_d="Dec-2010")["credit_history_months"] == 0
+    assert rejection(earliest_cr_line="Jan-2011", issue_d="Dec-2010") == (
+        "credit_history_months",
+        "earliest_cr_line 'Jan-2011' gives a credit_history_months outside 0 to 1,200 months",
+    )
+
+
+@pytest.mark.parametrize("issued", ["Dec-2010", None])
+def test_an_earliest_credit_line_that_is_no_month_rejects_the_row(issued):
+    column, reason = rejection(earliest_cr_line="long ago", issue_d=issued)
+    assert column == "credit_history_months" and "earliest_cr_line 'long ago'" in reason
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize("name", ["issue_d", "issue_month"])
+def test_an_issue_month_that_is_none_rejects_the_row(labelled, name):
+    column, reason = rejection(labelled=labelled, **{name: "soon"})
+    assert column == "issue_month"
+    assert reason == f"{name} 'soon' is not a month such as Dec-2010"
+
+
+def test_a_loan_needs_an_issue_month_and_an_application_does_not():
+    assert record(issue_d=None)["issue_month"] is None
+    assert rejection(labelled=True, issue_d=None)[0] == "issue_month"
+
+
+def test_the_latest_month_is_that_of_the_last_payment_or_credit_pull():
+    cells = pl.DataFrame(
+        {
+            "last_pymnt_d": ["Jan-2015", None, "Mar-2016", "soon"],
+            "last_credit_pull_d": ["Feb-2016", "2016-02", "", "Dec-2015"],
+            "next_pymnt_d": ["Dec-2020"] * 4,
+        }
+    )
+    assert latest_month(cells) == date(2016, 3, 1)
+    assert latest_month(cells.drop("last_pymnt_d")) == date(2016, 2, 1)
+    assert latest_month(cells.drop("last_pymnt_d", "last_credit_pull_d")) is None
+    assert latest_month(cells.clear()) is None
+    assert latest_month(cells[1:2].drop("last_credit_pull_d")) is None
