@@ -103,6 +103,10 @@ def running_server(workspace: Workspace, **more: str) -> Iterator[Server]:
             server.until(lambda state: True)
             yield server
         finally:
+            # Killed, it would tell nothing of the lines that it has run
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=20)
             process.kill()
             process.communicate()
 

@@ -82,10 +82,14 @@ def test_methods_are_ranked_by_how_far_they_pass_their_own_threshold():
     ]
 
 
-def test_a_threshold_of_zero_ranks_a_change_above_everything_but_no_change_below():
-    changed = missing_drift("dti", (0, 10), (1_000_000, 1_000_000), 0.0)
-    assert changed.severity > 1 or not changed.drifted
-    assert missing_drift("dti", (0, 0), (500, 500), 0.0).severity == 0
+def test_with_a_threshold_of_zero_chance_alone_is_the_limit():
+    rows = (1_000_000, 1_000_000)
+    chance, changed = (missing_drift("dti", (0, n), rows, 0.0) for n in (10, 20))
+    assert not chance.drifted and 0 < chance.severity < 1
+    assert changed.drifted and changed.severity > 1
+    for share in (0, 500):
+        still = missing_drift("dti", (share, share), (500, 500), 0.0)
+        assert not still.drifted and still.severity == 0
 
 
 @tries(100)

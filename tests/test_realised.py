@@ -108,7 +108,19 @@ def test_bands_and_months_share_out_every_loan() -> None:
     found = realised(judged(loans(300), loans(200, 1, date(2021, 2, 1))), AS_OF)
     for table in ("by_month", "by_band", "by_version"):
         assert sum(row["outcomes"] for row in found[table]) == found["outcomes"] == 500
-    assert [band["from"] for band in found["by_band"]][0] == 0
+    assert [(band["from"], band["to"]) for band in found["by_band"]] == [
+        (0.0, 0.05),
+        (0.05, 0.1),
+        (0.1, 0.15),
+        (0.15, 0.2),
+        (0.2, 0.3),
+        (0.3, 0.5),
+        (0.5, 1.0),
+    ]
+    assert [(month["month"], month["outcomes"]) for month in found["by_month"]] == [
+        ("2021-01", 300),
+        ("2021-02", 200),
+    ]
     edge = loans(1).with_columns(default_probability=pl.lit(0.05))
     assert [b["outcomes"] for b in realised(judged(edge), AS_OF)["by_band"]][:2] == [0, 1]
 
@@ -122,9 +134,29 @@ def test_versions_are_told_apart_with_their_newest_month() -> None:
     ]
 
 
+def test_the_version_with_the_newest_month_comes_last_and_among_equals_the_higher_number() -> None:
+    def of(version: str, month: int) -> pl.DataFrame:
+        return loans(5, month, date(2021, month, 1)).with_columns(model_version=pl.lit(version))
+
+    older, newer = realised(judged(of("2", 1), of("1", 2)), AS_OF), judged(of("2", 1), of("1", 1))
+    assert [row["model_version"] for row in older["by_version"]] == ["2", "1"]
+    assert [row["model_version"] for row in realised(newer, AS_OF)["by_version"]] == ["1", "2"]
+
+
+def test_a_month_of_which_nothing_has_ended_waits_all_the_same() -> None:
+    young = loans(8, cohort=date(2023, 5, 1)).with_columns(default=pl.lit(None, pl.Int8))
+    assert realised(judged(loans(5), young), AS_OF)["immature"] == [
+        {"month": "2023-05", "predictions": 8, "ended_early": 0, "matures": "2026-05"}
+    ]
+
+
 def test_nothing_matured_gives_nulls_and_json_holds_it_all() -> None:
     found = realised(judged(loans(10, cohort=date(2024, 1, 1))), AS_OF)
-    assert (found["outcomes"], found["AUC"], found["coverage"]) == (0, None, None)
+    assert (found["as_of"], found["coverage"]) == ("2024-02", None)
+    nothing = dict.fromkeys(("default_rate", "mean_probability", "AUC", "F1", "Brier"))
+    figures = {"outcomes": 0, "defaults": 0, **nothing}
+    assert found | figures == found
+    assert found["by_band"][0] == {"from": 0.0, "to": 0.05, **figures}
     json.dumps([found, realised(judged(loans(10)), AS_OF)], allow_nan=False)
 
 

@@ -65,14 +65,6 @@ def triage(
     return Triaged(ledger.settle(book, situation, _policy(config), key, day.digest), situation)
 
 
-def _policy(config: Settings) -> Policy:
-    return Policy(
-        cooldown=timedelta(days=config.retrain_cooldown_days),
-        sustained_days=config.drift_retrain_days,
-        weekly_cap=config.retrain_weekly_cap,
-    )
-
-
 def drift_row(past: pl.DataFrame) -> list[date]:
     """The newest days of the history that drifted in a row."""
     return alerting.in_a_row(past.select("run_date", "drift").rows())
@@ -85,6 +77,14 @@ def trouble_since(past: pl.DataFrame) -> date | None:
     trouble = pl.when(unknown).then(None).otherwise(~quiet)
     row = alerting.in_a_row(past.select("run_date", trouble.alias("trouble")).rows())
     return row[0] if row else None
+
+
+def _policy(config: Settings) -> Policy:
+    return Policy(
+        cooldown=timedelta(days=config.retrain_cooldown_days),
+        sustained_days=config.drift_retrain_days,
+        weekly_cap=config.retrain_weekly_cap,
+    )
 
 
 def _loss(
