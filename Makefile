@@ -96,7 +96,8 @@ format: $(INSTALLED) ## Format the code with black
 
 .PHONY: test
 test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS=0 leaves the slow ones out)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered \
+	  $(if $(filter 0,$(RUN_INTEGRATION_TESTS)),,--cov-fail-under=90)
 
 .PHONY: fuzz
 fuzz: $(INSTALLED) ## Try the properties and the REST API with FUZZ_FACTOR=20 times the usual examples
