@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -117,6 +118,13 @@ def test_with_few_values_chance_does():
     assert missing_drift("dti", (250, 250), (500, 500), 0.1).threshold == pytest.approx(
         0.1202, 1e-3
     )
+
+
+def test_what_chance_does_to_a_missing_share_depends_on_both_samples():
+    found = missing_drift("dti", (200, 20), (400, 100), 0.0)
+    pooled = 220 / 500
+    chance = 3.8 * math.sqrt(pooled * (1 - pooled) * (1 / 400 + 1 / 100))
+    assert (found.column, found.threshold) == ("dti", pytest.approx(chance))
 
 
 @pytest.mark.parametrize("levels", [2, 3, 7, 14, 35])
