@@ -133,7 +133,9 @@ def _by_band(loans: pl.DataFrame) -> list[Figures]:
 
 
 def _by_version(loans: pl.DataFrame) -> list[Figures]:
-    newest = loans.group_by(VERSION).agg(pl.col(COHORT).max()).sort(COHORT, VERSION)
+    # Version 10 comes after version 9
+    later = (COHORT, pl.col(VERSION).str.len_chars(), VERSION)
+    newest = loans.group_by(VERSION).agg(pl.col(COHORT).max()).sort(*later)
     return [
         {"model_version": version, "newest_cohort": f"{month:%Y-%m}"}
         | _figures(loans.filter(pl.col(VERSION) == version))
