@@ -96,8 +96,9 @@ def test_the_ends_of_f1_hold_95_of_100_resamples() -> None:
     default, probability = loans(3)
     declined = (probability >= 0.25).astype(int)
     random = np.random.default_rng(8)
-    draws = (random.integers(len(default), size=len(default)) for _ in range(1_000))
-    scores = [f1_score(default[rows], declined[rows]) for rows in draws]
+    rows = random.integers(len(default), size=(1_000, len(default)))
+    actual, said = default[rows].sum(axis=1), declined[rows].sum(axis=1)
+    scores = 2 * (default[rows] * declined[rows]).sum(axis=1) / (actual + said)
     found = intervals.f1(default, declined)
     assert (found.low, found.high) == pytest.approx(np.quantile(scores, [0.025, 0.975]), abs=0.02)
 
