@@ -45,6 +45,7 @@ def test_a_class_rarer_than_the_folds_is_refused() -> None:
 def test_the_same_rows_settings_and_threads_give_the_same_bytes() -> None:
     first, second = (fitting.fit(MATRIX, DEFAULT, QUICK, 20).save_raw("ubj") for _ in range(2))
     assert first == second
+    assert fitting.fit(MATRIX, DEFAULT, QUICK, 20).num_boosted_rounds() == 20
     other = QUICK.model_copy(update={"random_seed": 43})
     assert fitting.fit(MATRIX, DEFAULT, other, 20).save_raw("ubj") != first
 

@@ -21,6 +21,11 @@ def test_a_rate_has_wilsons_interval(events: int, count: int) -> None:
     assert found.value == events / count
 
 
+def test_a_rate_never_leaves_its_range() -> None:
+    for count in range(1, 200):
+        assert intervals.rate(0, count).low >= 0 and intervals.rate(count, count).high <= 1
+
+
 def test_an_auc_is_sklearns_and_its_interval_delongs_by_definition() -> None:
     default, probability = loans(1)
     ones, zeros = probability[default == 1], probability[default == 0]
@@ -118,7 +123,12 @@ def test_one_class_has_no_auc(default: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "default, probability", [([1, 0, 0], [0.2, 0.1, 0.3]), ([1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1])]
+    "default, probability",
+    [
+        ([1, 0, 0], [0.2, 0.1, 0.3]),
+        ([1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1]),
+        ([0, 0, 1, 1], [0.9, 0.8, 0.2, 0.1]),
+    ],
 )
 def test_what_a_single_loan_or_no_overlap_leaves_open_has_no_ends(
     default: list[int], probability: list[float]

@@ -60,7 +60,7 @@ def auc(default: Integers, probability: Floats) -> Figure | None:
     value = float(above.mean())
     if min(len(ones), len(zeros)) < 2 or not 0 < value < 1:
         return Figure(value)
-    below = 1 - _share_below(ones, zeros)
+    below = _share_below(ones, zeros)
     variance = above.var(ddof=1) / len(ones) + below.var(ddof=1) / len(zeros)
     log_odds = math.log(value / (1 - value))
     half = _Z * math.sqrt(variance) / (value * (1 - value))
