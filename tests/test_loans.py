@@ -241,37 +241,6 @@ def test_no_rows_give_no_records_of_the_same_columns():
     assert empty.records.is_empty() and empty.rejected.is_empty()
 
 
-INCOMES = [20_000 * 1.1**n for n in range(25)]
-
-
-@pytest.mark.parametrize(
-    "name", [column.name for column in RECORD if column.unit.startswith("dollars")]
-)
-@pytest.mark.parametrize("transform", [np.log, np.log1p, np.log10])
-def test_dollars_on_a_log_scale_are_refused_by_name(name, transform):
-    rows = [APPLICATION | {name: f"{transform(income)}"} for income in INCOMES]
-    with pytest.raises(InputError, match=f"^{name} looks log-transformed .* give plain dollars"):
-        parse(frame(*rows))
-
-
-def test_income_in_thousands_is_no_log_scale():
-    rows = [APPLICATION | {"annual_inc": f"{income / 1000:.0f}"} for income in INCOMES]
-    assert parse(frame(*rows)).records.height == 25
-
-
-def test_a_log_scale_shows_among_missing_and_unreadable_values_too():
-    logs = [APPLICATION | {"revol_bal": f"{math.log(income)}"} for income in INCOMES]
-    with pytest.raises(InputError, match="^revol_bal looks log-transformed"):
-        parse(frame(*logs, *[APPLICATION | {"revol_bal": text} for text in (None, "x", "NaN")]))
-
-
-def test_a_few_small_amounts_and_many_zeros_are_no_log_scale():
-    few = [APPLICATION | {"tot_coll_amt": "12"}] * 19
-    zeros = [APPLICATION | {"tot_coll_amt": "0"}] * 30
-    assert parse(frame(*few)).records.height == 19
-    assert parse(frame(*few, *zeros)).records.height == 49
-
-
 def test_a_table_without_core_columns_is_refused_with_their_names():
     with pytest.raises(InputError) as caught:
         require_core(
