@@ -1,8 +1,6 @@
 """The short way of reading a request's rows against the long way, which reads every file."""
 
-import gc
 import math
-import weakref
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -169,6 +167,20 @@ def test_each_limit_is_judged_alike(column: Column) -> None:
         assert_ways_agree(table([LEAST | {column.name: value}]))
 
 
+@pytest.mark.parametrize("column", RECORD, ids=lambda column: column.name)
+def test_each_limit_is_judged_alike_among_many_rows(column: Column) -> None:
+    low, high = (math.nextafter(*end) for end in ((column.low, -1), (column.high, math.inf)))
+    number = column.kind == "number"
+    good = [column.low, column.high] if number else [*column.levels, "a yacht"]
+    bad = [low, high, "much", *([None] if column.core else [])] if number else [7]
+    others = [LEAST | {"revol_bal": 60_000}] * MANY_ROWS
+    rows = [*others, *(LEAST | {column.name: value} for value in good)]
+    for model in ("the usual model", "another model"):
+        assert assert_ways_agree(table(rows), model)[0] != "refused"
+    for value in bad:
+        assert_ways_agree(table([*rows, LEAST | {column.name: value}]))
+
+
 @pytest.mark.parametrize("name", ["loan_amnt", "term", "emp_length", "purpose", "revol_bal"])
 def test_each_strange_value_is_judged_alike(name: str) -> None:
     for value in (None, *STRANGE):
@@ -280,16 +292,3 @@ def test_integers_and_floats_are_one_number(kind: type) -> None:
 @pytest.mark.parametrize("pad", ["\x1c", "\x1d", "\x1e", "\x1f"], ids=repr)
 def test_a_category_behind_a_separator_character_counts_as_missing(pad: str) -> None:
     assert_ways_agree(table([LEAST | {"grade": f"{pad}A"}]))
-
-
-def test_a_reader_goes_with_its_version() -> None:
-    """By its references alone: what a loaded version leaves is spared by the collector."""
-    reader = Reader(features.NAMES, LEVELS)
-    reader.read(Table(tuple(CORE), [[1000, 36, 10.0, 50_000]]), TODAY)
-    known = weakref.ref(reader)
-    gc.disable()
-    try:
-        del reader
-        assert known() is None
-    finally:
-        gc.enable()

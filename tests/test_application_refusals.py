@@ -1,14 +1,16 @@
-"""What is refused in a request, by row and column, and that refusing costs little."""
+"""What is refused in a request, by row and column, and that a request leaves nothing behind."""
 
+import gc
 import sys
 import time
+import weakref
 from typing import Any
 
 import pytest
 
 from loan_default import features
 from loan_default.application import Reader, Table
-from loan_default.columns import NAMES
+from loan_default.columns import CORE, NAMES
 from loan_default.errors import InputError
 from loan_default.features import LEVELS
 from test_application import LEAST, TODAY, assert_ways_agree, table
@@ -84,3 +86,16 @@ def test_the_columns_of_a_refused_request_are_not_kept() -> None:
     with pytest.raises(InputError):
         reader.read(Table(columns, []), TODAY)
     assert sys.getrefcount(columns) == before
+
+
+def test_a_reader_goes_with_its_version() -> None:
+    """By its references alone: what a loaded version leaves is spared by the collector."""
+    reader = Reader(features.NAMES, LEVELS)
+    reader.read(Table(tuple(CORE), [[1000, 36, 10.0, 50_000]]), TODAY)
+    known = weakref.ref(reader)
+    gc.disable()
+    try:
+        del reader
+        assert known() is None
+    finally:
+        gc.enable()

@@ -87,7 +87,8 @@ def test_an_issue_month_that_is_none_rejects_the_row(labelled, name):
 
 def test_a_loan_needs_an_issue_month_and_an_application_does_not():
     assert record(issue_d=None)["issue_month"] is None
-    assert rejection(labelled=True, issue_d=None)[0] == "issue_month"
+    empty = ("issue_month", "issue_d '' is not a month such as Dec-2010")
+    assert rejection(labelled=True, issue_d=None) == empty
 
 
 def test_the_latest_month_is_that_of_the_last_payment_or_credit_pull():
