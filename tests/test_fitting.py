@@ -35,11 +35,39 @@ def test_given_rounds_are_kept_and_progress_is_told() -> None:
     assert (found.rounds, told) == (7, [1, 2, 3, 4, 5, 6, 7])
 
 
-def test_a_class_rarer_than_the_folds_is_refused() -> None:
-    default = np.zeros(3000, dtype=np.int8)
-    default[:2] = 1
+def test_given_rounds_are_all_fitted_even_where_they_make_it_worse() -> None:
+    hasty = {"xgb_learning_rate": 0.9, "xgb_early_stopping_rounds": 1}
+    found = fitting.cross_validate(MATRIX, DEFAULT, QUICK.model_copy(update=hasty), rounds=30)
+    assert found.rounds == len(found.validation_loss) == 30 > np.argmin(found.validation_loss) + 1
+
+
+def test_the_margins_are_those_of_the_rounds_that_were_kept() -> None:
+    settings = QUICK.model_copy(update={"xgb_learning_rate": 0.5})
+    stopped = fitting.cross_validate(MATRIX, DEFAULT, settings)
+    again = fitting.cross_validate(MATRIX, DEFAULT, settings, rounds=stopped.rounds)
+    assert stopped.rounds < settings.xgb_max_rounds
+    assert (stopped.margins == again.margins).all()
+
+
+@pytest.mark.parametrize("change", [{"random_seed": 43}, {"cv_folds": 4}])
+def test_the_same_seed_and_folds_give_the_same_margins_and_others_do_not(
+    change: dict[str, int],
+) -> None:
+    first, second, other = (
+        fitting.cross_validate(MATRIX, DEFAULT, settings, rounds=3).margins
+        for settings in (QUICK, QUICK, QUICK.model_copy(update=change))
+    )
+    assert (first == second).all() and (first != other).any()
+
+
+@pytest.mark.parametrize("rare", [0, 1])
+def test_a_class_rarer_than_the_folds_is_refused(rare: int) -> None:
+    default = np.full(3000, 1 - rare, dtype=np.int8)
+    default[:2] = rare
     with pytest.raises(InputError, match="only 2 matured loans.*at least 3"):
         fitting.cross_validate(MATRIX, default, QUICK)
+    default[2] = rare
+    assert fitting.cross_validate(MATRIX, default, QUICK, rounds=1).rounds == 1
 
 
 def test_the_same_rows_settings_and_threads_give_the_same_bytes() -> None:
