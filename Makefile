@@ -113,7 +113,7 @@ $(MUTATION): requirements-mutation.txt $(INSTALLED)
 # One thread each: mutants are many and small
 .PHONY: mutation
 mutation: $(MUTATION) ## Change the pure modules in thousands of ways and count what the tests notice (an hour or two)
-	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/mutmut run
+	OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/mutmut run
 	$(BIN)/mutmut results --all true | $(BIN)/python tests/mutation_score.py
 
 .PHONY: test-stack
