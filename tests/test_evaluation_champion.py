@@ -2,16 +2,17 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
+from conftest import tries
 from loan_default import evaluation
 from test_evaluation import arrays, loans, outcomes_and_scores
 
 
 @given(outcomes_and_scores, st.data())
-@settings(deadline=None, max_examples=100)
+@tries(100)
 def test_weighted_auc_is_scikit_learns(rows, data):
     default, score = arrays(rows)
     weight = np.array(

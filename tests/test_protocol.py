@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from conftest import tries
 from loan_default.application import Table
 from loan_default.errors import InputError
 from loan_default.protocol import (

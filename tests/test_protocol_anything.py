@@ -5,13 +5,14 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from conftest import tries
 from loan_default.errors import InputError
 from loan_default.protocol import CSV, FORMATS, JSON, UnsupportedType, read
 
-MANY = settings(max_examples=300, deadline=None)
+MANY = tries(300)
 
 
 def assert_read_or_refused(kind: str, body: bytes) -> None:

@@ -43,12 +43,8 @@ class SeenIds:
     def split(self, parsed: Parsed) -> Parsed:
         """`parsed` with every later row of a repeated id moved to the rejected ones."""
         hashes = parsed.records[ID].hash().to_numpy()
-        places = np.searchsorted(self._seen, hashes)
-        known = np.zeros(len(hashes), dtype=bool)
-        inside = places < len(self._seen)
-        known[inside] = self._seen[places[inside]] == hashes[inside]
-        first = parsed.records[ID].is_first_distinct().to_numpy() & ~known
-        self._seen = np.sort(np.concatenate([self._seen, hashes[first]]), kind="stable")
+        first = parsed.records[ID].is_first_distinct().to_numpy() & ~self._known(hashes)
+        self._add(np.sort(hashes[first]))
         if first.all():
             return parsed
         again = parsed.records.filter(~first).select(
