@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,12 +37,13 @@ class Album:
         """A new page without history."""
         size = PHONE if phone else DESKTOP
         page = self._browser.new_page(viewport=size, color_scheme="light", locale="en-US")
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(20_000)
         yield page
         page.close()
 
     def keep(self, page: Page, name: str, height: int | None = None) -> None:
         """Save the page as it is now, the upper `height` points of it, in 256 colours."""
+        page.mouse.move(0, 0)
         page.wait_for_timeout(1_500)  # what is drawn moves into its place
         path = self._folder / f"{name}.png"
         if height:
@@ -62,16 +62,17 @@ def airflow(album: Album, stack: LocalStack, run_id: str) -> None:
         page.goto(stack.airflow_url)
         page.fill("input[name=username]", stack.user)
         page.fill("input[name=password]", stack.password)
-        page.click("button[type=submit]")
+        page.get_by_role("button", name="Sign in").click()
         page.get_by_text("Dags").first.wait_for()
         page.goto(f"{stack.airflow_url}/dags/{TRAIN}/runs/{run_id}")
         page.get_by_text("rescore").first.wait_for()
         page.get_by_label("Show Graph").first.click()
+        page.get_by_label("Collapse Details Panel").first.click()
         page.locator(".react-flow__node").first.wait_for()
         album.keep(page, "airflow-graph")
         page.goto(f"{stack.airflow_url}/dags/batch_prediction_dag")
         page.get_by_label("Show Grid").first.click()
-        page.get_by_text("predict").first.wait_for()
+        page.get_by_text("Last 8 Dag Runs").first.wait_for()
         album.keep(page, "airflow-grid")
 
 
@@ -80,10 +81,17 @@ def mlflow(album: Album, stack: LocalStack, run: str, experiment: str) -> None:
     with album.page() as page:
         page.goto(f"{stack.mlflow_url}/#/experiments/{experiment}/runs/{run}")
         page.get_by_text("calibration_error").first.wait_for()
+        _close_assistant(page)
         album.keep(page, "mlflow-run")
         page.goto(f"{stack.mlflow_url}/#/models/loan_default_model")
         page.get_by_text("production").first.wait_for()
+        _close_assistant(page)
         album.keep(page, "mlflow-registry")
+
+
+def _close_assistant(page: Page) -> None:
+    """MLflow's assistant covers a quarter of the page."""
+    page.locator("[data-component-id='mlflow.assistant.chat_panel.close']").click()
 
 
 def reports(album: Album, stack: LocalStack) -> None:
@@ -98,7 +106,7 @@ def reports(album: Album, stack: LocalStack) -> None:
         raise SystemExit("no day drifted: the story has changed, see story.py")
     with album.page() as page:
         page.goto((drifted[-1] / "drift_report.html").as_uri())
-        page.get_by_text("annual_inc").first.wait_for()
+        page.get_by_text("Drift against").first.wait_for()
         album.keep(page, "drift-report")
         page.goto((below / "index.html").as_uri())
         album.keep(page, "overview", height=1_400)
@@ -165,8 +173,7 @@ def main() -> None:
             run_id = tell(stack)
             if flags.keep:
                 print(f"Airflow {stack.airflow_url}, MLflow {stack.mlflow_url}, run {run_id}")
-                print(f"user {stack.user}, password {stack.password}")
-                time.sleep(3600)
+                input(f"user {stack.user}, password {stack.password}; Enter takes the pictures")
             take(stack, run_id, program, stack.folder / "images")
             # All or none: half of them would be of another day.
             shutil.copytree(stack.folder / "images", flags.folder, dirs_exist_ok=True)

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from loan_default import history
+from loan_default.scored_day import Source
 from loan_default.windows import LOOK_BACK, MOST_ROWS, Window, baseline, chosen, windows_before
 
 FIRST = date(2026, 3, 1)
@@ -49,11 +50,9 @@ def score_day(root: Path, day: date, version: str, rows: int) -> None:
     frame.with_columns(default_probability=0.2).write_parquet(folder / "sample.parquet")
 
 
-def past(*drifted: date, source: str = "batch") -> pl.DataFrame:
-    rows = [
-        {"run_date": day, "source": source, "drift": True, "model_version": "9", "rows_in": 5}
-        for day in drifted
-    ]
+def past(*drifted: date, source: str = "batch", against: str = "recent") -> pl.DataFrame:
+    row = {"source": source, "drift": True, "model_version": "9", "rows_in": 5}
+    rows = [{"run_date": day, "compared_with": against, **row} for day in drifted]
     return pl.DataFrame(rows, schema_overrides=dict(history.SCHEMA)).select(
         pl.col(name) if rows and name in rows[0] else pl.lit(None, kind).alias(name)
         for name, kind in history.SCHEMA.items()
@@ -76,6 +75,20 @@ def test_the_days_before_are_found_with_their_verdicts(tmp_path: Path) -> None:
         replace(each, rows=1)
         for each in (window(0, "0", True), window(1, "1", None), window(2, "2", None))
     ]
+
+
+@pytest.mark.parametrize("source", ["batch", "online"])
+def test_days_that_differ_from_the_reference_alone_are_a_measure(
+    tmp_path: Path, source: Source
+) -> None:
+    days_before = [FIRST + timedelta(days=day) for day in range(4)]
+    for day in days_before:
+        score_day(tmp_path, day, "9", 1)
+    today = FIRST + timedelta(days=4)
+    for against, found in (("reference", days_before), ("recent", [])):
+        rows = past(*days_before, source=source, against=against)
+        before = windows_before(str(tmp_path), today, source, rows)
+        assert [window.run_date for window in chosen(before, "9", 4)] == found
 
 
 def test_each_window_has_its_share_and_is_seen_by_todays_version(tmp_path: Path) -> None:

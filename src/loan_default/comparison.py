@@ -16,8 +16,7 @@ from loan_default.drift_verdict import Thresholds
 from loan_default.registry import Registry
 from loan_default.scored_day import ScoredDay
 from loan_default.settings import Settings, column_thresholds
-
-RECENT, REFERENCE = "recent", "reference"
+from loan_default.windows import RECENT, REFERENCE
 
 
 @dataclass(frozen=True)

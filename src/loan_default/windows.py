@@ -20,12 +20,15 @@ from loan_default.scoring import VERSION
 
 MOST_ROWS = 100_000
 LOOK_BACK = 30
+# What a day was compared with, as alerts go by it.
+RECENT, REFERENCE = "recent", "reference"
 Score = Callable[[pl.DataFrame], Vector]
 
 
 @dataclass(frozen=True)
 class Window:
-    """A scored day: which version scored it, whether it drifted (None: no verdict), rows in."""
+    """A scored day: which version scored it, whether it drifted from the windows before it (None:
+    no verdict, or only one against the reference), rows in."""
 
     run_date: date
     version: str
@@ -38,7 +41,8 @@ def chosen(before: Sequence[Window], version: str, count: int) -> list[Window]:
 
     A window that drifted is no measure for the next, else a lasting change would look normal after
     `count` days without anybody having acted. Once another version has taken over, it is
-    normal. With fewer than `count` windows there is no recent past yet.
+    normal; and so are days that differ from the reference alone, as all days may for years. With
+    fewer than `count` windows there is no recent past yet.
     """
     kept = [window for window in before if not window.drift or window.version != version]
     newest = sorted(kept, key=lambda window: window.run_date)[-count:]
@@ -51,6 +55,8 @@ def windows_before(root: str, day: date, source: Source, past: pl.DataFrame) -> 
     A batch run need not have been monitored to count; the online log tells what a day holds only
     after reading all of it, so there the days in the history are taken.
     """
+    against_windows = pl.when(pl.col("compared_with") == RECENT).then("drift")
+    past = past.with_columns(against_windows.alias("drift"))
     if source != "batch":
         rows = past.filter(pl.col("run_date") < day, pl.col("source") == source).tail(LOOK_BACK)
         names = ("run_date", "model_version", "drift", "rows_in")
