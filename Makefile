@@ -175,7 +175,7 @@ terraform-validate: ## Check the Terraform files
 	@$(TERRAFORM) validate
 
 .PHONY: screenshots
-screenshots: $(INSTALLED) ## Take the README's pictures from a running platform (needs Chromium; 10 minutes)
+screenshots: $(INSTALLED) ## Take the README's pictures from a running platform (needs Chromium; 6 minutes)
 	@PYTHONPATH=src $(BIN)/python docs/screenshots.py
 
 .PHONY: demo

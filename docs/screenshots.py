@@ -6,6 +6,7 @@ writes docs/images/*.png. `--keep` waits for Enter before that.
 
 import argparse
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -81,17 +82,12 @@ def mlflow(album: Album, stack: LocalStack, run: str, experiment: str) -> None:
     with album.page() as page:
         page.goto(f"{stack.mlflow_url}/#/experiments/{experiment}/runs/{run}")
         page.get_by_text("calibration_error").first.wait_for()
-        _close_assistant(page)
+        # MLflow's assistant covers a quarter of the page until it is closed
+        page.locator("[data-component-id='mlflow.assistant.chat_panel.close']").click()
         album.keep(page, "mlflow-run")
         page.goto(f"{stack.mlflow_url}/#/models/loan_default_model")
         page.get_by_text("production").first.wait_for()
-        _close_assistant(page)
         album.keep(page, "mlflow-registry")
-
-
-def _close_assistant(page: Page) -> None:
-    """MLflow's assistant covers a quarter of the page."""
-    page.locator("[data-component-id='mlflow.assistant.chat_panel.close']").click()
 
 
 def reports(album: Album, stack: LocalStack) -> None:
@@ -163,6 +159,7 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="wait for Enter before the pictures")
     flags = parser.parse_args()
     program = chromium()
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     with tempfile.TemporaryDirectory(prefix="loan-default-screenshots-") as temporary:
         stack = LocalStack(
             Path(temporary), SETTINGS | {"BATCH_INPUT_PATH": f"{temporary}/day7.csv"}
