@@ -91,17 +91,11 @@ def mlflow(album: Album, stack: LocalStack, run: str, experiment: str) -> None:
 
 
 def reports(album: Album, stack: LocalStack) -> None:
-    """The day that drifted, and the overview on a desk and on a phone."""
+    """The newest day, and the overview on a desk and on a phone."""
     below = stack.folder / "artifacts" / "reports"
-    drifted = [
-        path.parent
-        for path in sorted(below.glob("run_date=*/drift_report.json"))
-        if '"drift": true' in path.read_text()
-    ]
-    if not drifted:
-        raise SystemExit("no day drifted: the story has changed, see story.py")
+    newest = max(below.glob("run_date=*"))
     with album.page() as page:
-        page.goto((drifted[-1] / "drift_report.html").as_uri())
+        page.goto((newest / "drift_report.html").as_uri())
         page.get_by_text("Drift against").first.wait_for()
         album.keep(page, "drift-report")
         page.goto((below / "index.html").as_uri())
