@@ -55,7 +55,7 @@ def test_an_empty_row_is_called_blank() -> None:
 def test_the_first_row_and_column_at_fault_are_named() -> None:
     bad = LEAST | {"dti": "much", "annual_inc": -1}
     assert assert_ways_agree(table([LEAST, bad, bad]))[1] == (
-        "row 2: annual_inc '-1.0' is outside 0 to 1,000,000,000 dollars a year"
+        "row 2: annual_inc '-1' is outside 0 to 1,000,000,000 dollars a year"
     )
 
 

@@ -137,7 +137,6 @@ MOVED = f"""
 import sys
 from pathlib import Path
 from loan_default import storage
-from test_gcs_integration import IN_THE_BUCKET, RAW
 storage.publish(Path(sys.argv[1]), "{BUCKET}/big")
 with storage.open_input("{BUCKET}/big") as stream:
     while stream.read(1 << 20):
