@@ -310,13 +310,15 @@ def test_a_backfill_and_its_rerun_give_the_same_files_and_call_for_nothing(
     assert inbox.starting("Drift on") == alerts
 
 
-def test_drift_alerts_and_retrains_once_and_cannot_loop(stack: LocalStack, inbox: Inbox) -> None:
+def test_drift_alerts_and_retrains_once_and_cannot_loop(
+    stack: LocalStack, inbox: Inbox, export: Path
+) -> None:
     """The stack has no cool-down, so only what was decided before can end the circle.
 
     Most of the days before are the backfill's: beside those, usual applications are the change.
     """
     lender = Lender(stack, "happy")
-    conf = lender.conf | {"run_date": "2030-01-01"}
+    conf = lender.conf | {"input_path": str(export), "run_date": "2030-01-01"}
     trainings, results = len(lender.ran(TRAIN)), []
     for _ in range(2):
         run_id = lender.api.trigger(BATCH, conf)
