@@ -1,8 +1,9 @@
 """Which version to score with, and its files: from MLflow, but without importing it where possible.
 
-The import takes seconds and 200 MiB, more than scoring a day's applications does.
+The import takes seconds and 200 MiB.
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from loan_default import model_files
 from loan_default.errors import LoanDefaultError
 from loan_default.lookout import lookout
 from loan_default.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 def choose(settings: Settings, name: str, aliases: Sequence[str]) -> str:
@@ -21,8 +24,9 @@ def choose(settings: Settings, name: str, aliases: Sequence[str]) -> str:
         for alias in aliases:
             if seen := lookout(settings, name, alias)():
                 return seen.number
-    except LoanDefaultError:
-        pass  # MLflow tries again, and says in its own words what is wrong
+    # MLflow tries again, and says in its own words what is wrong.
+    except LoanDefaultError as why:
+        log.info("left to MLflow: %s", why)
     from loan_default.registry import Registry
 
     registry = Registry(settings)
