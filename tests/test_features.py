@@ -144,6 +144,13 @@ def test_the_matrix_is_float32_with_a_column_for_each_feature():
     assert NAMES == (*columns.NAMES, "loan_to_income", "revolving_balance_to_income")
 
 
+def test_slices_of_many_records_come_in_their_order(monkeypatch):
+    whole = of(pl.DataFrame([CORE | {"loan_amnt": 1000 + n} for n in range(7)]))
+    monkeypatch.setattr(features, "SLICE_ROWS", 3)
+    sliced = of(pl.DataFrame([CORE | {"loan_amnt": 1000 + n} for n in range(7)]))
+    assert sliced.tobytes() == whole.tobytes() and len(np.unique(sliced[:, 0])) == 7
+
+
 def test_no_records_give_a_matrix_without_rows():
     cells = pl.DataFrame({"row": [1]} | CORE).clear()
     assert matrix(parse(cells).records).shape == (0, len(NAMES))

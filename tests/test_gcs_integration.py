@@ -100,6 +100,9 @@ def test_the_predictions_are_those_of_a_local_run(
     for name in ("predictions.parquet", "sample.parquet", "rejected.csv"):
         beside = Path(local["predictions_path"]).with_name(name)
         assert storage.digest(f"{RUN}/{name}") == storage.digest(str(beside)), name
+    manifest = json.loads(storage.read_text(f"{RUN}/manifest.json"))
+    assert manifest["input_path"] == APPLICATIONS
+    assert manifest["digests"]["input"] == storage.digest(str(ROOT / "data" / "batch_input.csv"))
 
 
 def test_a_rerun_of_a_day_gives_the_same_files(

@@ -257,7 +257,7 @@ def test_however_a_file_is_corrupted_every_row_is_a_record_or_rejected(save, edi
 
 
 def counted(rows: int, bad: int) -> Intake:
-    intake = Intake(Table("loans.csv", (), {}, iter(())), None, False)
+    intake = Intake(Table("loans.csv", "loans.csv", (), {}, iter(())), None, False)
     intake.rows_in = rows
     intake.rejected["dti is not a number"] = bad
     intake.first_rejected["dti is not a number"] = 1

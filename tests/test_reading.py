@@ -319,7 +319,7 @@ def test_a_damaged_parquet_file_is_refused(save, damage):
 
 def test_a_lost_connection_is_no_damage_to_the_file():
     class Remote(io.BytesIO):
-        lost = False
+        name, lost = "a copy on this machine", False
 
         def read(self, size: int | None = -1) -> bytes:
             if self.lost:
@@ -352,15 +352,15 @@ def test_a_quote_left_open_does_not_read_the_whole_file_into_memory(save, monkey
     pieces = []
 
     class Watched(io.BytesIO):
-        def read(self, size: int | None = -1) -> bytes:
-            pieces.append(size)
-            return super().read(size)
+        def readinto(self, buffer) -> int:
+            pieces.append(super().readinto(buffer))
+            return pieces[-1]
 
     stream = Watched(b'1,1,"x\n' + b"2,2,x\n" * 10_000)
     monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 100)
     with pytest.raises(InputError, match="never closed"):
         list(csv_blocks._whole_records("loans.csv", stream))
-    assert sum(pieces) <= 1_200
+    assert 1_000 < sum(pieces) <= 1_100
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path):

@@ -88,6 +88,17 @@ def test_parquet_frames_become_row_groups_so_that_memory_does_not_grow(tmp_path:
     assert pa.parquet.ParquetFile(tmp_path / "a").num_row_groups == 3
 
 
+def test_what_hardly_repeats_is_written_without_a_dictionary(tmp_path: Path):
+    listed = FRAME.with_columns(notes=pl.lit(["a", "b"]))
+    with ParquetSink(tmp_path / "a", listed.schema, distinct=("id", "amount")) as out:
+        out.write(listed)
+    group = pa.parquet.read_metadata(tmp_path / "a").row_group(0)
+    columns = [group.column(place) for place in range(group.num_columns)]
+    with_one = [c.path_in_schema for c in columns if c.has_dictionary_page]
+    assert with_one == ["day", "count", "notes.list.element"]
+    assert pl.read_parquet(tmp_path / "a").equals(listed)
+
+
 def test_parquet_metadata_may_be_added_after_the_rows(tmp_path: Path):
     with ParquetSink(tmp_path / "a", SCHEMA) as out:
         out.write(FRAME)

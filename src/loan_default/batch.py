@@ -56,7 +56,7 @@ def write(intake: Intake, job: Job, folder: Path) -> dict[str, Any]:
     sample = _Sample(job.run_date, SAMPLE_ROWS)
     counts = Counts()
     with (
-        ParquetSink(folder / PREDICTIONS, SCORES) as out,
+        ParquetSink(folder / PREDICTIONS, SCORES, distinct=(ID, PROBABILITY)) as out,
         CsvSink(folder / REJECTED, pl.Schema(SCHEMA)) as bad,
         ahead(iter(intake)) as blocks,
     ):
@@ -66,7 +66,7 @@ def write(intake: Intake, job: Job, folder: Path) -> dict[str, Any]:
             bad.write(block.rejected)
             sample.add(block.records, scored)
             counts.add(block.records, block.rejected, scored)
-            log.info("%s rows read, %s rejected", intake.rows_in, intake.rows_rejected)
+            log.info("%s rows scored", counts.rows)
     sample.frame().write_parquet(folder / SAMPLE)
     return counts.summary() | {
         "rows_in": intake.rows_in,
@@ -113,12 +113,12 @@ class Counts:
     def __init__(self) -> None:
         self._missing, self._unknown = Counter[str](), Counter[str]()
         self._rejected = Counter[str]()
-        self._rows = self._declined = 0
+        self.rows = self._declined = 0
         self._probability = 0.0
 
     def add(self, records: pl.DataFrame, rejected: pl.DataFrame, scored: pl.DataFrame) -> None:
         """Count a block: its typed records, its rejected rows, the scores of the former."""
-        self._rows += records.height
+        self.rows += records.height
         self._declined += int(scored[scoring.PREDICTION].sum())
         self._probability += float(scored[PROBABILITY].sum())
         self._rejected.update(rejected["column"].drop_nulls())
@@ -132,9 +132,9 @@ class Counts:
     def summary(self) -> dict[str, Any]:
         """The counts as a manifest holds them."""
         return {
-            "rows_scored": self._rows,
+            "rows_scored": self.rows,
             "rows_declined": self._declined,
-            "mean_probability": self._probability / self._rows if self._rows else None,
+            "mean_probability": self._probability / self.rows if self.rows else None,
             "columns": {
                 name: {
                     "missing": self._missing[name],

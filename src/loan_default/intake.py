@@ -35,11 +35,12 @@ class Intake:
     """One pass over a file. After it, `rows_in` and `rejected` (by column and reason) tell what
     came in.
 
-    `as_of` is the month through which payments are known, where the file says so.
+    `as_of` is the month through which payments are known, where the file says so. `local` is the
+    file on this machine that is read.
     """
 
     def __init__(self, table: Table, run_month: date | None, labelled: bool) -> None:
-        self.path = table.path
+        self.path, self.local = table.path, table.local
         self.rows_in = 0
         self.rejected: Counter[str] = Counter()
         self.first_rejected: dict[str, int] = {}

@@ -6,6 +6,7 @@ The raw export, `data/batch_input.csv`, a prepared file and a JSON request all p
 
 import re
 from datetime import date
+from typing import cast
 
 import polars as pl
 
@@ -33,8 +34,10 @@ AS_OF_SOURCES = ("last_pymnt_d", "last_credit_pull_d")
 # What `parse` reads, raw and typed.
 SOURCES: tuple[str, ...] = (*NAMES, *RAW_SOURCE.values(), ID, ISSUE_MONTH, DEFAULT, STATUS)
 
-# Columns that the export writes without a unit, most of the time.
-PLAIN_NUMBERS = frozenset(NUMBERS) - {"term", "emp_length"}
+# Columns that the export writes as words, of which there are few, and without a unit, most of the
+# time.
+WORDS = frozenset({"term", "emp_length"})
+PLAIN_NUMBERS = frozenset(NUMBERS) - WORDS
 
 _MONTHS = {
     name: number
@@ -104,7 +107,9 @@ def parse(
 def latest_month(cells: pl.DataFrame) -> date | None:
     """The latest month in the columns that tell how far the export looks (`AS_OF_SOURCES`)."""
     found = [
-        _months(cells[name]).max() for name in AS_OF_SOURCES if name in cells.columns and len(cells)
+        _months(_text(cells[name])).max()
+        for name in AS_OF_SOURCES
+        if name in cells.columns and len(cells)
     ]
     return max((m for m in found if isinstance(m, date)), default=None)
 
@@ -151,7 +156,8 @@ def _source(cells: pl.DataFrame, column: Column) -> pl.Series:
         )
     series = cells[column.name]
     if column.kind == "number" and series.dtype.is_numeric():
-        return series.cast(pl.Float64).fill_nan(None)
+        number = series.cast(pl.Float64)
+        return number.fill_nan(None) if number.is_nan().any() else number
     return _text(series)
 
 
@@ -161,13 +167,21 @@ def _empty(name: str, dtype: type[pl.DataType], rows: int) -> pl.Series:
 
 def _text(series: pl.Series) -> pl.Series:
     text = series.cast(pl.String).str.strip_chars()
-    return text.set(text.is_in(MISSING), None)
+    missing = text.is_in(MISSING)
+    return text.set(missing, None) if missing.any() else text
 
 
 def _number(column: Column, source: pl.Series) -> pl.Series:
     """Numbers; NaN stands for a text that is none, which a later step rejects with that text."""
     if source.dtype != pl.String:
         return source
+    if column.name in WORDS:
+        words = source.unique().drop_nulls()
+        return source.replace_strict(words, _number_of(column, words), default=None)
+    return _number_of(column, source)
+
+
+def _number_of(column: Column, source: pl.Series) -> pl.Series:
     if column.name == "emp_length":
         source = source.replace(EMPLOYMENT_YEARS)
     plain = source.str.strip_suffix(
@@ -179,8 +193,10 @@ def _number(column: Column, source: pl.Series) -> pl.Series:
 
 def _ids(cells: pl.DataFrame) -> pl.Series:
     """The row's id or, where it has none, its number in the file."""
-    number = "row-" + cells["row"].cast(pl.String)
-    return (_text(cells[ID]).fill_null(number) if ID in cells.columns else number).alias(ID)
+    texts = _text(cells[ID]) if ID in cells.columns else _empty(ID, pl.String, cells.height)
+    if not texts.has_nulls():
+        return texts
+    return texts.fill_null("row-" + cells["row"].cast(pl.String))
 
 
 def _issue_text(cells: pl.DataFrame) -> pl.Series:
@@ -190,9 +206,8 @@ def _issue_text(cells: pl.DataFrame) -> pl.Series:
     return _empty(_ISSUE_TEXT, pl.String, cells.height)
 
 
-def _months(series: pl.Series) -> pl.Series:
+def _months(texts: pl.Series) -> pl.Series:
     """First days of months; a text that names none becomes null."""
-    texts = _text(series)
     known = texts.unique().drop_nulls()
     parsed = pl.Series([month(text) for text in known], dtype=pl.Date)
     return texts.replace_strict(known, parsed, default=None, return_dtype=pl.Date)
@@ -201,11 +216,12 @@ def _months(series: pl.Series) -> pl.Series:
 def _credit_history(issued: pl.Series, source: pl.Series, run_month: date | None) -> pl.Series:
     """Months from the earliest credit line to the issue month; NaN for a text like no month."""
     until = issued.fill_null(run_month) if run_month else issued
-    opened = _months(source)
+    texts = _text(source)
+    opened = _months(texts)
     months = (until.dt.year().cast(pl.Int32) - opened.dt.year()) * 12 + (
         until.dt.month().cast(pl.Int32) - opened.dt.month()
     )
-    unreadable = opened.is_null() & _text(source).is_not_null()
+    unreadable = opened.is_null() & texts.is_not_null()
     return months.cast(pl.Float64).set(unreadable, float("nan")).alias("credit_history_months")
 
 
@@ -216,23 +232,25 @@ def _refuse_log_scale(values: pl.DataFrame) -> None:
         dollars = values[column.name].drop_nulls().drop_nans()
         if len(dollars) < _LEAST_ROWS_TO_JUDGE_SCALE:
             continue
-        median, largest = dollars.median(), dollars.max()
-        if isinstance(median, float) and isinstance(largest, float):
-            if 1 < median and largest < LOG_SCALE:
-                raise InputError(
-                    f"{column.name} looks log-transformed (median {median:.1f}, "
-                    f"largest {largest:.1f}): give plain {column.unit}; the model does its own "
-                    "transformations"
-                )
+        largest = cast(float, dollars.max())
+        if largest >= LOG_SCALE:
+            continue
+        median = cast(float, dollars.median())
+        if median > 1:
+            raise InputError(
+                f"{column.name} looks log-transformed (median {median:.1f}, "
+                f"largest {largest:.1f}): give plain {column.unit}; the model does its own "
+                "transformations"
+            )
 
 
 def _faults(values: pl.DataFrame, labelled: bool) -> dict[str, pl.Expr]:
-    """By column, whether a row breaks the contract there. NaN, which no range holds, does."""
+    """By column, whether a row breaks the contract there. NaN does: Polars has it above all."""
     faults = {}
     for column in RECORD:
         value = pl.col(column.name)
         if column.kind == "number":
-            inside = (value >= column.low) & (value <= column.high) & value.is_not_nan()
+            inside = value.is_between(column.low, column.high)
             faults[column.name] = ~inside | value.is_null() if column.core else ~inside
     unreadable = pl.col(ISSUE_MONTH).is_null()
     faults[ISSUE_MONTH] = unreadable if labelled else unreadable & pl.col(_ISSUE_TEXT).is_not_null()

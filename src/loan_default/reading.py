@@ -27,9 +27,13 @@ PARQUET_ROWS = 50_000
 
 @dataclass(frozen=True)
 class Table:
-    """An open input: its column names, its metadata (Parquet) and its blocks, to be read once."""
+    """An open input: its column names, its metadata (Parquet) and its blocks, to be read once.
+
+    `local` is the file on this machine that holds what is read, also where `path` is remote.
+    """
 
     path: str
+    local: str
     columns: tuple[str, ...]
     metadata: dict[str, str]
     blocks: Iterator[Block]
@@ -55,7 +59,7 @@ def open_table(path: str, wanted: Iterable[str], numbers: Collection[str] = ()) 
             text = cast(BinaryIO, plain)
             header = _header(path, text.readline(LONGEST_RECORD))
             with ahead(csv_blocks(path, text, header, set(wanted), numbers)) as blocks:
-                yield Table(path, header, {}, blocks)
+                yield Table(path, stream.name, header, {}, blocks)
 
 
 @contextmanager
@@ -100,7 +104,7 @@ def _parquet(path: str, stream: BinaryIO, wanted: set[str]) -> Table:
         if not key.startswith((b"ARROW", b"pandas"))
     }
     columns = [name for name in names if name in wanted]
-    return Table(path, names, metadata, _parquet_blocks(path, file, columns))
+    return Table(path, stream.name, names, metadata, _parquet_blocks(path, file, columns))
 
 
 def _no_cells(kind: pa.DataType) -> bool:

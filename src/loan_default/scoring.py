@@ -66,12 +66,14 @@ def _chosen(declined: NDArray[np.bool_], which: Which) -> NDArray[np.bool_]:
 
 
 def _reasons(model: Model, matrix: features.Matrix, rows: NDArray[np.bool_]) -> pl.Series:
+    kind = pl.List(pl.String)
+    if not rows.any():
+        return pl.Series(REASONS, [], kind).extend_constant(None, len(rows))
     out: list[list[str] | None] = [None] * len(rows)
-    if rows.any():
-        explained = explain(model, matrix[rows])
-        for place, phrases in zip(np.flatnonzero(rows), explained, strict=True):
-            out[place] = phrases
-    return pl.Series(REASONS, out, pl.List(pl.String))
+    explained = explain(model, matrix[rows])
+    for place, phrases in zip(np.flatnonzero(rows), explained, strict=True):
+        out[place] = phrases
+    return pl.Series(REASONS, out, kind)
 
 
 @lru_cache(maxsize=8)

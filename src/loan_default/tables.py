@@ -1,6 +1,7 @@
 """Frames to files, block by block: what a stream of blocks becomes on disk."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,11 +30,17 @@ class _Sink(ABC):
 
 
 class ParquetSink(_Sink):
-    """One Parquet file from many frames of the same schema. The same frames give the same bytes."""
+    """One Parquet file from many frames of the same schema. The same frames give the same bytes.
 
-    def __init__(self, path: Path, schema: pl.Schema) -> None:
+    Columns in `distinct`, whose values hardly repeat, are written without a dictionary.
+    """
+
+    def __init__(self, path: Path, schema: pl.Schema, distinct: Collection[str] = ()) -> None:
         self._schema = pl.DataFrame(schema=schema).to_arrow().schema
-        self._writer: Any = pa.parquet.ParquetWriter(path, self._schema, compression="zstd")
+        repeating = [_leaf(field) for field in self._schema if field.name not in distinct]
+        self._writer: Any = pa.parquet.ParquetWriter(
+            path, self._schema, compression="zstd", use_dictionary=repeating
+        )
 
     def write(self, frame: pl.DataFrame) -> None:
         """Append the rows of `frame`."""
@@ -47,6 +54,11 @@ class ParquetSink(_Sink):
     def close(self) -> None:
         """Write the footer."""
         self._writer.close()
+
+
+def _leaf(field: pa.Field) -> str:
+    """The path within a Parquet file of the field's values."""
+    return f"{field.name}.list.element" if pa.types.is_large_list(field.type) else field.name
 
 
 class CsvSink(_Sink):
