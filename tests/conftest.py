@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import hypothesis
+import polars as pl
 import pytest
 
 from loan_default import settings
@@ -174,3 +176,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_unconfigure() -> None:
     """Leave no folder behind."""
     shutil.rmtree(AIRFLOW_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def save(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Writes a file, a table as Parquet with `metadata`, in a folder of its own; gives its path."""
+    root, number = tmp_path_factory.mktemp("saved"), count()
+
+    def save(content: bytes | str | pl.DataFrame, name: str = "loans.csv", **metadata: str) -> str:
+        path = root / str(next(number)) / name
+        path.parent.mkdir()
+        if isinstance(content, pl.DataFrame):
+            content.write_parquet(path, metadata=metadata)
+        else:
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return str(path)
+
+    return save
+
+
+@pytest.fixture(params=sorted((ROOT / "airflow" / "dags").glob("*.py")), ids=lambda path: path.stem)
+def dag(request: pytest.FixtureRequest) -> Any:
+    """Each of Airflow's DAGs in its turn, parsed anew."""
+    from parsed_dags import parsed
+
+    return parsed(request.param.stem)
