@@ -65,6 +65,9 @@ mkdir -p data/raw keys
 find_key
 
 printf 'Building the images: minutes the first time, seconds later.\n'
+# Every model version says which commit trained it.
+GIT_COMMIT=$(git rev-parse HEAD 2> /dev/null) || GIT_COMMIT=unknown
+export GIT_COMMIT
 docker compose build --quiet
 printf 'Starting: about a minute and a half.\n'
 docker compose up --detach --wait --wait-timeout 300 || {

@@ -50,7 +50,17 @@ class DockerStack:
             target.parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / name).exists():
                 shutil.copy2(ROOT / name, target)
+        self.git("init", "--quiet")
+        self.git("add", ".")
+        person = ("-c", "user.name=x", "-c", "user.email=x@lender.example")
+        self.git(*person, "commit", "--quiet", "--message", "As it is")
         self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+
+    def git(self, *arguments: str) -> str:
+        """Run git in the copy; what it said."""
+        command = ["git", *arguments]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
 
     def configure(self, **settings: str) -> None:
         """Write `.env` as a person might: settings, no secrets, the last line left open."""
@@ -98,6 +108,14 @@ class DockerStack:
         """MLflow's REST API for its administrator."""
         login = ("admin", self.secret("MLFLOW_ADMIN_PASSWORD"))
         return httpx.Client(base_url=f"{self.url('mlflow')}/api/2.0/mlflow/", auth=login)
+
+    def params(self, alias: str) -> dict[str, str]:
+        """What the training of the version behind the alias was logged with."""
+        named = {"name": "loan_default_model", "alias": alias}
+        version = self.mlflow.get("registered-models/alias", params=named).json()["model_version"]
+        asked = {"run_id": version["run_id"]}
+        logged = self.mlflow.get("runs/get", params=asked).json()["run"]["data"]["params"]
+        return {param["key"]: param["value"] for param in logged}
 
     def post(self, body: bytes) -> httpx.Response:
         headers = {"Content-Type": "application/json"}

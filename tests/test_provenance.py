@@ -1,8 +1,11 @@
+import subprocess
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 import pytest
 
+from conftest import ROOT
 from loan_default import cohort, provenance
 from loan_default.settings import Settings
 from records import typed_loans
@@ -77,3 +80,16 @@ def test_versions_of_the_libraries_are_known() -> None:
 def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert provenance.commit() == "unknown"
+
+
+def test_the_commit_is_the_checkouts_or_the_one_an_image_was_built_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
+    head = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    assert provenance.commit() == head
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
+    assert provenance.commit() == "unknown"
+    monkeypatch.setattr(provenance, "BUILT_FROM", tmp_path / "COMMIT")
+    (tmp_path / "COMMIT").write_text(f"{head}\n")
+    assert provenance.commit() == head

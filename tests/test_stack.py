@@ -145,6 +145,7 @@ def test_one_training_promotes_scores_monitors_and_is_served(stack: DockerStack)
     assert answer.json() == {"predictions": [0]}
     assert wait_for(lambda: httpx.get(f"{stack.url('serve')}/ready").json()["passed_gate"]) is True
     assert versions(stack) == ["1"]
+    assert stack.params("staging")["git_commit"] == stack.git("rev-parse", "HEAD")
     assert "PROBLEM" not in stack.make("troubleshoot")
 
 

@@ -14,6 +14,7 @@ from loan_default.columns import DEFAULT, ID, ISSUE_MONTH, NAMES
 from loan_default.settings import Settings
 
 PACKAGE = Path(__file__).parent
+BUILT_FROM = PACKAGE / "COMMIT"  # written by Dockerfile.airflow
 # What a fit depends on; where it is kept and what is done with it later does not change a model.
 TRAINING_SETTINGS = (
     "random_seed",
@@ -54,7 +55,10 @@ def data_digest(split: Split) -> str:
 
 
 def commit() -> str:
-    """The git commit of the code, "unknown" outside a checkout."""
+    """The git commit of the code: the one an image was built from, else its checkout's, else
+    "unknown"."""
+    if BUILT_FROM.exists():
+        return BUILT_FROM.read_text().strip()
     try:
         done = subprocess.run(
             ["git", "-C", str(PACKAGE), "rev-parse", "HEAD"], capture_output=True, text=True
