@@ -24,7 +24,15 @@ from loan_default.local_stack import free_ports
 NAME = "loan_default_model"
 SAMPLE = (ROOT / "data" / "sample_input.json").read_bytes()
 JSON = {"Content-Type": "application/json"}
+DECISION = {"predictions": [0]}
+_SPLIT = json.loads(SAMPLE)["dataframe_split"]
+ROW: dict[str, Any] = dict(zip(_SPLIT["columns"], _SPLIT["data"][0], strict=True))
 SECONDS = 60
+
+
+def body_of(rows: int, full: bool = False) -> bytes:
+    asked: dict[str, Any] = {"dataframe_records": [ROW] * rows}
+    return json.dumps(asked | ({"params": {"return": "full"}} if full else {})).encode()
 
 
 @dataclass(frozen=True)

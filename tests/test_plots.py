@@ -1,149 +1,16 @@
-import itertools
-
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
-from matplotlib.text import Text
 from sklearn import metrics as sklearn_metrics
 
+from drawn_figures import LOANS, SUBTITLE, drawn, labels, only_axes, tick_labels
 from loan_default import plots
 
-SUBTITLE = "evaluation model, tested on 2010-07 to 2010-12"
 
-
-@pytest.fixture(scope="module")
-def loans():
-    generator = np.random.default_rng(0)
-    probability = generator.beta(2, 10, 3000)
-    return (generator.random(3000) < probability).astype(np.int8), probability
-
-
-def labels(axes):
-    return [text.get_text() for text in axes.get_legend().get_texts()]
-
-
-def tick_labels(axis):
-    return [text.get_text() for text in axis.get_ticklabels()]
-
-
-def only_axes(figure):
-    (axes,) = figure.axes
-    return axes
-
-
-def drawn(figure):
-    FigureCanvasAgg(figure).draw()
-    return figure
-
-
-def beyond_the_limits(axis):
-    low, high = sorted(axis.get_view_interval())
-    return {tick.label1 for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high}
-
-
-def writing(figure):
-    """Each text that is seen on a figure, and its box in pixels."""
-    texts = set(figure.findobj(lambda it: isinstance(it, Text) and it.get_visible()))
-    for axes in figure.axes:
-        texts -= beyond_the_limits(axes.xaxis) | beyond_the_limits(axes.yaxis)
-    return {text: text.get_window_extent() for text in texts if text.get_text()}
-
-
-@pytest.fixture(scope="module")
-def figures(loans):
-    """One of each, drawn, by its title."""
-    names = [f"a_rather_long_feature_name_{i}" for i in range(30)]
-    every = {
-        "ROC curve": plots.roc(*loans, SUBTITLE),
-        "Precision and recall": plots.precision_recall(*loans, SUBTITLE),
-        "Calibration": plots.calibration(*loans, SUBTITLE),
-        "Decisions at threshold 0.2000": plots.confusion_matrix(*loans, 0.2, SUBTITLE),
-        "Feature importance": plots.feature_importance(names, np.arange(30), SUBTITLE),
-        "Log loss by boosting round": plots.loss_curves([0.6, 0.5], [0.6, 0.55], 2, SUBTITLE),
-    }
-    return {title: drawn(figure) for title, figure in every.items()}
-
-
-def test_every_figure_says_what_it_shows_and_on_which_months(figures):
-    for title, figure in figures.items():
-        axes = figure.axes[0]
-        assert axes.get_title(loc="left") == title
-        assert SUBTITLE in [text.get_text() for text in axes.texts]
-        assert figure.axes[-1].get_xlabel()
-
-
-def test_every_figure_has_its_writing_inside_and_apart(figures):
-    for title, figure in figures.items():
-        boxes = writing(figure)
-        assert {title, SUBTITLE} < {text.get_text() for text in boxes}
-        for text, box in boxes.items():
-            assert figure.bbox.x0 < box.x0 and box.x1 < figure.bbox.x1, text
-            assert figure.bbox.y0 < box.y0 and box.y1 < figure.bbox.y1, text
-        for (one, box), (other, second) in itertools.combinations(boxes.items(), 2):
-            assert not box.overlaps(second), (one, other)
-
-
-def test_every_figure_looks_alike(figures):
-    for figure in figures.values():
-        assert figure.get_figwidth() == 8
-        for axes in figure.axes:
-            shown = {side for side, spine in axes.spines.items() if spine.get_visible()}
-            assert shown == {"left", "bottom"}
-            assert axes.get_axisbelow() is True
-            for side in shown:
-                assert to_hex(axes.spines[side].get_edgecolor()) == plots.QUIET
-            for axis in (axes.xaxis, axes.yaxis):
-                assert to_hex(axis.label.get_color()) == plots.INK
-                assert axis.get_tick_params()["labelcolor"] == plots.INK
-                assert axis.get_tick_params()["color"] == plots.QUIET
-
-
-def test_titles_start_where_subtitles_do(figures):
-    for title, figure in figures.items():
-        boxes = {text.get_text(): box for text, box in writing(figure).items()}
-        assert boxes[title].x0 == pytest.approx(boxes[SUBTITLE].x0, abs=2)
-        assert boxes[title].y0 > boxes[SUBTITLE].y1
-        heading, subtitle = figure.axes[0]._left_title, figure.axes[0].texts[0]
-        assert (heading.get_color(), subtitle.get_color()) == (plots.INK, plots.QUIET)
-
-
-def test_models_are_solid_blue_and_references_grey_dashes(figures):
-    for title, figure in figures.items():
-        lines = figure.axes[0].lines
-        if lines:
-            styles = [(line.get_color(), line.get_linestyle()) for line in (lines[0], lines[-1])]
-            assert styles == [(plots.MAIN, "-"), (plots.QUIET, "--")], title
-            legend = figure.axes[0].get_legend()
-            assert {to_hex(text.get_color()) for text in legend.get_texts()} == {plots.INK}
-
-
-def test_legends_leave_the_curves_free(figures):
-    for title, figure in figures.items():
-        axes = figure.axes[0]
-        if axes.lines:
-            box = axes.get_legend().get_window_extent(figure.canvas.get_renderer())
-            points = axes.transData.transform(axes.lines[0].get_xydata())
-            assert not any(box.contains(*point) for point in points), title
-
-
-def test_bars_and_cells_are_free_of_grid_lines_that_say_nothing(figures):
-    grids = {
-        title: tuple(
-            axis.get_tick_params()["gridOn"] and axis.get_tick_params()["grid_color"]
-            for axis in (figure.axes[-1].xaxis, figure.axes[-1].yaxis)
-        )
-        for title, figure in figures.items()
-    }
-    assert grids.pop("Decisions at threshold 0.2000") == (False, False)
-    assert grids.pop("Feature importance") == (plots.GRID, False)
-    assert set(grids.values()) == {(plots.GRID, plots.GRID)}
-
-
-def test_roc(loans):
-    axes = only_axes(plots.roc(*loans, SUBTITLE))
-    auc = sklearn_metrics.roc_auc_score(*loans)
+def test_roc():
+    axes = only_axes(plots.roc(*LOANS, SUBTITLE))
+    auc = sklearn_metrics.roc_auc_score(*LOANS)
     assert labels(axes) == [f"model (AUC {auc:.4f})", "no skill (AUC 0.5000)"]
     curve, baseline = axes.lines
     x, y = curve.get_data()
@@ -155,9 +22,9 @@ def test_roc(loans):
     assert axes.get_ylim() == (0, 1.01)
 
 
-def test_precision_recall(loans):
-    axes = only_axes(plots.precision_recall(*loans, SUBTITLE))
-    rate, average = loans[0].mean(), sklearn_metrics.average_precision_score(*loans)
+def test_precision_recall():
+    axes = only_axes(plots.precision_recall(*LOANS, SUBTITLE))
+    rate, average = LOANS[0].mean(), sklearn_metrics.average_precision_score(*LOANS)
     assert labels(axes) == [f"model (AP {average:.4f})", f"no skill (AP {rate:.4f})"]
     curve, baseline = axes.lines
     recall, precision = curve.get_data()
@@ -175,8 +42,8 @@ def test_precision_recall_ends_at_the_highest_score():
     assert curve.get_xydata() == pytest.approx(np.array(points))
 
 
-def test_calibration(loans):
-    default, probability = loans
+def test_calibration():
+    default, probability = LOANS
     above, below = plots.calibration(default, probability, SUBTITLE).axes
     brier = sklearn_metrics.brier_score_loss(default, probability)
     error = plots.calibration_error(default, probability)
@@ -203,15 +70,15 @@ def test_calibration(loans):
     assert above.get_position().height > 2 * below.get_position().height
 
 
-def test_calibration_has_the_bins_asked_for_and_room_for_the_highest_rate(loans):
-    points = plots.calibration(*loans, SUBTITLE, bins=4).axes[0].lines[0]
+def test_calibration_has_the_bins_asked_for_and_room_for_the_highest_rate():
+    points = plots.calibration(*LOANS, SUBTITLE, bins=4).axes[0].lines[0]
     assert len(points.get_xdata()) == 4
     above = plots.calibration(np.array([0, 1]), np.array([0.1, 0.2]), SUBTITLE).axes[0]
     assert above.get_ylim()[1] > 1
 
 
-def test_calibration_separates_thousands(loans):
-    default, probability = (np.tile(values, 2) for values in loans)
+def test_calibration_separates_thousands():
+    default, probability = (np.tile(values, 2) for values in LOANS)
     figure = plots.calibration(default, np.round(probability), SUBTITLE)
     drawn(figure)
     assert "2,000" in tick_labels(figure.axes[1].yaxis)
@@ -318,17 +185,17 @@ def test_a_million_loans_do_not_make_a_heavy_curve():
         assert len(only_axes(figure).lines[0].get_xdata()) == plots.MOST_POINTS
 
 
-def test_saving_twice_gives_the_same_png_without_date_or_software(loans, tmp_path):
+def test_saving_twice_gives_the_same_png_without_date_or_software(tmp_path):
     for name in ("one.png", "two"):
-        plots.save(plots.roc(*loans, SUBTITLE), tmp_path / name)
+        plots.save(plots.roc(*LOANS, SUBTITLE), tmp_path / name)
     first, second = (tmp_path / "one.png").read_bytes(), (tmp_path / "two").read_bytes()
     assert first == second
     assert not any(word in first for word in (b"tEXt", b"iTXt", b"tIME", b"Software"))
     assert imread(tmp_path / "one.png").shape[:2] == (864, 1152)
 
 
-def test_drawing_leaves_pyplot_alone(loans):
+def test_drawing_leaves_pyplot_alone():
     import matplotlib.pyplot
 
-    drawn(plots.roc(*loans, SUBTITLE))
+    drawn(plots.roc(*LOANS, SUBTITLE))
     assert matplotlib.pyplot.get_fignums() == []
