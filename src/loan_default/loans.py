@@ -34,7 +34,7 @@ AS_OF_SOURCES = ("last_pymnt_d", "last_credit_pull_d")
 # What `parse` reads, raw and typed.
 SOURCES: tuple[str, ...] = (*NAMES, *RAW_SOURCE.values(), ID, ISSUE_MONTH, DEFAULT, STATUS)
 
-# Columns that the export writes as words, of which there are few, and without a unit, most of the
+# What the export writes in words, a few different ones; what it writes without a unit, most of the
 # time.
 WORDS = frozenset({"term", "emp_length"})
 PLAIN_NUMBERS = frozenset(NUMBERS) - WORDS
