@@ -2,6 +2,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+import raw_loans
 from conftest import tries
 from loan_default.loans import parse
 from loan_default.rejections import (
@@ -14,16 +15,7 @@ from loan_default.rejections import (
     malformed,
 )
 
-LOAN = {
-    "id": "1",
-    "loan_amnt": "10000",
-    "term": " 36 months",
-    "int_rate": "13.5%",
-    "annual_inc": "60000",
-    "dti": "10",
-    "issue_d": "Dec-2010",
-    "loan_status": "Fully Paid",
-}
+LOAN = raw_loans.LOAN | {"dti": "10"}
 EMPTY = dict.fromkeys(LOAN)
 
 
