@@ -136,3 +136,16 @@ def test_a_device_that_is_not_there_is_refused_and_never_quietly_replaced() -> N
         pytest.skip("this XGBoost may have a GPU")
     with pytest.raises(InputError, match="xgboost==.* in the place of xgboost-cpu"):
         fitting.require_device(asked)
+
+
+def test_a_build_for_gpus_without_one_says_what_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import xgboost as xgb
+
+    if xgb.build_info()["USE_CUDA"]:
+        pytest.skip("this XGBoost may have a GPU")
+    monkeypatch.setattr(xgb, "build_info", lambda: {"USE_CUDA": True})
+    asked = QUICK.model_copy(update={"xgb_device": "cuda"})
+    with pytest.raises(InputError, match=r"^XGB_DEVICE=cuda, but no GPU answers .*: set XGB_DEV"):
+        fitting.require_device(asked)
