@@ -66,9 +66,8 @@ find_key
 
 printf 'Building the images: minutes the first time, seconds later.\n'
 # Every model version says which commit trained it.
-GIT_COMMIT=$(git rev-parse HEAD 2> /dev/null) || GIT_COMMIT=unknown
-export GIT_COMMIT
-docker compose build --quiet
+commit=$(git rev-parse HEAD 2> /dev/null) || commit=unknown
+docker compose build --quiet --build-arg GIT_COMMIT="$commit"
 printf 'Starting: about a minute and a half.\n'
 docker compose up --detach --wait --wait-timeout 300 || {
   printf '\nNot everything came up. What is wrong, in plain words:\n' >&2

@@ -128,7 +128,10 @@ def test_the_alias_is_followed_under_load_without_a_failed_request(
         def load() -> list[httpx.Response]:
             answers = []
             with httpx.Client(base_url=found.http.base_url, timeout=30) as one:
-                while not done:
+                last = False
+                while not last:
+                    # The last one is asked when the last switch is over
+                    last = done
                     headers = {"Content-Type": "application/json"}
                     answers.append(one.post("/invocations", content=SAMPLE, headers=headers))
                     time.sleep(0.002)
