@@ -1,10 +1,13 @@
+import json
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from loan_default import evaluation, features, fitting
 from loan_default.errors import InputError
-from loan_default.model import Calibration
+from loan_default.model import Calibration, dmatrix
 from loan_default.settings import Settings
 from records import typed_loans
 
@@ -125,6 +128,31 @@ def test_a_higher_risk_never_lowers_the_score() -> None:
 def test_platt_scaling_is_the_logistic_of_the_scaled_margin() -> None:
     assert Calibration(2.0, -1.0).probability(np.array([0.5])) == pytest.approx([0.5])
     assert Calibration(1.0, 0.0).probability(np.array([1e6, -1e6])) == pytest.approx([1.0, 0.0])
+
+
+def test_xgboost_knows_every_parameter_and_takes_it_from_its_setting() -> None:
+    import xgboost as xgb
+
+    given = {"max_depth": 3, "learning_rate": 0.25, "min_child_weight": 9.0, "reg_lambda": 2.5}
+    given |= {"subsample": 0.75, "colsample_bytree": 0.5}
+    changed = {f"xgb_{name}": value for name, value in given.items()} | {"random_seed": 11}
+    asked = fitting.parameters(QUICK.model_copy(update=changed))
+    learned = dmatrix(MATRIX, features.NAMES, DEFAULT, threads=1)
+    # XGBoost only warns of names that it does not know
+    with warnings.catch_warnings(action="error"):
+        booster = xgb.train(asked, learned, num_boost_round=1)
+    found = json.loads(booster.save_config())["learner"]
+    boosting = found["gradient_booster"]
+    trees = boosting["gbtree_train_param"] | boosting["tree_train_param"]
+    assert {name: float(trees[name]) for name in given} == given
+    assert trees["tree_method"] == "hist"
+    assert found["objective"]["name"] == "binary:logistic"
+    assert [metric["name"] for metric in found["metrics"]] == ["logloss"]
+    assert {name: found["generic_param"][name] for name in ("device", "nthread", "seed")} == {
+        "device": "cpu",
+        "nthread": "1",
+        "seed": "11",
+    }
 
 
 def test_a_device_that_is_not_there_is_refused_and_never_quietly_replaced() -> None:
