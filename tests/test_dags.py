@@ -19,14 +19,7 @@ from airflow.timetables.base import TimeRestriction
 from conftest import ROOT
 from dag_parts import at
 from notifications import Message
-from parsed_dags import (
-    FILES,
-    SCHEDULES,
-    SETTINGS,
-    parsed,
-    tasks,
-    templates,
-)
+from parsed_dags import FILES, SCHEDULES, SETTINGS, parsed, tasks, templates
 from script_operator import ScriptOperator
 
 # What no DAG file may wait for; Airflow itself imports none of them.

@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from drawn_figures import (
-    LOANS,
-    SUBTITLE,
-    drawn,
-    writing,
-)
+from drawn_figures import LOANS, SUBTITLE, drawn, writing
 from loan_default import plots
 
 

@@ -14,15 +14,7 @@ import pytest
 from conftest import Workspace
 from loan_default import model
 from loan_default.local_stack import LocalStack, free_ports
-from scoring_server import (
-    DECISION,
-    NAME,
-    SAMPLE,
-    add_version,
-    copy_of,
-    point,
-    running_server,
-)
+from scoring_server import DECISION, NAME, SAMPLE, add_version, copy_of, point, running_server
 
 pytestmark = pytest.mark.slow
 

@@ -11,14 +11,7 @@ import pytest
 
 from conftest import Workspace
 from loan_default import columns
-from scoring_server import (
-    DECISION,
-    SAMPLE,
-    Server,
-    body_of,
-    copy_of,
-    running_server,
-)
+from scoring_server import DECISION, SAMPLE, Server, body_of, copy_of, running_server
 
 pytestmark = pytest.mark.slow
 
