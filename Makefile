@@ -13,6 +13,7 @@ INSTALLED := $(VENV)/.installed
 LINT_VENV ?= .venv-lint
 LINT_BIN := $(abspath $(LINT_VENV))/bin
 LINT_INSTALLED := $(LINT_VENV)/.installed
+CODE := src airflow infra tests benchmarks docs
 TERRAFORM := bash infra/terraform/terraform.sh
 
 .PHONY: help
@@ -20,10 +21,17 @@ help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z0-9_-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: install
-install: $(INSTALLED) ## Make .venv and install the locked, hashed requirements
+install: $(INSTALLED) ## Make .venv and install the locked, hashed requirements and this package
+
+# The package is installed as a link to this checkout: a moved checkout, or another one with the same
+# VENV, must install it again
+ifneq ($(shell cat $(INSTALLED) 2> /dev/null),$(CURDIR))
+$(INSTALLED): FORCE
+FORCE:
+endif
 
 # uv is taken from PATH, else installed into the new environment by pip
-$(INSTALLED): requirements-dev.txt
+$(INSTALLED): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	  || { echo "make: Python 3.11 to 3.13 is needed; choose one with: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -32,8 +40,9 @@ $(INSTALLED): requirements-dev.txt
 	  test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
 	  uv=$(BIN)/uv; \
 	fi; \
-	"$$uv" pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.txt
-	@touch $@
+	"$$uv" pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.txt; \
+	"$$uv" pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@echo '$(CURDIR)' > $@
 
 # Programs come inside wheels: a package that would download one while it is built is refused
 $(LINT_INSTALLED): requirements-lint.txt | $(INSTALLED)
@@ -55,9 +64,10 @@ lock: $(INSTALLED) ## Compile requirements*.txt from pyproject.toml, for Python 
 	compile --group pyproject.toml:mutation -c requirements-dev.txt -o requirements-mutation.txt
 
 .PHONY: lint
-lint: $(INSTALLED) ## Check style and types: flake8, black, mypy
-	$(BIN)/flake8 src airflow infra tests benchmarks docs
-	$(BIN)/black --quiet --check --diff src airflow infra tests benchmarks docs
+lint: $(INSTALLED) ## Check style and types: flake8, isort, black, mypy
+	$(BIN)/flake8 $(CODE)
+	$(BIN)/isort --quiet --check --diff $(CODE)
+	$(BIN)/black --quiet --check --diff $(CODE)
 	$(BIN)/mypy
 
 .PHONY: lint-all
@@ -91,8 +101,9 @@ audit: $(LINT_INSTALLED) ## Look the locked packages up in PyPI's list of known 
 	$(LINT_BIN)/pip-audit --strict --progress-spinner off --disable-pip --require-hashes $(addprefix -r ,$(wildcard requirements*.txt))
 
 .PHONY: format
-format: $(INSTALLED) ## Format the code with black
-	$(BIN)/black --quiet src airflow infra tests benchmarks docs
+format: $(INSTALLED) ## Format the code with isort and black
+	$(BIN)/isort --quiet $(CODE)
+	$(BIN)/black --quiet $(CODE)
 
 .PHONY: test
 test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS=0 leaves the slow ones out)
@@ -176,7 +187,7 @@ terraform-validate: ## Check the Terraform files
 
 .PHONY: screenshots
 screenshots: $(INSTALLED) ## Take the README's pictures from a running platform (needs Chromium; 6 minutes)
-	@PYTHONPATH=src $(BIN)/python docs/screenshots.py
+	@$(BIN)/python docs/screenshots.py
 
 .PHONY: demo
 demo: $(INSTALLED) ## Run the four DAGs on a throw-away Airflow, on TRAIN_DATA_PATH or generated loans (KEEP=1 leaves it up)
@@ -184,4 +195,4 @@ demo: $(INSTALLED) ## Run the four DAGs on a throw-away Airflow, on TRAIN_DATA_P
 
 .PHONY: docs
 docs: $(INSTALLED) ## Write docs/data-contract.md and docs/settings.md from the code
-	@PYTHONPATH=src $(BIN)/python docs/reference.py
+	@$(BIN)/python docs/reference.py

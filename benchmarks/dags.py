@@ -21,12 +21,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from loan_default.airflow_api import AirflowApi
+from loan_default.local_stack import LocalStack, running
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "src"))
-
-from loan_default.airflow_api import AirflowApi  # noqa: E402
-from loan_default.local_stack import LocalStack, running  # noqa: E402
-
 PARSING = """
 import json, runpy, sys, time
 from pathlib import Path

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "src"))
+from loan_default import cli
 
-from loan_default import cli  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 APPLICATIONS, LOANS, SEED = 100, 5_000, 2018
 

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from measured import Cost, Workplace, median
 from rich.console import Console
 from rich.table import Table
+
+from measured import Cost, Workplace, median
 
 FULL, SHORTER, EXPLAINED = 2_260_000, 1_000_000, 100_000
 LEARNED = 300_000

@@ -9,9 +9,10 @@ import tempfile
 from pathlib import Path
 
 from matplotlib import pyplot
-from measured import ROOT, Cost, Workplace
 from rich.console import Console
 from rich.table import Table
+
+from measured import ROOT, Cost, Workplace
 
 SIZES = (100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
 QUICK = {"XGB_MAX_ROUNDS": "100", "CV_FOLDS": "3", "XGB_LEARNING_RATE": "0.1"}

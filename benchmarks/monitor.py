@@ -8,9 +8,10 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from measured import Cost, Workplace, median
 from rich.console import Console
 from rich.table import Table
+
+from measured import Cost, Workplace, median
 
 QUICK = {"XGB_MAX_ROUNDS": "100", "CV_FOLDS": "3", "XGB_LEARNING_RATE": "0.1"}
 LEARNED = 100_000

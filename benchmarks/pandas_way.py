@@ -8,14 +8,11 @@ so the cleaning is part of the work.
 """
 
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+import pandas as pd
 
-import pandas as pd  # noqa: E402
-
-from loan_default import columns  # noqa: E402
-from loan_default.loans import EMPLOYMENT_YEARS  # noqa: E402
+from loan_default import columns
+from loan_default.loans import EMPLOYMENT_YEARS
 
 _YEARS = {text: float(years) for text, years in EMPLOYMENT_YEARS.items()}
 _RAW = [

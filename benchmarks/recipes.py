@@ -7,12 +7,9 @@ there on. The last line of stdout is a JSON object with every figure.
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
-
-from loan_default import cli  # noqa: E402
+from loan_default import cli
 
 RECIPES: dict[str, dict[str, Any]] = {
     "as set": {},

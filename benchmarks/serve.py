@@ -25,11 +25,9 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from loan_default.local_stack import free_ports
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "src"))
-
-from loan_default.local_stack import free_ports  # noqa: E402
-
 NAME, ALIAS, VERSIONS = "loan_default_model", "staging", 3
 # A booster of the size that a real training gives: 300 trees of depth 4.
 TRAINING = {

@@ -10,7 +10,6 @@ import builtins
 import functools
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -19,11 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from measured import ROOT, Workplace
 from rich.console import Console
 from rich.table import Table
 
-sys.path.insert(0, str(ROOT / "src"))
+from measured import Workplace
 
 
 class Clock:
@@ -67,7 +65,6 @@ def profile(data: str) -> dict[str, float]:
     clock = Clock()
     with clock.part("imports"):
         import train_with_mlflow as script
-
         from loan_default import cohort, evaluation, features, fitting, gate, provenance, report
         from loan_default.registry import Registry
     clock.on(builtins, "__import__", "imports")

@@ -14,13 +14,13 @@ from typing import Any
 
 import psutil
 import pytest
-import script_operator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowTaskTimeout
 from airflow.sdk.execution_time.timeout import timeout
-from script_operator import ScriptOperator
 from structlog.testing import capture_logs
 
+import script_operator
 from conftest import ROOT
+from script_operator import ScriptOperator
 
 SLEEP = "import time; time.sleep(8)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"

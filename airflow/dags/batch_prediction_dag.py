@@ -18,6 +18,7 @@ gives the same files and leaves a newer marker alone; monitoring then reports an
 from datetime import timedelta
 
 from airflow.sdk import DAG, Param
+
 from dag_parts import (
     MODEL_NAME,
     OUTPUT_PATH,

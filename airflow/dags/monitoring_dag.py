@@ -21,6 +21,7 @@ RETRAIN_WEEKLY_CAP times in 7 days. Every decision, with its reason: `reports/de
 from typing import Any
 
 from airflow.sdk import DAG, task
+
 from dag_parts import OUTPUT_PATH, conf, dag_arguments, day, month, share, switch, text, value
 from notifications import NotifyOperator
 from script_operator import ScriptOperator

@@ -13,6 +13,7 @@ is behind it is written on the version, on its MLflow run and under `promotions/
 """
 
 from airflow.sdk import DAG, Param
+
 from dag_parts import (
     GATE,
     GATE_SETTINGS,

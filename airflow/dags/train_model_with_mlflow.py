@@ -21,6 +21,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, task
+
 from dag_parts import (
     GATE,
     GATE_SETTINGS,

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, Param
+
 from notifications import FAILED
 
 OWNER = "ml-platform"

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-
 from numpy.typing import NDArray
 
 from loan_default import features, loans
