@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/.installed
 LINT_VENV ?= .venv-lint
 LINT_BIN := $(abspath $(LINT_VENV))/bin
 LINT_INSTALLED := $(LINT_VENV)/.installed
-CODE := src airflow infra tests benchmarks docs
+CODE := src airflow infra tests benchmarks tools
 TERRAFORM := bash infra/terraform/terraform.sh
 
 .PHONY: help
@@ -45,14 +45,14 @@ $(INSTALLED): requirements-dev.txt pyproject.toml
 	@echo '$(CURDIR)' > $@
 
 # Programs come inside wheels: a package that would download one while it is built is refused
-$(LINT_INSTALLED): requirements-lint.txt | $(INSTALLED)
+$(LINT_INSTALLED): tools/requirements-lint.txt | $(INSTALLED)
 	@uv=$$(command -v uv || echo $(BIN)/uv); \
 	test -x $(LINT_BIN)/python || "$$uv" venv --quiet --python $(BIN)/python $(LINT_VENV); \
-	"$$uv" pip install --quiet --no-build --python $(LINT_BIN)/python --require-hashes -r requirements-lint.txt
+	"$$uv" pip install --quiet --no-build --python $(LINT_BIN)/python --require-hashes -r tools/requirements-lint.txt
 	@touch $@
 
 .PHONY: lock
-lock: $(INSTALLED) ## Compile requirements*.txt from pyproject.toml, for Python 3.11 to 3.13 on every platform
+lock: $(INSTALLED) ## Compile every requirements*.txt from pyproject.toml, for Python 3.11 to 3.13 on every platform
 	@uv=$$(command -v uv || echo $(BIN)/uv); \
 	compile() { "$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --custom-compile-command "make lock" "$$@"; }; \
@@ -60,8 +60,8 @@ lock: $(INSTALLED) ## Compile requirements*.txt from pyproject.toml, for Python 
 	compile pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt && \
 	compile --group pyproject.toml:serve -c requirements.txt -o requirements.serve.txt && \
 	compile --group pyproject.toml:monitoring -c requirements.txt -o requirements-monitoring.txt && \
-	compile --group pyproject.toml:lint -o requirements-lint.txt && \
-	compile --group pyproject.toml:mutation -c requirements-dev.txt -o requirements-mutation.txt
+	compile --group pyproject.toml:lint -o tools/requirements-lint.txt && \
+	compile --group pyproject.toml:mutation -c requirements-dev.txt -o tools/requirements-mutation.txt
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style and types: flake8, isort, black, mypy
@@ -87,7 +87,7 @@ lint-files: $(LINT_INSTALLED) ## Check shell scripts, Dockerfiles, YAML and GitH
 # "password". Locked requirements are hashes.
 .PHONY: lint-secrets
 lint-secrets: $(LINT_INSTALLED) ## Look for secrets in the files that git knows
-	git ls-files -z | grep -zv '^requirements.*\.txt$$' \
+	git ls-files -z | grep -Ezv '^(tools/)?requirements[^/]*\.txt$$' \
 	  | xargs -0 $(LINT_BIN)/detect-secrets-hook --disable-plugin KeywordDetector --exclude-secrets /T000/B000/XXXX
 
 .PHONY: lint-terraform
@@ -98,7 +98,7 @@ lint-terraform: ## Check Terraform's format and, after make terraform-init, its 
 
 .PHONY: audit
 audit: $(LINT_INSTALLED) ## Look the locked packages up in PyPI's list of known vulnerabilities (needs the internet)
-	$(LINT_BIN)/pip-audit --strict --progress-spinner off --disable-pip --require-hashes $(addprefix -r ,$(wildcard requirements*.txt))
+	$(LINT_BIN)/pip-audit --strict --progress-spinner off --disable-pip --require-hashes $(addprefix -r ,$(wildcard requirements*.txt tools/requirements*.txt))
 
 .PHONY: format
 format: $(INSTALLED) ## Format the code with isort and black
@@ -116,7 +116,7 @@ fuzz: $(INSTALLED) ## Try the properties and the REST API with FUZZ_FACTOR=20 ti
 	FUZZ_FACTOR=$${FUZZ_FACTOR:-20} $(BIN)/python -m pytest tests/test_openapi.py --timeout 7200
 
 MUTATION := $(VENV)/.mutation
-$(MUTATION): requirements-mutation.txt $(INSTALLED)
+$(MUTATION): tools/requirements-mutation.txt $(INSTALLED)
 	@uv=$$(command -v uv || echo $(BIN)/uv); \
 	"$$uv" pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $<
 	@touch $@
@@ -125,7 +125,7 @@ $(MUTATION): requirements-mutation.txt $(INSTALLED)
 .PHONY: mutation
 mutation: $(MUTATION) ## Change the pure modules in thousands of ways and count what the tests notice (an hour or two)
 	OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/mutmut run
-	$(BIN)/mutmut results --all true | $(BIN)/python tests/mutation_score.py
+	$(BIN)/mutmut results --all true | $(BIN)/python tools/mutation_score.py
 
 .PHONY: test-stack
 test-stack: $(INSTALLED) ## Test the whole platform in Docker, under a name and on ports of its own (needs Chromium)
@@ -187,7 +187,7 @@ terraform-validate: ## Check the Terraform files
 
 .PHONY: screenshots
 screenshots: $(INSTALLED) ## Take the README's pictures from a running platform (needs Chromium; 6 minutes)
-	@$(BIN)/python docs/screenshots.py
+	@$(BIN)/python tools/screenshots.py
 
 .PHONY: demo
 demo: $(INSTALLED) ## Run the four DAGs on a throw-away Airflow, on TRAIN_DATA_PATH or generated loans (KEEP=1 leaves it up)
@@ -195,4 +195,4 @@ demo: $(INSTALLED) ## Run the four DAGs on a throw-away Airflow, on TRAIN_DATA_P
 
 .PHONY: docs
 docs: $(INSTALLED) ## Write docs/data-contract.md and docs/settings.md from the code
-	@$(BIN)/python docs/reference.py
+	@$(BIN)/python tools/reference.py

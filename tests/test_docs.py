@@ -27,7 +27,7 @@ OTHER_CAPITALS = re.compile(
 )
 
 NETWORKS = ("database", "platform")
-FOLDERS = ("src", "airflow", "infra", "tests", "docs", "benchmarks")
+FOLDERS = ("src", "airflow", "infra", "tests", "docs", "benchmarks", "tools")
 # A path from the repository's root; NAME stands for any.
 PATH = re.compile(rf"(?<![\w/.$-])(?:{'|'.join(FOLDERS)})/(?!NAME)[\w./-]*\w")
 

@@ -1,16 +1,17 @@
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).with_name("mutation_score.py")
+from conftest import ROOT
+
+SCRIPT = ROOT / "tools" / "mutation_score.py"
 
 
 def scored(**statuses: int) -> tuple[int, list[list[str]], str]:
     """Exit code, table and stderr for so many mutants of one module with each status."""
     lines = [
-        f"    loan_default.loans.x_month__mutmut_{status}{n}: {status.replace('_', ' ')}"
+        f"    loan_default.data.parsing.x_month__mutmut_{status}{n}: {status.replace('_', ' ')}"
         for status, count in statuses.items()
         for n in range(count)
     ]
@@ -27,7 +28,7 @@ def test_85_of_100_are_enough(killed: int, survived: int, code: int) -> None:
     assert found == code
     assert table == [
         ["module", "mutants", "killed", "survived", "share"],
-        ["loans", total, str(killed), str(survived), share],
+        ["data.parsing", total, str(killed), str(survived), share],
         ["total", total, str(killed), str(survived), share],
     ]
 

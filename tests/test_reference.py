@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 from loan_default import columns
 
-PAGES = runpy.run_path(str(ROOT / "docs" / "reference.py"))["pages"]()
+PAGES = runpy.run_path(str(ROOT / "tools" / "reference.py"))["pages"]()
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 LEAST = 0.85
+WIDEST = 36
 # A mutant that never ends is noticed too
 KILLED = {"killed", "timeout", "segfault"}
 SURVIVED = {"survived", "no tests"}
@@ -18,7 +19,7 @@ def count(results: Iterable[str]) -> dict[str, Counter[str]]:
     modules: dict[str, Counter[str]] = {}
     for line in filter(None, map(str.strip, results)):
         mutant, _, status = line.partition(": ")
-        module = mutant.split(".")[1]
+        module = mutant.partition(".")[2].rpartition(".")[0]
         kind = "killed" if status in KILLED else "survived" if status in SURVIVED else status
         modules.setdefault(module, Counter())[kind] += 1
     return modules
@@ -27,7 +28,9 @@ def count(results: Iterable[str]) -> dict[str, Counter[str]]:
 def row(name: str, found: Counter[str]) -> str:
     """One line of the table."""
     share = found["killed"] / found.total()
-    return f"{name:<20}{found.total():>8}{found['killed']:>8}{found['survived']:>9}{share:>8.1%}"
+    return (
+        f"{name:<{WIDEST}}{found.total():>8}{found['killed']:>8}{found['survived']:>9}{share:>8.1%}"
+    )
 
 
 def main() -> int:
@@ -37,7 +40,7 @@ def main() -> int:
     if not total:
         print("error: no mutants; run make mutation", file=sys.stderr)
         return 1
-    print(f"{'module':<20}{'mutants':>8}{'killed':>8}{'survived':>9}{'share':>8}")
+    print(f"{'module':<{WIDEST}}{'mutants':>8}{'killed':>8}{'survived':>9}{'share':>8}")
     print(*(row(name, modules[name]) for name in sorted(modules)), row("total", total), sep="\n")
     untried = total.total() - total["killed"] - total["survived"]
     if untried:

@@ -12,7 +12,7 @@ from loan_default.columns import BY_NAME, EXPORT, KNOWN_AFTERWARDS, PROXIES, RAW
 from loan_default.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTE = "<!-- Written by docs/reference.py: change the code and run `make docs`. -->"
+NOTE = "<!-- Written by tools/reference.py: change the code and run `make docs`. -->"
 DIRECTION = {1: "up", -1: "down", 0: ""}
 TYPED = {raw: typed for typed, raw in RAW_SOURCE.items()}
 # By Compose service, how the settings table calls those whose settings it passes on.
@@ -20,7 +20,7 @@ SERVICES = {"airflow-scheduler": "tasks", "serve": "serving"}
 
 
 def pages() -> dict[str, str]:
-    """The text of every generated page, by its file name in this folder."""
+    """The text of every generated page, by its file name in docs."""
     return {"data-contract.md": data_contract(), "settings.md": settings()}
 
 
