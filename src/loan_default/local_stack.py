@@ -129,7 +129,7 @@ class LocalStack:
             "CORE__PARALLELISM": 4,
             "CORE__FERNET_KEY": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "CORE__EXECUTION_API_SERVER_URL": f"{self.airflow_url}/execution/",
-            "CORE__SIMPLE_AUTH_MANAGER_userS": f"{self.user}:admin",
+            "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{self.user}:admin",
             "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": home / "passwords.json",
             "API__BASE_URL": self.airflow_url,
             "API__WORKERS": 1,
