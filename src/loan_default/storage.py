@@ -6,11 +6,11 @@ The only door to Google Cloud Storage (`gcs`), which a purely local run never lo
 import contextlib
 import hashlib
 import os
+import secrets
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -80,9 +80,7 @@ def atomic_file(path: str) -> Iterator[Path]:
     reader sees the old file or the new one, never a part.
     """
     parent = None if _ready_to_write(path) else _make_parent(path)
-    handle, name = tempfile.mkstemp(prefix=f".{Path(path).name}.", suffix=PARTIAL, dir=parent)
-    os.close(handle)
-    partial = Path(name)
+    partial = _new_file(parent or Path(tempfile.gettempdir()), Path(path).name)
     try:
         yield partial
         publish(partial, path)
@@ -100,7 +98,6 @@ def publish(local: Path, path: str) -> None:
     _make_parent(path)
     with open(local, "rb+") as stream:
         os.fsync(stream.fileno())
-    os.chmod(local, 0o666 & ~_umask())
     try:
         os.replace(local, path)
     except IsADirectoryError:
@@ -175,11 +172,15 @@ def _ready_to_write(path: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=1)
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _new_file(folder: Path, name: str) -> Path:
+    """Create an empty file of a name that no other process has.
+
+    It gets the mode that the process's umask gives a new file, where `tempfile` would make it
+    private to its owner; asking for the umask would change it for every thread.
+    """
+    partial = folder / f".{name}.{secrets.token_hex(8)}{PARTIAL}"
+    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    return partial
 
 
 def _make_parent(path: str) -> Path:
