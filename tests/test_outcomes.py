@@ -54,6 +54,17 @@ def test_the_same_file_again_changes_nothing(tmp_path: Path) -> None:
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")} == files
 
 
+def test_a_repeated_file_reports_the_rows_that_were_delivered(tmp_path: Path) -> None:
+    rows = [("1", "Current"), ("1", "Fully Paid"), ("2", "Fully Paid"), ("", "Fully Paid")]
+    path = labels(tmp_path, "a.csv", *rows)
+    first = keep(tmp_path, path)
+    assert (first["rows_in"], first["rows_rejected"]) == (4, 1)
+    assert keep(tmp_path, path) == first | {"repeated": True}
+    kept = Path(first["labels_path"])
+    pl.read_parquet(kept).write_parquet(kept)  # as an earlier release kept it: without counts
+    assert keep(tmp_path, path) == first | {"repeated": True}
+
+
 def test_parts_add_up_in_any_order(tmp_path: Path) -> None:
     early = labels(tmp_path, "a.csv", ("1", "Current"), ("2", "Fully Paid"))
     late = labels(tmp_path, "b.csv", ("1", "Charged Off"), ("3", "Fully Paid"))

@@ -4,6 +4,7 @@ Each delivery becomes one whole file, ROOT/outcomes/as_of=YYYY-MM/DIGEST.parquet
 of its source: deliver it again and nothing changes, deliver a part and the rest can follow.
 """
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import date
@@ -18,6 +19,7 @@ from loan_default.intake import AS_OF
 from loan_default.reading import open_table
 
 _SCHEMA = {ID: pl.String, DEFAULT: pl.Int8}
+_COUNTS = "counts"
 _MISSING_ID = ("", "n/a", "nan", "null", "none")
 
 
@@ -51,11 +53,14 @@ def keep(
     """
     name = f"{storage.digest(path)[:16]}.parquet"
     earlier = [kept for kept in _files(root) if kept.endswith(name)]
-    if earlier and as_of in (None, _month_of(earlier[0])):
-        kept = earlier[0]
-        delivery = Delivery(_read(kept), _month_of(kept), _read(kept).height, 0)
-    else:
+    repeated = bool(earlier) and as_of in (None, _month_of(earlier[0]))
+    counts = _counts(earlier[0]) if repeated else None
+    if counts is None:
         delivery = read(path, max_rejected_share)
+        counts = {"rows_in": delivery.rows_in, "rows_rejected": delivery.rows_rejected}
+    if repeated:
+        kept = earlier[0]
+    else:
         through = as_of or delivery.as_of or today.replace(day=1)
         if through > today:
             raise InputError(
@@ -64,14 +69,9 @@ def keep(
             )
         kept = storage.join(root, "outcomes", f"as_of={through:%Y-%m}", name)
         with storage.atomic_file(kept) as partial:
-            delivery.labels.write_parquet(partial)
-    return {
-        "labels_path": kept,
-        "as_of": f"{_month_of(kept):%Y-%m}",
-        "rows_in": delivery.rows_in,
-        "rows_rejected": delivery.rows_rejected,
-        "repeated": bool(earlier),
-    }
+            delivery.labels.write_parquet(partial, metadata={_COUNTS: json.dumps(counts)})
+    as_of_month = f"{_month_of(kept):%Y-%m}"
+    return {"labels_path": kept, "as_of": as_of_month, **counts, "repeated": bool(earlier)}
 
 
 def read(path: str, max_rejected_share: float) -> Delivery:
@@ -132,6 +132,13 @@ def _once(labels: pl.DataFrame) -> pl.DataFrame:
     ranked = labels.lazy().select(ID, says.alias("says"))
     best = ranked.group_by(ID).agg(pl.col("says").max())
     return best.select(ID, default.cast(pl.Int8).alias(DEFAULT)).collect()
+
+
+def _counts(path: str) -> dict[str, int] | None:
+    """The rows of the delivery that was kept at `path`; None in a file of an earlier release."""
+    with storage.open_input(path) as stream:
+        counts = pl.read_parquet_metadata(stream).get(_COUNTS)
+    return json.loads(counts) if counts else None
 
 
 def _files(root: str) -> list[str]:
