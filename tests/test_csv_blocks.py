@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from loan_default import csv_blocks
 from loan_default.csv_blocks import NOT_UTF8
 from loan_default.errors import InputError
-from loan_default.rejections import BLANK_LINE
+from loan_default.rejections import Fault, Malformed
 from read_tables import BLOCK_SIZES, QUICK, TEXT, Read, refusal
 
 
@@ -64,10 +64,8 @@ def test_rows_of_a_wrong_length_are_set_aside_by_number_in_every_block(save, siz
     text = 'id,amount,note\n1,1,x\n2,2\n3,3,"\n"\n4,4,x,y\nfooter\n6,6,x\n,,,,,\n8,8,x\n'
     read = Read(save(text), block_bytes=size)
     assert read.malformed == [
-        (2, "2 fields, not 3"),
-        (4, "4 fields, not 3"),
-        (5, "1 fields, not 3"),
-        (7, "6 fields, not 3"),
+        Malformed(row, Fault.FIELD_COUNT, f"{fields} fields, not 3")
+        for row, fields in [(2, 2), (4, 4), (5, 1), (7, 6)]
     ]
     assert read.numbers == [1, 3, 6, 8]
     assert [row["id"] for row in read.rows] == ["1", "3", "6", "8"]
@@ -80,9 +78,9 @@ def test_blank_lines_are_counted_rows_without_cells(save, size, newline):
         save("id,amount,note\n\n1,1,x\n\n\n2,2,x\n\n".replace("\n", newline)), block_bytes=size
     )
     blank = {number for number, row in zip(read.numbers, read.rows) if not any(row.values())}
-    blank |= {number for number, reason in read.malformed if reason == BLANK_LINE}
+    blank |= {line.row for line in read.malformed if line.code == Fault.BLANK_LINE}
     assert blank == {1, 3, 4, 6}
-    assert sorted(read.numbers + [number for number, _ in read.malformed]) == [1, 2, 3, 4, 5, 6]
+    assert sorted(read.numbers + [line.row for line in read.malformed]) == [1, 2, 3, 4, 5, 6]
     assert {n: row["id"] for n, row in zip(read.numbers, read.rows) if n not in blank} == {
         2: "1",
         5: "2",
@@ -102,7 +100,7 @@ def test_what_is_set_aside_does_not_depend_on_the_block_size(save, lines, size):
     assert (whole.rows, whole.numbers) == (cut.rows, cut.numbers)
     assert whole.malformed == cut.malformed
     short = [n for n, line in enumerate(lines, 1) if line and line.count(",") != 2]
-    assert [number for number, reason in whole.malformed if reason != BLANK_LINE] == short
+    assert [line.row for line in whole.malformed if line.code != Fault.BLANK_LINE] == short
 
 
 @pytest.mark.parametrize("size", BLOCK_SIZES)
@@ -111,7 +109,7 @@ def test_bytes_that_are_not_utf8_cost_only_their_row(save, wanted, size):
     text = "id,amount,note\n1,1,caffè\n2,2,Z\u0332\n3,3,Müller\n4,4,中\n".encode()
     text = text.replace("Müller".encode(), "Müller".encode("latin-1"))
     read = Read(save(text), wanted, size)
-    assert read.malformed == [(3, NOT_UTF8)]
+    assert read.malformed == [Malformed(3, Fault.NOT_UTF8, NOT_UTF8)]
     assert read.numbers == [1, 2, 4]
     assert [list(row) for row in read.rows] == [list(wanted)] * 3
     if "note" in wanted:
@@ -122,7 +120,10 @@ def test_bytes_that_are_not_utf8_cost_only_their_row(save, wanted, size):
 def test_a_broken_byte_before_a_comma_a_quote_or_a_newline_swallows_none(save, size):
     content = b'id,amount,note\n1\xe9,1,x\n2,2,"\xe9"\n3,3,\xe9\n4,4,x\n5,\xf0\x9f,\xe9,\n'
     read = Read(save(content), block_bytes=size)
-    assert read.malformed == [(1, NOT_UTF8), (2, NOT_UTF8), (3, NOT_UTF8), (5, "4 fields, not 3")]
+    assert read.malformed == [
+        *(Malformed(row, Fault.NOT_UTF8, NOT_UTF8) for row in (1, 2, 3)),
+        Malformed(5, Fault.FIELD_COUNT, "4 fields, not 3"),
+    ]
     assert read.rows == [{"id": "4", "amount": "4", "note": "x"}]
 
 
@@ -163,5 +164,5 @@ def test_whatever_follows_the_header_each_row_is_accounted_for_or_the_file_refus
         read = Read(save(gzip.compress(content) if zipped else content), block_bytes=size)
     except InputError:
         return
-    numbers = read.numbers + [number for number, _ in read.malformed]
+    numbers = read.numbers + [line.row for line in read.malformed]
     assert sorted(numbers) == list(range(1, len(numbers) + 1))

@@ -12,7 +12,7 @@ from loan_default import intake
 from loan_default.errors import InputError
 from loan_default.intake import open_loans
 from loan_default.reading import open_table
-from loan_default.rejections import BLANK_LINE, FOOTER
+from loan_default.rejections import Fault, Kind
 from raw_loans import FOOTER_LINE, LOAN, TYPED, blocks_of, loans, take, text
 
 
@@ -101,7 +101,8 @@ def test_applications_need_no_outcome_and_get_their_history_up_to_the_run_month(
 
 
 def test_every_kind_of_bad_row_is_counted_with_its_first_row(save):
-    rows = loans(10)
+    rows = [row | {"earliest_cr_line": "Jan-2000"} for row in loans(11)]
+    rows[10]["earliest_cr_line"] = "long ago"
     rows[1]["annual_inc"] = "-5"
     rows[2]["annual_inc"] = "1e12"
     rows[3]["annual_inc"] = "lots"
@@ -109,31 +110,42 @@ def test_every_kind_of_bad_row_is_counted_with_its_first_row(save):
     rows[5]["issue_d"] = "soon"
     rows[6]["loan_status"] = "?"
     rows[7]["id"] = "1"
-    taken = take(save(text(rows, "short,row", "", FOOTER_LINE)))
-    assert dict(taken.intake.rejected) == {
-        "annual_inc is outside its range": 2,
-        "annual_inc is not a number": 1,
-        "annual_inc is empty": 1,
-        "issue_d is not a month": 1,
-        "loan_status is not a known outcome": 1,
-        "repeats the id of an earlier row": 1,
-        "2 fields, not 9": 1,
-        BLANK_LINE: 1,
-        FOOTER: 1,
+    taken = take(save(text(rows, "short,row", "", FOOTER_LINE + ",")))
+    first = {
+        Kind(Fault.OUT_OF_RANGE, "annual_inc"): 2,
+        Kind(Fault.NOT_A_NUMBER, "annual_inc"): 4,
+        Kind(Fault.MISSING_VALUE, "annual_inc"): 5,
+        Kind(Fault.NOT_A_MONTH, "issue_month"): 6,
+        Kind(Fault.UNKNOWN_OUTCOME, "default"): 7,
+        Kind(Fault.DUPLICATE_ID, "id"): 8,
+        Kind(Fault.NOT_A_MONTH, "credit_history_months"): 11,
+        Kind(Fault.FIELD_COUNT, None): 12,
+        Kind(Fault.BLANK_LINE, None): 13,
+        Kind(Fault.FOOTER, None): 14,
     }
-    assert taken.intake.first_rejected == {
-        "annual_inc is outside its range": 2,
-        "annual_inc is not a number": 4,
-        "annual_inc is empty": 5,
-        "issue_d is not a month": 6,
-        "loan_status is not a known outcome": 7,
-        "repeats the id of an earlier row": 8,
-        "2 fields, not 9": 11,
-        BLANK_LINE: 12,
-        FOOTER: 13,
+    assert taken.intake.first_rejected == first
+    assert taken.intake.rejected == dict.fromkeys(first, 1) | {
+        Kind(Fault.OUT_OF_RANGE, "annual_inc"): 2
     }
-    assert (taken.intake.rows_in, taken.intake.rows_rejected) == (13, 10)
-    assert taken.rejected["row"].to_list() == [2, 3, 4, 5, 6, 7, 8, 11, 12, 13]
+    assert (taken.intake.rows_in, taken.intake.rows_rejected) == (14, 11)
+    assert taken.rejected["row"].to_list() == [2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 14]
+
+
+def test_rejections_are_reported_in_words_and_in_codes_commonest_first(save):
+    rows = loans(4)
+    rows[1]["annual_inc"], rows[2]["annual_inc"], rows[3]["int_rate"] = "-5", "1e12", "x"
+    assert take(save(text(rows, FOOTER_LINE))).intake.rejections == {
+        "rejected_by_reason": {
+            "annual_inc is outside its range": 2,
+            "int_rate is not a number": 1,
+            "not a loan: only the id cell is filled": 1,
+        },
+        "rejections": [
+            {"code": "out_of_range", "column": "annual_inc", "rows": 2},
+            {"code": "not_a_number", "column": "int_rate", "rows": 1},
+            {"code": "footer", "column": None, "rows": 1},
+        ],
+    }
 
 
 @pytest.mark.parametrize("size", [60, 300])

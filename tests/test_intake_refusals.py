@@ -9,14 +9,15 @@ from loan_default.columns import KNOWN_AFTERWARDS
 from loan_default.errors import InputError
 from loan_default.intake import Intake
 from loan_default.reading import Table
+from loan_default.rejections import Fault, Kind
 from raw_loans import FOOTER_LINE, LOAN, TYPED, loans, refusal, take, text
 
 
 def counted(rows: int, bad: int) -> Intake:
     intake = Intake(Table("loans.csv", "loans.csv", (), {}, iter(())), None, False)
     intake.rows_in = rows
-    intake.rejected["dti is not a number"] = bad
-    intake.first_rejected["dti is not a number"] = 1
+    kind = Kind(Fault.NOT_A_NUMBER, "dti")
+    intake.rejected[kind], intake.first_rejected[kind] = bad, 1
     return intake
 
 
@@ -109,7 +110,9 @@ def test_an_id_that_an_earlier_block_had_is_rejected(save):
     rows = [LOAN | {"id": name} for name in "abcdefghija"]
     taken = take(save(text(rows)), size=100)
     assert taken.blocks > 2
-    assert taken.rejected.rows() == [(11, "a", "id", "repeats the id of an earlier row")]
+    assert taken.rejected.rows() == [
+        (11, "a", "id", "duplicate_id", "repeats the id of an earlier row")
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(KNOWN_AFTERWARDS - {"loan_status"}))

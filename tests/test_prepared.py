@@ -80,9 +80,11 @@ def test_the_rejected_rows_are_listed_with_their_reason(source, tmp_path, output
     ready(source, tmp_path / output)
     with open(tmp_path / "rejected.csv", encoding="utf-8", newline="") as stream:
         header, *rows = csv.reader(stream)
-    assert header == ["row", "id", "column", "reason"]
+    assert header == ["row", "id", "column", "code", "reason"]
     ids = good(source)["id"].to_list()
-    assert [(row[0], row[2], row[3]) for row in rows] == [
+    codes = ["out_of_range", "not_a_number", "blank_line", "duplicate_id", "footer", "footer"]
+    assert [row[3] for row in rows] == codes
+    assert [(row[0], row[2], row[4]) for row in rows] == [
         ("11", "annual_inc", "annual_inc '-1' is outside 0 to 1,000,000,000 dollars a year"),
         ("21", "annual_inc", "annual_inc 'a, \"lot\"' is not a number"),
         ("101", "", "blank line"),
@@ -148,7 +150,7 @@ def test_preparing_a_prepared_file_changes_nothing(source, tmp_path, first, seco
     assert result["as_of"] == "2019-03"
     before, after = taken(tmp_path / first), taken(tmp_path / "again" / second)
     assert after[0].equals(before[0]) and after[1] == before[1]
-    assert (tmp_path / "again" / "rejected.csv").read_text() == "row,id,column,reason\n"
+    assert (tmp_path / "again" / "rejected.csv").read_text() == "row,id,column,code,reason\n"
 
 
 @OUTPUTS

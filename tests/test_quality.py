@@ -12,6 +12,11 @@ MANIFEST = {
         "annual_inc is outside its range": 7,
         "repeats the id of an earlier row": 3,
     },
+    "rejections": [
+        {"code": "not_a_number", "column": "dti", "rows": 30},
+        {"code": "out_of_range", "column": "annual_inc", "rows": 7},
+        {"code": "duplicate_id", "column": "id", "rows": 3},
+    ],
     "columns": {
         "dti": {"missing": 8, "unknown": 0, "rejected": 40},
         "purpose": {"missing": 0, "unknown": 16, "rejected": 0},
@@ -86,8 +91,24 @@ def test_what_stands_out_is_said_in_sentences() -> None:
     ]
 
 
+def test_counts_without_codes_are_unknown_not_zero() -> None:
+    older = {name: value for name, value in MANIFEST.items() if name != "rejections"}
+    found = quality(older, REFERENCE, SAMPLE, [])
+    assert (found["out_of_range"], found["duplicates"]) == (None, None)
+
+
+def test_sentences_are_for_people_and_may_be_reworded() -> None:
+    reworded = MANIFEST | {"rejected_by_reason": {"any other words": 40}}
+    assert quality(reworded, REFERENCE, SAMPLE, [])["out_of_range"] == {"annual_inc": 7}
+
+
 def test_a_day_like_any_other_has_no_findings() -> None:
-    clean = MANIFEST | {"rejected_by_reason": {}, "rows_rejected": 0, "rows_in": 160}
+    clean = MANIFEST | {
+        "rejected_by_reason": {},
+        "rejections": [],
+        "rows_rejected": 0,
+        "rows_in": 160,
+    }
     found = quality(clean, REFERENCE, SAMPLE.head(1), [150, 170, 160, 155])
     assert (found["findings"], found["duplicates"]) == ([], 0)
 

@@ -6,12 +6,14 @@ import raw_loans
 from conftest import tries
 from loan_default.loans import parse
 from loan_default.rejections import (
-    BLANK_LINE,
-    FOOTER,
     NOT_LOANS,
     SCHEMA,
+    Fault,
+    Kind,
+    Malformed,
     Parsed,
     SeenIds,
+    blank_line,
     malformed,
 )
 
@@ -36,56 +38,59 @@ def of(*names: str, first_row: int = 1) -> Parsed:
     return Parsed(records, pl.DataFrame(schema=SCHEMA))
 
 
-def test_a_rejection_tells_row_id_column_and_reason():
+def test_a_rejection_tells_row_id_column_code_and_reason():
     found = parse(cells(LOAN, LOAN | {"id": "b", "dti": "x"}), labelled=True).rejected
     assert dict(found.schema) == SCHEMA
-    assert found.rows() == [(2, "b", "dti", "dti 'x' is not a number")]
+    assert found.rows() == [(2, "b", "dti", "not_a_number", "dti 'x' is not a number")]
 
 
 def test_a_row_with_several_faults_is_rejected_once_for_the_first_column():
     row = LOAN | {"loan_status": "?", "dti": "-1", "annual_inc": "x", "issue_d": "?"}
     assert [found[2:] for found in rejected(row)] == [
-        ("annual_inc", "annual_inc 'x' is not a number")
+        ("annual_inc", Fault.NOT_A_NUMBER, "annual_inc 'x' is not a number")
     ]
 
 
 def test_a_row_that_has_only_an_id_is_a_footer():
     footer = EMPTY | {"id": "Total amount funded in policy code 1: 460296150"}
     for labelled in (True, False):
-        assert rejected(LOAN, footer, labelled=labelled) == [(2, footer["id"], None, FOOTER)]
+        assert rejected(LOAN, footer, labelled=labelled) == [
+            (2, footer["id"], None, Fault.FOOTER, "not a loan: only the id cell is filled")
+        ]
 
 
 def test_a_row_without_any_cell_is_a_blank_line():
     for labelled in (True, False):
-        assert rejected(LOAN, EMPTY, labelled=labelled) == [(2, "row-2", None, BLANK_LINE)]
+        assert rejected(LOAN, EMPTY, labelled=labelled) == [
+            (2, "row-2", None, Fault.BLANK_LINE, "blank line")
+        ]
 
 
 def test_footers_and_blank_lines_are_no_loans():
-    assert set(NOT_LOANS) == {FOOTER, BLANK_LINE}
+    assert NOT_LOANS == {Fault.FOOTER, Fault.BLANK_LINE}
 
 
 def test_a_row_with_any_other_cell_is_a_loan_that_lacks_its_core():
-    assert rejected(EMPTY | {"id": "a", "dti": "3"})[0][2:] == ("loan_amnt", "loan_amnt is empty")
-    assert rejected(EMPTY | {"loan_status": "Current"})[0][2:] == (
-        "loan_amnt",
-        "loan_amnt is empty",
-    )
+    lacking = ("loan_amnt", Fault.MISSING_VALUE, "loan_amnt is empty")
+    assert rejected(EMPTY | {"id": "a", "dti": "3"})[0][2:] == lacking
+    assert rejected(EMPTY | {"loan_status": "Current"})[0][2:] == lacking
 
 
 def test_spaces_in_every_cell_make_no_blank_line():
-    assert rejected(dict.fromkeys(LOAN, " "))[0][2:] == ("loan_amnt", "loan_amnt is empty")
+    lacking = ("loan_amnt", Fault.MISSING_VALUE, "loan_amnt is empty")
+    assert rejected(dict.fromkeys(LOAN, " "))[0][2:] == lacking
 
 
 def test_a_long_text_is_cut_in_the_reason():
-    reason = rejected(LOAN | {"dti": "x" * 500})[0][3]
+    reason = rejected(LOAN | {"dti": "x" * 500})[0][-1]
     assert reason == f"dti '{'x' * 40}' is not a number"
 
 
 def test_a_range_is_stated_with_its_unit():
     assert (
-        rejected(LOAN | {"term": "0 months"})[0][3] == "term '0 months' is outside 1 to 480 months"
+        rejected(LOAN | {"term": "0 months"})[0][-1] == "term '0 months' is outside 1 to 480 months"
     )
-    assert rejected(LOAN | {"int_rate": "101%"})[0][3] == (
+    assert rejected(LOAN | {"int_rate": "101%"})[0][-1] == (
         "int_rate '101%' is outside 1 to 100 percent a year"
     )
 
@@ -93,28 +98,47 @@ def test_a_range_is_stated_with_its_unit():
 def test_a_number_that_was_one_already_is_shown_as_it_was():
     frame = cells(LOAN, LOAN).with_columns(dti=pl.Series([-5.5, 1.0]))
     assert parse(frame).rejected.rows() == [
-        (1, "1", "dti", "dti '-5.5' is outside 0 to 10,000 percent of income")
+        (1, "1", "dti", "out_of_range", "dti '-5.5' is outside 0 to 10,000 percent of income")
     ]
 
 
 def test_each_rejected_row_gets_its_own_reason():
     rows = [LOAN | {"id": f"{n}", "dti": f"bad {n}"} for n in range(50)]
     assert rejected(LOAN, *rows, LOAN) == [
-        (n + 2, f"{n}", "dti", f"dti 'bad {n}' is not a number") for n in range(50)
+        (n + 2, f"{n}", "dti", "not_a_number", f"dti 'bad {n}' is not a number") for n in range(50)
     ]
 
 
 def test_rows_that_are_not_even_cells_become_rejections():
-    found = malformed([(3, "2 fields, not 151"), (9, "blank line")])
+    short = Malformed(3, Fault.FIELD_COUNT, "2 fields, not 151")
+    found = malformed([short, blank_line(9)])
     assert dict(found.schema) == SCHEMA
-    assert found.rows() == [(3, None, None, "2 fields, not 151"), (9, None, None, "blank line")]
+    assert found.rows() == [
+        (3, None, None, "field_count", "2 fields, not 151"),
+        (9, None, None, "blank_line", "blank line"),
+    ]
     assert malformed([]).is_empty()
+
+
+def test_every_kind_of_fault_has_a_sentence_of_its_own():
+    kinds = [Kind(code, "dti") for code in Fault]
+    assert len({kind.sentence for kind in kinds}) == len(Fault)
+
+
+def test_months_and_outcomes_are_named_as_the_export_names_them():
+    assert Kind(Fault.NOT_A_MONTH, "issue_month").sentence == "issue_d is not a month"
+    assert (
+        Kind(Fault.NOT_A_MONTH, "credit_history_months").sentence
+        == "earliest_cr_line is not a month"
+    )
+    assert Kind(Fault.UNKNOWN_OUTCOME, "default").sentence == "loan_status is not a known outcome"
+    assert Kind(Fault.OUT_OF_RANGE, "dti").sentence == "dti is outside its range"
 
 
 def test_the_first_row_of_an_id_stays_and_the_later_ones_are_rejected():
     split = SeenIds().split(of("a", "b", "a", "c", "a"))
     assert split.records["row"].to_list() == [1, 2, 4]
-    again = ("a", "id", "repeats the id of an earlier row")
+    again = ("a", "id", "duplicate_id", "repeats the id of an earlier row")
     assert split.rejected.rows() == [(3, *again), (5, *again)]
 
 

@@ -25,9 +25,9 @@ SCORES = pl.Schema(
     [
         (ID, pl.String()),
         (PROBABILITY, pl.Float64()),
-        (scoring.PREDICTION, pl.Int8()),
-        (scoring.REASONS, pl.List(pl.String)),
-        (scoring.VERSION, pl.String()),
+        (columns.PREDICTION, pl.Int8()),
+        (columns.REASONS, pl.List(pl.String)),
+        (columns.VERSION, pl.String()),
         # With these an outcome can be judged years later: has the loan's cohort matured?
         (ISSUE_MONTH, pl.Date()),
         (TERM, pl.Float64()),
@@ -68,11 +68,8 @@ def write(intake: Intake, job: Job, folder: Path) -> dict[str, Any]:
             counts.add(block.records, block.rejected, scored)
             log.info("%s rows scored", counts.rows)
     sample.frame().write_parquet(folder / SAMPLE)
-    return counts.summary() | {
-        "rows_in": intake.rows_in,
-        "rows_rejected": intake.rows_rejected,
-        "rejected_by_reason": dict(sorted(intake.rejected.items())),
-    }
+    rows = {"rows_in": intake.rows_in, "rows_rejected": intake.rows_rejected}
+    return counts.summary() | rows | intake.rejections
 
 
 class _Sample:
@@ -90,7 +87,7 @@ class _Sample:
     def add(self, records: pl.DataFrame, scored: pl.DataFrame) -> None:
         draws = pl.Series("draw", self._generator.random(records.height))
         typed = records.select("row", ID, *columns.NAMES).with_columns(
-            scored[PROBABILITY], scored[scoring.PREDICTION], draws
+            scored[PROBABILITY], scored[columns.PREDICTION], draws
         )
         self._pool.append(typed.filter(draws <= self._limit))
         if sum(frame.height for frame in self._pool) > 2 * self._rows:
@@ -119,7 +116,7 @@ class Counts:
     def add(self, records: pl.DataFrame, rejected: pl.DataFrame, scored: pl.DataFrame) -> None:
         """Count a block: its typed records, its rejected rows, the scores of the former."""
         self.rows += records.height
-        self._declined += int(scored[scoring.PREDICTION].sum())
+        self._declined += int(scored[columns.PREDICTION].sum())
         self._probability += float(scored[PROBABILITY].sum())
         self._rejected.update(rejected["column"].drop_nulls())
         for column in columns.RECORD:

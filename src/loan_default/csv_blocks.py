@@ -6,7 +6,7 @@ as numbers is one, or is missing, holds them as numbers: less work for all who r
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BufferedReader
 from typing import Any, BinaryIO, cast
 
@@ -17,7 +17,7 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from loan_default.errors import InputError
-from loan_default.rejections import BLANK_LINE, MISSING
+from loan_default.rejections import MISSING, Fault, Malformed, blank_line
 
 BLOCK_BYTES = 32 << 20
 # What is made of a piece stays in a core's cache: two thirds of the time that a block takes at once
@@ -34,7 +34,7 @@ class Block:
     """Consecutive rows; `row` in `cells` is a row's number in the file, from 1, header apart."""
 
     cells: pl.DataFrame
-    malformed: list[tuple[int, str]]
+    malformed: list[Malformed]
 
 
 def csv_blocks(
@@ -149,7 +149,7 @@ def _numbers(
     pieces: list[memoryview], names: list[str], used: list[str], hoped: set[str]
 ) -> pl.DataFrame | None:
     """The cells, those `hoped` to be numbers as such; None where one is not, or a row is none."""
-    skipped: list[tuple[int, str]] = []
+    skipped: list[Malformed] = []
     types = {name: pa.float64() if name in hoped else pa.string() for name in used}
     tables = []
     for piece in pieces:
@@ -173,14 +173,14 @@ def _starts_with_text(cells: pl.Series) -> bool:
 def _texts(
     data: memoryview, names: list[str], used: list[str], first_row: int
 ) -> tuple[Block, int]:
-    skipped: list[tuple[int, str]] = []
+    skipped: list[Malformed] = []
     broken = not _is_utf8(data)
     if broken:
         data, used = memoryview(str(data, "utf-8", "replace").encode("utf-8")), names
     table = _arrow(data, names, {name: pa.string() for name in used}, [""], skipped)
-    malformed = [(first_row + number - 1, reason) for number, reason in skipped]
+    malformed = [replace(line, row=first_row + line.row - 1) for line in skipped]
     rows = table.num_rows + len(malformed)
-    kept = np.setdiff1d(np.arange(first_row, first_row + rows), [number for number, _ in malformed])
+    kept = np.setdiff1d(np.arange(first_row, first_row + rows), [line.row for line in malformed])
     cells = _numbered(pl.DataFrame(pl.from_arrow(table)), kept)
     if broken:
         cells, unreadable = _without_broken_text(cells)
@@ -197,12 +197,12 @@ def _arrow(
     names: list[str],
     types: dict[str, pa.DataType],
     missing: Collection[str],
-    skipped: list[tuple[int, str]],
+    skipped: list[Malformed],
 ) -> pa.Table:
     def skip(row: Any) -> str:
-        blank = not row.text.strip()
-        reason = BLANK_LINE if blank else f"{row.actual_columns} fields, not {len(names)}"
-        skipped.append((row.number, reason))
+        reason = f"{row.actual_columns} fields, not {len(names)}"
+        fault = Malformed(row.number, Fault.FIELD_COUNT, reason)
+        skipped.append(fault if row.text.strip() else blank_line(row.number))
         return "skip"
 
     return pa.csv.read_csv(
@@ -223,7 +223,7 @@ def _arrow(
     )
 
 
-def _without_broken_text(cells: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
+def _without_broken_text(cells: pl.DataFrame) -> tuple[pl.DataFrame, list[Malformed]]:
     texts = pl.col(pl.String)
     broken = cells.select(
         pl.any_horizontal(texts.str.contains(REPLACEMENT, literal=True))
@@ -232,4 +232,5 @@ def _without_broken_text(cells: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[
     readable = cells.filter(~broken).select(
         name for name in cells.columns if not name.startswith(UNUSED)
     )
-    return readable, [(number, NOT_UTF8) for number in cells.filter(broken)["row"]]
+    rows = cells.filter(broken)["row"]
+    return readable, [Malformed(row, Fault.NOT_UTF8, NOT_UTF8) for row in rows]

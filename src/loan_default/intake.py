@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from typing import Any
 
 import polars as pl
 
-from loan_default.columns import DEFAULT, ID, ISSUE_MONTH, KNOWN_AFTERWARDS, RAW_SOURCE, STATUS
+from loan_default.columns import DEFAULT, ISSUE_MONTH, KNOWN_AFTERWARDS, RAW_SOURCE, STATUS
 from loan_default.errors import InputError
 from loan_default.loans import (
     AS_OF_SOURCES,
@@ -19,21 +20,14 @@ from loan_default.loans import (
     require_core,
 )
 from loan_default.reading import Table, open_table
-from loan_default.rejections import NOT_LOANS, Parsed, SeenIds, malformed
+from loan_default.rejections import NOT_LOANS, Fault, Kind, Parsed, SeenIds, malformed
 
 AS_OF = "as_of"
 _LABEL_SOURCES = ((DEFAULT, STATUS), (ISSUE_MONTH, RAW_SOURCE[ISSUE_MONTH]))
-_KINDS = (
-    "is empty",
-    "is not a number",
-    "is not a month",
-    "is not a known outcome",
-)
 
 
 class Intake:
-    """One pass over a file. After it, `rows_in` and `rejected` (by column and reason) tell what
-    came in.
+    """One pass over a file. After it, `rows_in` and `rejected` (rows by kind) tell what came in.
 
     `as_of` is the month through which payments are known, where the file says so. `local` is the
     file on this machine that is read.
@@ -42,8 +36,8 @@ class Intake:
     def __init__(self, table: Table, run_month: date | None, labelled: bool) -> None:
         self.path, self.local = table.path, table.local
         self.rows_in = 0
-        self.rejected: Counter[str] = Counter()
-        self.first_rejected: dict[str, int] = {}
+        self.rejected: Counter[Kind] = Counter()
+        self.first_rejected: dict[Kind, int] = {}
         self.as_of = month(table.metadata.get(AS_OF, ""))
         self._table, self._run_month, self._labelled = table, run_month, labelled
 
@@ -68,14 +62,29 @@ class Intake:
         """The rows set aside so far, blank lines and footers too."""
         return self.rejected.total()
 
+    @property
+    def rejections(self) -> dict[str, Any]:
+        """What a result or a manifest says of the rejected rows, the commonest kind first.
+
+        `rejected_by_reason` counts them by sentence, for people; `rejections` lists code, column
+        (None for a whole row) and rows, for programs.
+        """
+        kinds = sorted(self.rejected.items(), key=lambda item: (-item[1], item[0].sentence))
+        return {
+            "rejected_by_reason": {kind.sentence: rows for kind, rows in kinds},
+            "rejections": [
+                {"code": kind.code, "column": kind.column, "rows": rows} for kind, rows in kinds
+            ],
+        }
+
     def refuse_too_many_rejected(self, limit: float) -> None:
         """Raise InputError where more than the share `limit` of the rows that look like loans is
         bad."""
-        loans = Counter({k: n for k, n in self.rejected.items() if k not in NOT_LOANS})
+        loans = Counter({k: n for k, n in self.rejected.items() if k.code not in NOT_LOANS})
         rows = self.rows_in - self.rejected.total() + loans.total()
         if rows and loans.total() / rows > limit:
             examples = "; ".join(
-                f"{kind} ({count} rows, first row {self.first_rejected[kind]})"
+                f"{kind.sentence} ({count} rows, first row {self.first_rejected[kind]})"
                 for kind, count in loans.most_common(3)
             )
             raise InputError(
@@ -87,8 +96,8 @@ class Intake:
 
     def _count(self, cells: pl.DataFrame, parsed: Parsed) -> None:
         self.rows_in += parsed.records.height + parsed.rejected.height
-        for row, column, reason in parsed.rejected.select("row", "column", "reason").iter_rows():
-            kind = reason if column in (None, ID) else _kind(reason)
+        for row, column, code in parsed.rejected.select("row", "column", "code").iter_rows():
+            kind = Kind(Fault(code), column)
             self.rejected[kind] += 1
             self.first_rejected.setdefault(kind, row)
         if self._labelled:
@@ -125,12 +134,3 @@ def _refuse_known_afterwards(path: str, columns: tuple[str, ...]) -> None:
 def _stated(cells: pl.DataFrame) -> date | None:
     stated = cells[AS_OF].drop_nulls().cast(pl.String) if AS_OF in cells.columns else pl.Series([])
     return month(stated[0]) if len(stated) else None
-
-
-def _kind(reason: str) -> str:
-    """The reason without the cell it quotes, so that equal faults count as one."""
-    name = reason.split()[0]
-    for kind in _KINDS:
-        if kind in reason:
-            return f"{name} {kind}"
-    return f"{name} is outside its range"

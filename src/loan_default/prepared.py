@@ -55,7 +55,7 @@ def prepare(
         "rows_in": intake.rows_in,
         "rows_written": intake.rows_in - intake.rows_rejected,
         "rows_rejected": intake.rows_rejected,
-        "rejected_by_reason": dict(intake.rejected.most_common()),
+        **intake.rejections,
         **counts,
     }
 

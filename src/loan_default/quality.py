@@ -8,13 +8,14 @@ from typing import Any
 import polars as pl
 
 from loan_default.columns import RECORD
+from loan_default.rejections import Fault
 
-_OUTSIDE, _REPEATED = " is outside its range", "repeats the id of an earlier row"
 _LEAST_RUNS = 4
 # Half or twice the usual rows are worth a look, unless days differ as much: Iglewicz and Hoaglin
 # (1993, How to detect and handle outliers) call a modified z-score above 3.5 an outlier.
 _FACTOR, _Z, _NORMAL = 2.0, 3.5, 1.4826
 _MOST_VALUES = 5
+Rejections = Sequence[Mapping[str, Any]] | None
 
 
 def quality(
@@ -33,13 +34,14 @@ def quality(
 
     Returns:
         `rejected_share` in [0, 1] of the rows, `rejected_by_reason`, `out_of_range` (rows by
-        column), `duplicates` (rows that repeat an id), `new_categories` (by column, the commonest
-        with their count in the sample), `row_count` (see `row_count`), and by column the shares in
-        [0, 1] `missing`, `missing_reference` and `unknown` (a category that the model does not
-        know) of the scored rows, and the count `rejected` of rows refused for it. Columns without
-        any of these are left out. `findings` says what stands out, a sentence each.
+        column) and `duplicates` (rows that repeat an id), both None for a manifest without codes,
+        `new_categories` (by column, the commonest with their count in the sample), `row_count`
+        (see `row_count`), and by column the shares in [0, 1] `missing`, `missing_reference` and
+        `unknown` (a category that the model does not know) of the scored rows, and the count
+        `rejected` of rows refused for it. Columns without any of these are left out. `findings`
+        says what stands out, a sentence each.
     """
-    scored, reasons = counts["rows_scored"], counts["rejected_by_reason"]
+    scored, rejections = counts["rows_scored"], counts.get("rejections")
     columns = {
         name: _column(cells, scored, reference, name)
         for name, cells in counts["columns"].items()
@@ -49,9 +51,9 @@ def quality(
         "rows_in": counts["rows_in"],
         "rows_scored": scored,
         "rejected_share": counts["rows_rejected"] / counts["rows_in"] if counts["rows_in"] else 0.0,
-        "rejected_by_reason": reasons,
-        "out_of_range": _out_of_range(reasons),
-        "duplicates": reasons.get(_REPEATED, 0),
+        "rejected_by_reason": counts["rejected_by_reason"],
+        "out_of_range": _by_column(rejections, Fault.OUT_OF_RANGE),
+        "duplicates": _rows(rejections, Fault.DUPLICATE_ID),
         "new_categories": _new_categories(sample),
         "row_count": row_count(counts["rows_in"], past_rows),
         "columns": columns,
@@ -75,9 +77,16 @@ def row_count(rows: int, past: Sequence[int]) -> dict[str, Any]:
     return found | {"odd": not rows or abs(math.log(rows / usual)) > limit}
 
 
-def _out_of_range(reasons: Mapping[str, int]) -> dict[str, int]:
-    outside = {reason: rows for reason, rows in reasons.items() if reason.endswith(_OUTSIDE)}
-    return {reason.removesuffix(_OUTSIDE): rows for reason, rows in outside.items()}
+def _by_column(rejections: Rejections, code: Fault) -> dict[str, int] | None:
+    """Rows by column with this code; None where the manifest, an older one, has no codes."""
+    if rejections is None:
+        return None
+    return {kind["column"]: kind["rows"] for kind in rejections if kind["code"] == code}
+
+
+def _rows(rejections: Rejections, code: Fault) -> int | None:
+    by_column = _by_column(rejections, code)
+    return None if by_column is None else sum(by_column.values())
 
 
 def _column(
@@ -114,7 +123,7 @@ def _findings(found: Mapping[str, Any]) -> list[str]:
         )
     if found["duplicates"]:
         said.append(f"{found['duplicates']:,} rows repeat an id")
-    for name, count in found["out_of_range"].items():
+    for name, count in (found["out_of_range"] or {}).items():
         said.append(f"{name} is outside its range in {count:,} rows")
     for name, values in found["new_categories"].items():
         share = found["columns"][name]["unknown"]

@@ -1,8 +1,9 @@
-"""Why a row was set aside: one plain reason a row, and the ids that were seen before."""
+"""Rejected rows: one code and one sentence per row, and duplicate-id detection."""
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -10,11 +11,62 @@ from numpy.typing import NDArray
 
 from loan_default.columns import BY_NAME, DEFAULT, ID, ISSUE_MONTH, RAW_SOURCE, STATUS, Column
 
-SCHEMA = {"row": pl.Int64, "id": pl.String, "column": pl.String, "reason": pl.String}
+SCHEMA = {
+    "row": pl.Int64,
+    "id": pl.String,
+    "column": pl.String,
+    "code": pl.String,
+    "reason": pl.String,
+}
 MISSING = ("", "n/a", "N/A", "NA", "nan", "NaN", "null", "NULL", "None", "#N/A")
-BLANK_LINE = "blank line"
-FOOTER = "not a loan: only the id cell is filled"
-NOT_LOANS = (BLANK_LINE, FOOTER)
+
+
+class Fault(StrEnum):
+    """What is wrong with a rejected row. Programs compare these codes, never the sentences."""
+
+    BLANK_LINE = "blank_line"
+    FOOTER = "footer"
+    FIELD_COUNT = "field_count"
+    NOT_UTF8 = "not_utf8"
+    DUPLICATE_ID = "duplicate_id"
+    MISSING_VALUE = "missing_value"
+    NOT_A_NUMBER = "not_a_number"
+    NOT_A_MONTH = "not_a_month"
+    UNKNOWN_OUTCOME = "unknown_outcome"
+    OUT_OF_RANGE = "out_of_range"
+
+
+# Rows that hold no loan: counted, but never held against a file.
+NOT_LOANS = frozenset({Fault.BLANK_LINE, Fault.FOOTER})
+
+_SENTENCES = {
+    Fault.BLANK_LINE: "blank line",
+    Fault.FOOTER: "not a loan: only the id cell is filled",
+    Fault.FIELD_COUNT: "wrong number of fields",
+    Fault.NOT_UTF8: "bytes that are not UTF-8",
+    Fault.DUPLICATE_ID: "repeats the id of an earlier row",
+    Fault.MISSING_VALUE: "{column} is empty",
+    Fault.NOT_A_NUMBER: "{column} is not a number",
+    Fault.NOT_A_MONTH: "{column} is not a month",
+    Fault.UNKNOWN_OUTCOME: "{column} is not a known outcome",
+    Fault.OUT_OF_RANGE: "{column} is outside its range",
+}
+
+
+class Kind(NamedTuple):
+    """A kind of rejection: the fault and the record's column, None where the whole row is at
+    fault."""
+
+    code: Fault
+    column: str | None
+
+    @property
+    def sentence(self) -> str:
+        """The kind in words, with the column's name in the raw export for months and outcomes."""
+        column = self.column
+        if self.code in (Fault.NOT_A_MONTH, Fault.UNKNOWN_OUTCOME) and column:
+            column = {DEFAULT: STATUS, **RAW_SOURCE}.get(column, column)
+        return _SENTENCES[self.code].format(column=column)
 
 
 @dataclass(frozen=True)
@@ -22,7 +74,7 @@ class Parsed:
     """`records`: row, id, issue_month, default (training only) and the record's columns, all of
     them.
 
-    `rejected`: row, id, column (null where the whole row is at fault) and reason.
+    `rejected`: row, id, column (null where the whole row is at fault), code (`Fault`) and reason.
     """
 
     records: pl.DataFrame
@@ -54,7 +106,8 @@ class SeenIds:
             "row",
             ID,
             pl.lit(ID).alias("column"),
-            pl.lit("repeats the id of an earlier row").alias("reason"),
+            pl.lit(str(Fault.DUPLICATE_ID)).alias("code"),
+            pl.lit(_SENTENCES[Fault.DUPLICATE_ID]).alias("reason"),
         )
         return Parsed(parsed.records.filter(first), pl.concat([parsed.rejected, again]).sort("row"))
 
@@ -72,11 +125,24 @@ class SeenIds:
             self._runs.append(run)
 
 
-def malformed(rows: list[tuple[int, str]]) -> pl.DataFrame:
-    """Rows that are not even cells, as rejections."""
-    numbers, reasons = [row for row, _ in rows], [reason for _, reason in rows]
-    empty = [None] * len(rows)
-    return pl.DataFrame([numbers, empty, empty, reasons], schema=SCHEMA)
+@dataclass(frozen=True, order=True)
+class Malformed:
+    """A line that is not a row of cells: its row number in the file, code and reason."""
+
+    row: int
+    code: Fault
+    reason: str
+
+
+def blank_line(row: int) -> Malformed:
+    """Return the rejection of a line without any cell."""
+    return Malformed(row, Fault.BLANK_LINE, _SENTENCES[Fault.BLANK_LINE])
+
+
+def malformed(lines: list[Malformed]) -> pl.DataFrame:
+    """Return the lines as rejections (`SCHEMA`), without id and column."""
+    rows = [(line.row, None, None, line.code, line.reason) for line in lines]
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
 def explain(faulty: pl.DataFrame, faults: dict[str, pl.Expr], cells: pl.DataFrame) -> pl.DataFrame:
@@ -104,29 +170,38 @@ def _empty_but(cells: pl.DataFrame, *filled: str) -> pl.Expr:
 
 def _reason(
     value: dict[str, Any], cell: dict[str, Any], flag: dict[str, bool | None]
-) -> tuple[str | None, str]:
+) -> tuple[str | None, Fault, str]:
     if cell["blank"]:
-        return None, BLANK_LINE
+        return None, Fault.BLANK_LINE, _SENTENCES[Fault.BLANK_LINE]
     if cell["footer"]:
-        return None, FOOTER
+        return None, Fault.FOOTER, _SENTENCES[Fault.FOOTER]
     name = next(name for name, broken in flag.items() if broken)
     if name == ISSUE_MONTH:
-        return name, f"{_shown(cell, name, RAW_SOURCE[name])} is not a month such as Dec-2010"
+        return name, Fault.NOT_A_MONTH, _not_a_month(cell, name, RAW_SOURCE[name])
     if name == DEFAULT:
-        return name, f"{_shown(cell, name, STATUS)} is not a known outcome"
-    return name, _number_reason(BY_NAME[name], value[name], cell)
+        shown = _shown(cell, name, STATUS)
+        return name, Fault.UNKNOWN_OUTCOME, f"{shown} is not a known outcome"
+    return name, *_number_reason(BY_NAME[name], value[name], cell)
 
 
-def _number_reason(column: Column, value: float | None, cell: dict[str, Any]) -> str:
-    """`value` is None where the cell is empty, NaN where its text is no number."""
+def _number_reason(column: Column, value: float | None, cell: dict[str, Any]) -> tuple[Fault, str]:
+    """Code and reason; `value` is None for an empty cell, NaN for unparseable text."""
     name = column.name
-    if name not in cell and name in RAW_SOURCE:
-        return f"{_shown(cell, RAW_SOURCE[name])} gives a {name} outside {_span(column)}"
     if value is None:
-        return f"{name} is empty"
+        return Fault.MISSING_VALUE, f"{name} is empty"
+    derived = name not in cell and name in RAW_SOURCE
+    if derived and math.isnan(value):
+        return Fault.NOT_A_MONTH, _not_a_month(cell, RAW_SOURCE[name])
+    if derived:
+        shown = _shown(cell, RAW_SOURCE[name])
+        return Fault.OUT_OF_RANGE, f"{shown} gives a {name} outside {_span(column)}"
     if math.isnan(value):
-        return f"{_shown(cell, name)} is not a number"
-    return f"{_shown(cell, name)} is outside {_span(column)}"
+        return Fault.NOT_A_NUMBER, f"{_shown(cell, name)} is not a number"
+    return Fault.OUT_OF_RANGE, f"{_shown(cell, name)} is outside {_span(column)}"
+
+
+def _not_a_month(cell: dict[str, Any], *names: str) -> str:
+    return f"{_shown(cell, *names)} is not a month such as Dec-2010"
 
 
 def _span(column: Column) -> str:

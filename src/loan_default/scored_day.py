@@ -15,10 +15,10 @@ import pyarrow.parquet
 
 from loan_default import predicted, storage
 from loan_default.batch import SAMPLE_ROWS, Counts
+from loan_default.columns import VERSION
 from loan_default.errors import InputError
 from loan_default.rejections import SCHEMA
 from loan_default.runs import PREDICTIONS, SAMPLE, RunFiles, marked_date
-from loan_default.scoring import VERSION
 
 Source = Literal["batch", "online", "both"]
 
@@ -120,7 +120,12 @@ def _online_sample(root: str, day: date) -> tuple[pl.DataFrame, dict[str, Any]]:
             rows = pl.read_parquet(stream)
         counts.add(rows, none, rows)
         parts.append(rows.sample(fraction=min(1.0, SAMPLE_ROWS / max(1, total)), seed=0))
-    rejected = {"rows_in": total, "rows_rejected": 0, "rejected_by_reason": {}}
+    rejected = {
+        "rows_in": total,
+        "rows_rejected": 0,
+        "rejected_by_reason": {},
+        "rejections": [],
+    }
     return pl.concat(parts), counts.summary() | rejected
 
 
