@@ -57,7 +57,7 @@ def train(flags: argparse.Namespace) -> dict[str, Any]:
     digest = provenance.data_digest(split)
     tags = {FINGERPRINT: provenance.fingerprint(digest, config)}
     if done := registry.tagged(name, FINGERPRINT, tags[FINGERPRINT]):
-        return _result(registry, done, flags, config, "same data, settings and commit")
+        return _result(registry, done, flags, config, "same data, settings and training code")
     if key:
         tags[IDEMPOTENCY_KEY] = key
     version = _learn(registry, split, name, path, digest, tags, config)

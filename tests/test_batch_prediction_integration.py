@@ -53,7 +53,7 @@ def test_the_scripts_in_order_on_generated_loans(workspace: Workspace, export: P
     assert results["promote"]["promoted"] is True
     again = workspace.run("train_with_mlflow", "--data-path", export).result
     assert again["registered"] is False and again["model_version"] == "1"
-    assert again["existing_because"] == "same data, settings and commit"
+    assert again["existing_because"] == "same data, settings and training code"
     events = list((workspace.folder / "artifacts" / "promotions").iterdir())
     assert [json.loads(event.read_text())["model_version"] for event in events] == ["1"]
 

@@ -112,7 +112,7 @@ def test_training_promotes_scores_monitors_and_tells(stack: LocalStack, inbox: I
     run_id, tasks = lender.train()
     assert tasks["promote"]["state"] == "skipped" and len(lender.versions()) == 1
     said = lender.api.result(TRAIN, run_id, "skip_promotion")
-    assert said == "Version 1 stands: same data, settings and commit."
+    assert said == "Version 1 stands: same data, settings and training code."
     assert [run["state"] for run in lender.ran(BATCH)] == ["success"] * 2
 
 

@@ -73,6 +73,22 @@ def test_the_fingerprint_follows_the_code(monkeypatch: pytest.MonkeyPatch) -> No
     assert first != provenance.fingerprint("abc", Settings(n_threads=1))
 
 
+def test_comments_and_docstrings_are_no_part_of_the_code() -> None:
+    documented = '"""One."""\ndef f(x: int) -> int:\n    """Two."""\n    return x  # three\n'
+    assert provenance.source_text(documented) == provenance.source_text(
+        "def f(x: int) -> int:\n    return x\n"
+    )
+    assert provenance.source_text(documented) != provenance.source_text(
+        documented.replace("return x", "return -x")
+    )
+
+
+def test_the_code_of_a_fit_is_what_training_imports_and_nothing_else() -> None:
+    names = {name.rsplit(".", 1)[-1] for name in provenance.fit_sources()}
+    assert {"training", "fitting", "features", "columns", "evaluation"} <= names
+    assert not names & {"report", "plots", "registry", "settings", "serving", "provenance"}
+
+
 def test_versions_of_the_libraries_are_known() -> None:
     assert {"numpy", "scikit-learn"} < set(provenance.library_versions())
 

@@ -1,6 +1,8 @@
 """Where a model comes from: data, commit, settings, and one fingerprint of them all."""
 
+import ast
 import hashlib
+import importlib.util
 import json
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -32,6 +34,8 @@ TRAINING_SETTINGS = (
     "xgb_colsample_bytree",
     "xgb_device",
 )
+FIT = "loan_default.training"
+NOT_FITTED = {"loan_default.settings", "loan_default.errors"}
 LIBRARIES = ("xgboost-cpu", "xgboost", "numpy", "scikit-learn")
 
 
@@ -69,16 +73,38 @@ def commit() -> str:
 
 
 def code_digest() -> str:
-    """SHA-256 of the package's source, which tells uncommitted changes apart."""
+    """Return the SHA-256 of the code that a fit runs through, without comments and docstrings."""
     digest = hashlib.sha256()
-    for path in sorted(PACKAGE.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for name, source in sorted(fit_sources().items()):
+        digest.update(f"{name}\0{source_text(source)}\0".encode())
     return digest.hexdigest()
 
 
+def source_text(source: str) -> str:
+    """Return Python source without comments, docstrings and layout."""
+    return ast.unparse(_Undocumented().visit(ast.parse(source)))
+
+
+def fit_sources() -> dict[str, str]:
+    """Return the source of the modules that `FIT` imports, directly or not, itself included.
+
+    Settings and records have digests of their own, so `NOT_FITTED` is left out.
+    """
+    sources: dict[str, str] = {}
+    todo = {FIT}
+    while todo:
+        name = todo.pop()
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None or name in NOT_FITTED or name in sources:
+            continue
+        sources[name] = Path(spec.origin).read_text(encoding="utf-8")
+        todo |= _imports(ast.parse(sources[name]))
+    return sources
+
+
 def fingerprint(digest: str, settings: Settings) -> str:
-    """SHA-256 over data digest, training settings, commit, source and library versions."""
-    facts = [digest, training_settings(settings), commit(), code_digest(), library_versions()]
+    """Return the SHA-256 over what a fit depends on: data digest, settings, code, libraries."""
+    facts = [digest, training_settings(settings), code_digest(), library_versions()]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -91,6 +117,35 @@ def library_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def _imports(source: ast.Module) -> set[str]:
+    """The modules of this package that `source` imports, and what may be one."""
+    names = set()
+    for node in ast.walk(source):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name for name in names if name.startswith(f"{PACKAGE.name}.") and _is_module(name)}
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # the parent is a module, not a package
+        return False
+
+
+class _Undocumented(ast.NodeTransformer):
+    """Removes docstrings; comments are gone once the source is parsed."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+        return node
 
 
 class _Sink:
