@@ -133,8 +133,7 @@ def _verdicts(day: "ScoredDay", compared: "Compared") -> dict[str, Any]:
 
 def _estimate(day: "ScoredDay") -> dict[str, Any]:
     from loan_default import realised
-    from loan_default.columns import PROBABILITY
-    from loan_default.scoring import PREDICTION
+    from loan_default.columns import PREDICTION, PROBABILITY
 
     return realised.estimate(
         day.sample[PROBABILITY].to_numpy(),

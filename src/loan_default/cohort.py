@@ -9,8 +9,9 @@ from datetime import date
 
 import polars as pl
 
-from loan_default.columns import DEFAULT, ISSUE_MONTH
+from loan_default.columns import DEFAULT, ISSUE_MONTH, TERM
 from loan_default.errors import InputError
+from loan_default.maturity import maturity_month
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def matured(loans: pl.DataFrame, as_of: date) -> pl.DataFrame:
 
     Raises InputError when there are none.
     """
-    kept = loans.filter(_matures(pl.col("term")) <= as_of, pl.col(DEFAULT).is_not_null())
+    kept = loans.filter(maturity_month(ISSUE_MONTH) <= as_of, pl.col(DEFAULT).is_not_null())
     if kept.is_empty():
         raise InputError(
             f"no loan has matured by {as_of:%Y-%m} (issue month + term): give older loans, or the "
@@ -54,8 +55,8 @@ def complete_months(loans: pl.DataFrame, as_of: date) -> list[date]:
 
     `loans` holds the running loans too: they tell which terms were on offer.
     """
-    by_month = loans.group_by(ISSUE_MONTH).agg(pl.col("term").max())
-    done = by_month.filter(_matures(pl.col("term")) <= as_of)
+    by_month = loans.group_by(ISSUE_MONTH).agg(pl.col(TERM).max())
+    done = by_month.filter(maturity_month(ISSUE_MONTH) <= as_of)
     return done[ISSUE_MONTH].sort().to_list()
 
 
@@ -87,10 +88,6 @@ def split(
         test_from=first,
         test_through=_latest(test),
     )
-
-
-def _matures(term: pl.Expr) -> pl.Expr:
-    return pl.col(ISSUE_MONTH).dt.offset_by(pl.format("{}mo", term.cast(pl.Int64)))
 
 
 def _latest(loans: pl.DataFrame) -> date:

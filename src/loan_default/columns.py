@@ -147,6 +147,9 @@ DEFAULT = "default"
 STATUS = "loan_status"
 # What a model adds to a record.
 PROBABILITY = "default_probability"
+PREDICTION = "prediction"
+REASONS = "reasons"
+VERSION = "model_version"
 
 # The raw column that a typed one is computed from, where the names differ.
 RAW_SOURCE = {"credit_history_months": "earliest_cr_line", ISSUE_MONTH: "issue_d"}

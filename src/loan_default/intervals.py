@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from loan_default.evaluation import Floats, Integers
+from loan_default import auc as rank
+from loan_default.auc import Floats, Integers
 
 LEVEL = 0.95
 _Z = 1.959964
@@ -52,16 +53,16 @@ def auc(default: Integers, probability: Floats) -> Figure | None:
     where the loans hold one class only; without ends where the classes are apart, or a class has a
     single loan.
     """
-    defaulted = np.asarray(default) == 1
-    ones, zeros = probability[defaulted], probability[~defaulted]
-    if not len(ones) or not len(zeros):
+    repaid, defaulted = rank.counts_by_score(default, probability)
+    value = rank.auc(repaid, defaulted)
+    if value is None:
         return None
-    above = _share_below(zeros, ones)
-    value = float(above.mean())
-    if min(len(ones), len(zeros)) < 2 or not 0 < value < 1:
+    if min(repaid.sum(), defaulted.sum()) < 2 or not 0 < value < 1:
         return Figure(value)
-    below = _share_below(ones, zeros)
-    variance = above.var(ddof=1) / len(ones) + below.var(ddof=1) / len(zeros)
+    variance = sum(
+        _variance(rank.share_below(others), counts) / counts.sum()
+        for others, counts in ((repaid, defaulted), (defaulted, repaid))
+    )
     log_odds = math.log(value / (1 - value))
     half = _Z * math.sqrt(variance) / (value * (1 - value))
     low, high = (1 / (1 + math.exp(-(log_odds + side))) for side in (-half, half))
@@ -89,8 +90,6 @@ def _f1(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(2 * caught / (2 * caught + wrong + missed), dtype=np.float64)
 
 
-def _share_below(others: Floats, scores: Floats) -> NDArray[np.float64]:
-    """For each score (n,) the share of `others` below it; equal ones count half."""
-    ordered = np.sort(others)
-    left, right = (np.searchsorted(ordered, scores, side) for side in ("left", "right"))
-    return np.asarray((left + right) / (2 * len(ordered)), dtype=np.float64)
+def _variance(values: Floats, counts: Integers) -> float:
+    """The sample variance of `values` (k,), each observed `counts` (k,) times."""
+    return float(np.cov(values, fweights=counts))

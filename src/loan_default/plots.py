@@ -13,9 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
+from loan_default.auc import Floats, Integers
 from loan_default.evaluation import (
-    Floats,
-    Integers,
     brier,
     calibration_error,
     calibration_table,

@@ -5,19 +5,17 @@ An application is judged by its earliest prediction, the one that was decided on
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
 
 from loan_default import storage
-from loan_default.columns import ID, ISSUE_MONTH, PROBABILITY, TERM
+from loan_default.columns import ID, ISSUE_MONTH, PREDICTION, PROBABILITY, TERM, VERSION
+from loan_default.judged import COHORT, Judged
 from loan_default.loans import month
 from loan_default.prediction_log import TIME
 from loan_default.runs import PREDICTIONS, RunFiles, scored_dates
-from loan_default.scoring import PREDICTION, VERSION
 
-COHORT = "cohort"
 SOURCE = "source"
 LEARNED = "learned"
 _SCHEMA = {
@@ -28,21 +26,6 @@ _SCHEMA = {
     TERM: pl.Float64,
 }
 _DATED = _SCHEMA | {ISSUE_MONTH: pl.Date}
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Predictions beside outcomes.
-
-    `loans` holds the labelled ids' earliest predictions: cohort (a month), term (months),
-    default_probability, prediction, model_version, source, default (null while running). `cohorts`
-    counts all applications by cohort and term: `predictions`, and `approved` of them. Neither has
-    the `learned` ones: loans issued in months that their model learned from judge no prediction.
-    """
-
-    loans: pl.DataFrame
-    cohorts: pl.DataFrame
-    learned: int = 0
 
 
 def judge(root: str, labels: pl.DataFrame) -> Judged:

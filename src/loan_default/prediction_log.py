@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from loan_default import columns, storage
 from loan_default.application import Table, records
-from loan_default.columns import ID, PROBABILITY
-from loan_default.scoring import PREDICTION, VERSION
+from loan_default.columns import ID, PREDICTION, PROBABILITY, VERSION
 
 TIME, REQUEST = "time", "request_id"
 # What waits is bounded in bytes too: a row may carry anything beside the application.

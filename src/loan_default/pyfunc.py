@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loan_default import loans, model, scoring
+from loan_default import columns, loans, model, scoring
 from loan_default.columns import ID
 from loan_default.errors import InputError
 
@@ -36,9 +36,9 @@ class Predictor:
         full = (params or {}).get("return", DECISION) == FULL
         scored = scoring.score(records, self.model, "", "all" if full else "none")
         if not full:
-            return scored[scoring.PREDICTION].cast(pl.Int64).to_numpy()
+            return scored[columns.PREDICTION].cast(pl.Int64).to_numpy()
         return (
-            scored.drop(ID, scoring.VERSION)
+            scored.drop(ID, columns.VERSION)
             .with_columns(threshold=pl.lit(self.model.facts.threshold))
             .to_pandas()
         )

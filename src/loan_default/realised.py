@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 
 from loan_default import intervals
-from loan_default.columns import DEFAULT, PROBABILITY, TERM
-from loan_default.evaluation import Floats
+from loan_default.auc import Floats, auc
+from loan_default.columns import DEFAULT, PREDICTION, PROBABILITY, TERM, VERSION
 from loan_default.intervals import Figure
-from loan_default.predicted import COHORT, Judged
-from loan_default.scoring import PREDICTION, VERSION
+from loan_default.judged import COHORT, Judged
+from loan_default.maturity import maturity_month
 
 # The bounds of the score bands: the same ones always, so that months can be compared.
 BANDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
@@ -34,7 +34,7 @@ def realised(judged: Judged, as_of: date) -> Figures:
         month the applications that must wait, how many of them have ended early, and until when.
         Matured months without a final status are in `by_month` with `outcomes` 0.
     """
-    matured = _matures() <= as_of
+    matured = maturity_month(COHORT) <= as_of
     loans = judged.loans.filter(matured, pl.col(DEFAULT).is_not_null())
     old, young = judged.cohorts.filter(matured), judged.cohorts.filter(
         matured.fill_null(False).not_()
@@ -82,14 +82,7 @@ def _expected_auc(p: Floats) -> float | None:
     """The AUC that calibrated scores imply: pairs weighted by p of one and 1 - p of the other."""
     _, group = np.unique(p, return_inverse=True)
     ones, zeros = np.bincount(group, weights=p), np.bincount(group, weights=1 - p)
-    total = ones.sum() * zeros.sum()
-    return float(np.sum(ones * (np.cumsum(zeros) - zeros / 2)) / total) if total else None
-
-
-def _matures() -> pl.Expr:
-    """The month after which a loan's whole term has passed, null where the term is not known."""
-    months = pl.format("{}mo", pl.col(TERM).cast(pl.Int64))
-    return pl.col(COHORT).dt.offset_by(months)
+    return auc(zeros, ones)
 
 
 def _figures(loans: pl.DataFrame) -> Figures:
@@ -147,7 +140,7 @@ def _immature(young: pl.DataFrame, loans: pl.DataFrame) -> list[Figures]:
     ended = loans.filter(pl.col(DEFAULT).is_not_null()).group_by(COHORT, TERM).len("ended")
     table = young.join(ended, on=[COHORT, TERM], how="left", nulls_equal=True)
     months = (
-        table.with_columns(_matures().alias("matures"))
+        table.with_columns(maturity_month(COHORT).alias("matures"))
         .group_by(COHORT)
         .agg(pl.col("predictions").sum(), pl.col("ended").sum(), pl.col("matures").max())
     )

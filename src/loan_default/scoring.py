@@ -8,13 +8,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from loan_default import features
-from loan_default.columns import ID, PROBABILITY
+from loan_default.columns import ID, PREDICTION, PROBABILITY, REASONS, VERSION
 from loan_default.model import Model
 
 Which = Literal["declined", "all", "none"]
-PREDICTION = "prediction"
-REASONS = "reasons"
-VERSION = "model_version"
 # Regulation B, comment 9(b)(2)-1: disclosing more than four reasons is not likely to be helpful.
 MOST_REASONS = 4
 

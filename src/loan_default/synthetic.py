@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from loan_default.auc import auc
 from loan_default.columns import EXPORT
 from loan_default.synthetic_applications import applications
 from loan_default.synthetic_layout import Flags, Numbers, Places, month_index, to_frame
@@ -133,7 +134,7 @@ class Tally:
 
     def best_auc(self) -> float | None:
         """AUC of the true probability on all matured loans; None when they lack an outcome."""
-        return _auc(self.matured.sum(axis=0))
+        return auc(*self.matured.sum(axis=0).T.astype(float))
 
     def best_auc_newest(self, share: float = 0.2) -> float | None:
         """The same on the newest complete months that hold `share` of the loans in such months.
@@ -147,18 +148,7 @@ class Tally:
             return None
         first = len(loans) - 1 - int(np.searchsorted(newest_first, share * newest_first[-1]))
         complete = (np.arange(len(loans)) >= first) & (loans > 0)
-        return _auc(self.matured[complete].sum(axis=0))
-
-
-def _auc(counts: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> float | None:
-    """Area under the ROC curve from paid and defaulted loans by rising score, shape (bins, 2).
-
-    The Mann-Whitney statistic: a pair within one bin counts half.
-    """
-    paid, defaulted = counts.T.astype(float)
-    pairs = paid.sum() * defaulted.sum()
-    below = np.cumsum(paid) - paid / 2
-    return float((defaulted * below).sum() / pairs) if pairs else None
+        return auc(*self.matured[complete].sum(axis=0).T.astype(float))
 
 
 def _calendar(rows: int) -> tuple[Places, Places]:

@@ -12,11 +12,10 @@ from datetime import date
 import polars as pl
 
 from loan_default import scored_day
-from loan_default.columns import PROBABILITY
+from loan_default.columns import PROBABILITY, VERSION
 from loan_default.model import Vector
 from loan_default.runs import RunFiles, scored_dates
 from loan_default.scored_day import Source
-from loan_default.scoring import VERSION
 
 MOST_ROWS = 100_000
 LOOK_BACK = 30
