@@ -48,8 +48,7 @@ def quality(
         if any(cells.values())
     }
     found = {
-        "rows_in": counts["rows_in"],
-        "rows_scored": scored,
+        **{name: counts[name] for name in ("rows_in", "rows_scored")},
         "rejected_share": counts["rows_rejected"] / counts["rows_in"] if counts["rows_in"] else 0.0,
         "rejected_by_reason": counts["rejected_by_reason"],
         "out_of_range": _by_column(rejections, Fault.OUT_OF_RANGE),
