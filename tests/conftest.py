@@ -24,7 +24,6 @@ ROOT = Path(__file__).resolve().parents[1]
 AIRFLOW_HOME = tempfile.mkdtemp(prefix="airflow-")
 os.environ["AIRFLOW_HOME"] = AIRFLOW_HOME
 sys.path.append(str(ROOT / "airflow" / "plugins"))
-REAL_LOANS = ROOT.parent / "shared" / "data" / "lendingclub_accepted_2007_2010.csv.gz"
 # Small and quick; what a model is worth is not the matter of most tests.
 QUICK = {"XGB_MAX_ROUNDS": "40", "CV_FOLDS": "3", "XGB_LEARNING_RATE": "0.1", "N_THREADS": "1"}
 
@@ -104,10 +103,11 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 @pytest.fixture(scope="session")
 def real_loans() -> Path:
-    """The real export; the test is skipped where it is not on the machine."""
-    if not REAL_LOANS.exists():
-        pytest.skip("the real loans are not on this machine")
-    return REAL_LOANS
+    """The real export, which REAL_LOANS names; without it the test is skipped."""
+    path = os.environ.get("REAL_LOANS")
+    if not path:
+        pytest.skip("REAL_LOANS names no file of LendingClub's loans: see CONTRIBUTING.md")
+    return ROOT / path
 
 
 @pytest.fixture(scope="session")
