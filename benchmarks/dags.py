@@ -21,8 +21,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from loan_default.airflow_api import AirflowApi
-from loan_default.local_stack import LocalStack, running
+from loan_default.sandbox.airflow_client import AirflowApi
+from loan_default.sandbox.local_stack import LocalStack, running
 
 ROOT = Path(__file__).resolve().parents[1]
 PARSING = """

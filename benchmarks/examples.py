@@ -22,16 +22,18 @@ def make(flags: argparse.Namespace) -> dict[str, Any]:
     """The job: writes both files."""
     import polars as pl
 
-    from loan_default import columns, loans, synthetic
+    from loan_default import columns
+    from loan_default.data import parsing
+    from loan_default.synthetic import generator
 
     # Newest first: the applications of the last months.
-    chunk = next(iter(synthetic.generate(LOANS, SEED)))
+    chunk = next(iter(generator.generate(LOANS, SEED)))
     newest = chunk.frame.head(APPLICATIONS)
     known = [name for name in columns.EXPORT if name not in columns.KNOWN_AFTERWARDS]
     batch = Path(flags.folder) / "batch_input.csv"
     newest.select(known).write_csv(batch)
     rows = pl.Series("row", range(APPLICATIONS), pl.Int64)
-    parsed = loans.parse(newest.select(known).insert_column(0, rows))
+    parsed = parsing.parse(newest.select(known).insert_column(0, rows))
     safest = parsed.records[[int(chunk.default_probability[:APPLICATIONS].argmin())]]
     typed = safest.select(name for name in columns.NAMES if safest[name].null_count() == 0)
     request = {"dataframe_split": {"columns": typed.columns, "data": [list(typed.row(0))]}}

@@ -12,7 +12,7 @@ import sys
 import pandas as pd
 
 from loan_default import columns
-from loan_default.loans import EMPLOYMENT_YEARS
+from loan_default.data.parsing import EMPLOYMENT_YEARS
 
 _YEARS = {text: float(years) for text, years in EMPLOYMENT_YEARS.items()}
 _RAW = [

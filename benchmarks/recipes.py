@@ -27,14 +27,14 @@ def compare(flags: argparse.Namespace) -> dict[str, Any]:
     from rich.console import Console
     from rich.table import Table
 
-    from loan_default import cohort
-    from loan_default.intake import open_loans
+    from loan_default.data.ingest import open_loans
     from loan_default.settings import settings
+    from loan_default.training import cohorts
 
     with open_loans(flags.data_path, labelled=True) as intake:
         loans = pl.concat([block.records for block in intake]).drop("row")
     assert intake.as_of
-    splits = [cohort.split(loans, intake.as_of, share) for share in TEST_SHARES]
+    splits = [cohorts.split(loans, intake.as_of, share) for share in TEST_SHARES]
     months = [f"from {split.test_from:%Y-%m} ({split.test.height:,})" for split in splits]
     table = Table("recipe", *months)
     found = {}
@@ -49,7 +49,9 @@ def compare(flags: argparse.Namespace) -> dict[str, Any]:
 def _auc(split: Any, config: Any, change: dict[str, Any]) -> float:
     from unittest import mock
 
-    from loan_default import evaluation, features, fitting
+    from loan_default.metrics import classification
+    from loan_default.model import features
+    from loan_default.training import fitting
 
     free = dict.fromkeys(features.NAMES, 0)
     risks = features.RISKS if change.pop("monotone", True) else free
@@ -59,7 +61,7 @@ def _auc(split: Any, config: Any, change: dict[str, Any]) -> float:
         rounds = fitting.cross_validate(matrix, default, config).rounds
         booster = fitting.fit(matrix, default, config, rounds)
     margin = booster.inplace_predict(features.matrix(split.test))
-    return evaluation.metrics(split.test["default"].to_numpy(), margin, 0.5)["AUC"]
+    return classification.metrics(split.test["default"].to_numpy(), margin, 0.5)["AUC"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -25,7 +25,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from loan_default.local_stack import free_ports
+from loan_default.sandbox.local_stack import free_ports
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME, ALIAS, VERSIONS = "loan_default_model", "staging", 3

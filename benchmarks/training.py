@@ -65,19 +65,22 @@ def profile(data: str) -> dict[str, float]:
     clock = Clock()
     with clock.part("imports"):
         import train_with_mlflow as script
-        from loan_default import cohort, evaluation, features, fitting, gate, provenance, report
-        from loan_default.registry import Registry
+        from loan_default.metrics import classification
+        from loan_default.model import features
+        from loan_default.promotion import gate
+        from loan_default.registry.mlflow_client import Registry
+        from loan_default.training import cohorts, fitting, model_card, provenance
     clock.on(builtins, "__import__", "imports")
     clock.on(script, "_read", "reading and cleaning")
-    clock.on(cohort, "split", "splitting by month")
+    clock.on(cohorts, "split", "splitting by month")
     clock.on(provenance, "data_digest", "digest of the data")
     clock.on(features, "matrix", "feature matrix")
     clock.on(fitting, "cross_validate", "cross-validation, twice")
     clock.on(fitting, "fit", "fitting, twice")
     for name in ("calibrate", "threshold"):
         clock.on(fitting, name, "calibration and threshold")
-    clock.on(evaluation, "metrics", "metrics")
-    clock.on(report, "write", "plots and model card")
+    clock.on(classification, "metrics", "metrics")
+    clock.on(model_card, "write", "plots and model card")
     clock.on(gate, "judge", "the gate")
     for name in ("__init__", "register", "log", "log_curve", "log_data", "tagged", "point"):
         clock.on(Registry, name, "MLflow")
@@ -91,15 +94,16 @@ def fits(data: str, rounds: int, repeats: int) -> tuple[list[float], list[float]
     import polars as pl
     import xgboost as xgb
 
-    from loan_default import cohort, features, fitting
-    from loan_default.intake import open_loans
-    from loan_default.model import dmatrix
+    from loan_default.data.ingest import open_loans
+    from loan_default.model import features
+    from loan_default.model.artifact import dmatrix
     from loan_default.settings import settings
+    from loan_default.training import cohorts, fitting
 
     with open_loans(data, labelled=True) as intake:
         loans = pl.concat([block.records for block in intake])
     assert intake.as_of
-    matured = cohort.matured(loans, intake.as_of)
+    matured = cohorts.matured(loans, intake.as_of)
     matrix, default = features.matrix(matured), matured["default"].to_numpy()
     config = settings()
     parameters = fitting.parameters(config)

@@ -20,9 +20,9 @@ from loan_default import cli
 from loan_default.errors import InputError
 
 if TYPE_CHECKING:
-    from loan_default.batch import Job
-    from loan_default.model import Model
-    from loan_default.runs import RunFiles
+    from loan_default.batch.run_files import RunFiles
+    from loan_default.batch.score import Job
+    from loan_default.model.artifact import Model
     from loan_default.settings import Settings
 
 log = logging.getLogger("batch")
@@ -43,9 +43,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def predict(flags: argparse.Namespace) -> dict[str, Any]:
     """The job: returns what the JSON line holds."""
-    from loan_default import batch, storage
-    from loan_default.intake import open_loans
-    from loan_default.runs import MANIFEST, PREDICTIONS, RunFiles
+    from loan_default import storage
+    from loan_default.batch import score
+    from loan_default.batch.run_files import MANIFEST, PREDICTIONS, RunFiles
+    from loan_default.data.ingest import open_loans
     from loan_default.settings import settings
 
     config = settings()
@@ -60,11 +61,11 @@ def predict(flags: argparse.Namespace) -> dict[str, Any]:
         digest = beside.submit(storage.digest, intake.local)
         name, number = _version(flags, run, config)
         model = _load(config, name, number)
-        job = batch.Job(model, number, flags.reasons, run_date)
+        job = score.Job(model, number, flags.reasons, run_date)
         with storage.work_folder(
             storage.join(run.root, "predictions"), f"run_date={run_date}"
         ) as here:
-            counts = batch.write(intake, job, here)
+            counts = score.write(intake, job, here)
             intake.refuse_too_many_rejected(config.max_rejected_share)
             run.publish(here, _manifest(name, job, path, digest.result(), counts, here))
     log.info("%s rows scored with version %s", counts["rows_scored"], number)
@@ -82,7 +83,7 @@ def predict(flags: argparse.Namespace) -> dict[str, Any]:
 
 def _version(flags: argparse.Namespace, run: "RunFiles", config: "Settings") -> tuple[str, str]:
     """Name and number of the version to score with."""
-    from loan_default import model_source
+    from loan_default.registry import resolve
     from loan_default.settings import alias_list
 
     earlier = None if flags.rescore else run.manifest()
@@ -93,17 +94,19 @@ def _version(flags: argparse.Namespace, run: "RunFiles", config: "Settings") -> 
     aliases = alias_list(flags.alias or config.batch_alias)
     if not aliases:
         raise InputError("--alias names no alias")
-    return name, model_source.choose(config, name, aliases)
+    return name, resolve.choose(config, name, aliases)
 
 
 def _load(config: "Settings", name: str, number: str) -> "Model":
     import polars as pl
 
-    from loan_default import lean, model, model_source
+    from loan_default.model import artifact as model
+    from loan_default.model import xgboost_import
+    from loan_default.registry import resolve
 
-    lean.import_xgboost()
+    xgboost_import.import_xgboost()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = model_source.files(config, name, number, Path(temporary))
+        folder = resolve.files(config, name, number, Path(temporary))
         loaded = model.load(folder, config.threads)
         loaded.verify(pl.read_parquet(folder / model.SELF_CHECK))
     return loaded
@@ -113,7 +116,7 @@ def _manifest(
     name: str, job: "Job", path: str, digest: str, counts: dict[str, Any], folder: Path
 ) -> dict[str, Any]:
     from loan_default import storage
-    from loan_default.runs import DATA_FILES
+    from loan_default.batch.run_files import DATA_FILES
 
     digests = {name: storage.digest(str(folder / name)) for name in DATA_FILES}
     return {

@@ -28,13 +28,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 def fetch(flags: argparse.Namespace) -> dict[str, Any]:
     """The job: returns what the JSON line holds."""
-    from loan_default import model_source
+    from loan_default.registry import resolve
     from loan_default.settings import settings
 
     name, number, target = flags.model_name, flags.version, flags.folder
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{target.name}.") as temporary:
-        files = model_source.files(settings(), name, number, Path(temporary))
+        files = resolve.files(settings(), name, number, Path(temporary))
         unusable = _why_unusable(files, name, number)
         shutil.rmtree(target, ignore_errors=True)
         files.rename(target)
@@ -42,11 +42,11 @@ def fetch(flags: argparse.Namespace) -> dict[str, Any]:
 
 
 def _why_unusable(files: Path, name: str, number: str) -> str | None:
-    from loan_default import served
     from loan_default.errors import InputError
+    from loan_default.serving import loaded_model
 
     try:
-        served.load(files, name, number, threads=1)
+        loaded_model.load(files, name, number, threads=1)
     except InputError as error:
         return str(error)
     # Damaged files fail in as many ways as there are libraries that read them.

@@ -21,7 +21,7 @@ from loan_default import cli
 from loan_default.errors import InputError
 
 if TYPE_CHECKING:
-    from loan_default.synthetic import Chunk, Tally
+    from loan_default.synthetic.generator import Chunk, Tally
 
 log = logging.getLogger("make_loans")
 
@@ -40,17 +40,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 def make(flags: argparse.Namespace) -> dict[str, Any]:
     """The job: returns what the JSON line holds."""
-    from loan_default import synthetic
     from loan_default.settings import settings
+    from loan_default.synthetic import generator
 
     seed = settings().random_seed if flags.seed is None else flags.seed
     _refuse(flags, seed)
-    tally = synthetic.Tally()
+    tally = generator.Tally()
     started = time.perf_counter()
     with contextlib.ExitStack() as outputs:
         loans = outputs.enter_context(_whole_file(flags.output_path))
         truth = outputs.enter_context(_whole_file(flags.truth_path)) if flags.truth_path else None
-        _write(synthetic.generate(flags.rows, seed), flags.rows, tally, loans, truth)
+        _write(generator.generate(flags.rows, seed), flags.rows, tally, loans, truth)
     seconds = time.perf_counter() - started
     log.info("%s loans in %.1f s: %s", flags.rows, seconds, flags.output_path)
     return {
@@ -90,20 +90,20 @@ def _whole_file(path: str) -> Iterator[IO[bytes]]:
 def _write(
     chunks: "Iterator[Chunk]", rows: int, tally: "Tally", loans: IO[bytes], truth: IO[bytes] | None
 ) -> None:
-    from loan_default import synthetic
+    from loan_default.synthetic import generator
 
-    loans.write(synthetic.csv_header())
+    loans.write(generator.csv_header())
     if truth:
-        truth.write(synthetic.TRUTH_HEADER)
+        truth.write(generator.TRUTH_HEADER)
     with cli.progress("making loans", rows) as advance:
         for chunk in chunks:
-            loans.write(synthetic.csv_lines(chunk.frame))
+            loans.write(generator.csv_lines(chunk.frame))
             if truth:
-                truth.write(synthetic.truth_lines(chunk))
+                truth.write(generator.truth_lines(chunk))
             tally.add(chunk)
             if advance:
                 advance(int(tally.made.sum()))
-    loans.write(synthetic.csv_footer(tally.funded))
+    loans.write(generator.csv_footer(tally.funded))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any
 from loan_default import cli
 
 if TYPE_CHECKING:
-    from loan_default.comparison import Compared
-    from loan_default.registry import Registry
-    from loan_default.scored_day import ScoredDay
+    from loan_default.monitoring.days.scored_day import ScoredDay
+    from loan_default.monitoring.decision.decide import Triaged
+    from loan_default.monitoring.drift.compare import Compared
+    from loan_default.registry.mlflow_client import Registry
     from loan_default.settings import Settings
-    from loan_default.triage import Triaged
 
 log = logging.getLogger("monitor")
 
@@ -58,9 +58,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 def monitor(flags: argparse.Namespace) -> dict[str, Any]:
     """The job: returns what the JSON line holds."""
-    from loan_default import comparison, monitoring_reports, performance, scored_day, triage
-    from loan_default.quality import quality
-    from loan_default.registry import Registry
+    from loan_default.monitoring.days import scored_day
+    from loan_default.monitoring.days.data_quality import quality
+    from loan_default.monitoring.decision import decide
+    from loan_default.monitoring.drift import compare
+    from loan_default.monitoring.performance import evaluate
+    from loan_default.monitoring.reports import publish
+    from loan_default.registry.mlflow_client import Registry
     from loan_default.settings import settings
 
     config = settings()
@@ -68,30 +72,22 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
     source = flags.source or config.monitor_source
     day = scored_day.read(root, flags.run_date, source, config.model_name)
     labels = _keep_labels(flags, root, config)
-    realised = performance.evaluate(root, bool(labels))  # before Evidently takes its memory
+    realised = evaluate.evaluate(root, bool(labels))  # before Evidently takes its memory
     registry = Registry(config)
-    learned = comparison.learned(registry, day.model_name, day.version, config.threads)
-    compared = comparison.compare(root, day, learned, config)
+    learned = compare.learned(registry, day.model_name, day.version, config.threads)
+    compared = compare.compare(root, day, learned, config)
     found = _verdicts(day, compared)
     checked = quality(day.counts, learned.reference, day.sample, compared.past_rows)
     facts = found | {"quality": checked}
-    found |= monitoring_reports.write(root, day, compared, facts)
+    found |= publish.write(root, day, compared, facts)
     found |= {"findings": checked["findings"], "labels": labels}
     found["estimate"] = _estimate(day)
     judged = facts | {"estimate": found["estimate"], "realised": realised}
-    found["quality_report"] = monitoring_reports.write_quality(root, day, judged)
-    found["realised"] = performance.summary(realised)
-    triaged = triage.triage(
-        root,
-        day,
-        compared.judged.verdict,
-        bool(checked["row_count"]["odd"]),
-        realised,
-        registry,
-        config,
-        flags.report_only,
-        flags.idempotency_key,
-    )
+    found["quality_report"] = publish.write_quality(root, day, judged)
+    found["realised"] = evaluate.summary(realised)
+    verdict, odd = compared.judged.verdict, bool(checked["row_count"]["odd"])
+    asked = (flags.report_only, flags.idempotency_key)
+    triaged = decide.triage(root, day, verdict, odd, realised, registry, config, *asked)
     log.info("%s; %s", found["reason"], triaged.decision.decision)
     found |= asdict(triaged.decision)
     found |= _publish(root, day, compared, found, realised, registry, config)
@@ -99,7 +95,7 @@ def monitor(flags: argparse.Namespace) -> dict[str, Any]:
 
 
 def _keep_labels(flags: argparse.Namespace, root: str, config: "Settings") -> dict[str, Any] | None:
-    from loan_default import outcomes
+    from loan_default.monitoring.performance import labels as outcomes
 
     if not flags.labels:
         return None
@@ -132,8 +128,8 @@ def _verdicts(day: "ScoredDay", compared: "Compared") -> dict[str, Any]:
 
 
 def _estimate(day: "ScoredDay") -> dict[str, Any]:
-    from loan_default import realised
     from loan_default.columns import PREDICTION, PROBABILITY
+    from loan_default.monitoring.performance import realised_metrics as realised
 
     return realised.estimate(
         day.sample[PROBABILITY].to_numpy(),
@@ -153,17 +149,18 @@ def _publish(
     config: "Settings",
 ) -> dict[str, Any]:
     """The day into the history, the overview, MLflow and Evidently's UI; returns where it went."""
-    from loan_default import history, monitoring_reports, overview
     from loan_default.columns import PROBABILITY
+    from loan_default.monitoring.days import history
+    from loan_default.monitoring.reports import overview, publish
 
     row = history.figures(found, day.counts, day.sample[PROBABILITY])
     history.keep(root, row)
     paths = [found[name] for name in ("report_html", "report_json", "quality_report")]
     numbers = history.metrics(row)
-    ui = config.evidently_ui_url and monitoring_reports.send_to_ui(config, day, compared)
+    ui = config.evidently_ui_url and publish.send_to_ui(config, day, compared)
     return {
         "overview": overview.write(root, realised, config.drift_share_threshold),
-        "mlflow_run_id": monitoring_reports.log_to_mlflow(registry, root, day, numbers, *paths),
+        "mlflow_run_id": publish.log_to_mlflow(registry, root, day, numbers, *paths),
         "evidently_ui": ui or None,
     }
 
@@ -172,7 +169,7 @@ def _message(
     triaged: "Triaged", compared: "Compared", found: dict[str, Any]
 ) -> dict[str, str | None]:
     """What to tell people, null where there is nothing to tell."""
-    from loan_default import message
+    from loan_default.monitoring.decision import message
 
     decision, situation = triaged.decision, triaged.situation
     judged = compared.judged

@@ -23,7 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def prepare(flags: argparse.Namespace) -> dict[str, Any]:
     """The job: returns what the JSON line holds."""
-    from loan_default import prepared
+    from loan_default.data import prepare as prepared
     from loan_default.settings import settings
 
     config = settings()

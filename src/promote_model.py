@@ -14,9 +14,9 @@ from loan_default import cli
 from loan_default.errors import InputError
 
 if TYPE_CHECKING:
-    from loan_default.promotion import Decision
-    from loan_default.registry import Registry, Version
-    from loan_default.release import Order
+    from loan_default.promotion.aliases import Order
+    from loan_default.promotion.rules import Decision
+    from loan_default.registry.mlflow_client import Registry, Version
     from loan_default.settings import Settings
 
 
@@ -40,8 +40,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def promote(flags: argparse.Namespace) -> dict[str, Any]:
     """The job: returns what the JSON line holds."""
-    from loan_default import release
-    from loan_default.registry import Registry
+    from loan_default.promotion import aliases
+    from loan_default.registry.mlflow_client import Registry
     from loan_default.settings import settings
 
     if flags.force and not flags.reason:
@@ -51,17 +51,17 @@ def promote(flags: argparse.Namespace) -> dict[str, Any]:
     name = flags.model_name or config.model_name
     order = _order(flags, config)
     if flags.rollback:
-        version, event = release.roll_back(registry, name, order)
+        version, event = aliases.roll_back(registry, name, order)
         return _result(True, version, None, [f"rolled back to version {version.number}"], event)
     version, decision = _candidate(registry, name, order, flags.version, config)
     if flags.check or not (decision.promotable or flags.force):
         return _result(False, version, decision, decision.reasons, None)
-    event = release.promote(registry, version, decision, order)
+    event = aliases.promote(registry, version, decision, order)
     return _result(True, version, decision, decision.reasons, event)
 
 
 def _order(flags: argparse.Namespace, config: "Settings") -> "Order":
-    from loan_default.release import Order
+    from loan_default.promotion.aliases import Order
 
     return Order(
         from_alias=flags.from_alias or config.model_alias,
@@ -77,14 +77,14 @@ def _order(flags: argparse.Namespace, config: "Settings") -> "Order":
 def _candidate(
     registry: "Registry", name: str, order: "Order", number: str | None, config: "Settings"
 ) -> tuple["Version", "Decision"]:
-    from loan_default import gate, release
+    from loan_default.promotion import aliases, gate
 
     if number:
         version = registry.version(name, number)
     else:
         version = registry.aliased(name, order.from_alias)
     judged = gate.judge(registry, version, order.to_alias, config)
-    return version, release.with_history(judged, version)
+    return version, aliases.with_history(judged, version)
 
 
 def _result(

@@ -21,8 +21,8 @@ from loan_default import cli
 from loan_default.errors import InputError, LoanDefaultError
 
 if TYPE_CHECKING:
-    from loan_default.airflow_api import AirflowApi
-    from loan_default.local_stack import LocalStack
+    from loan_default.sandbox.airflow_client import AirflowApi
+    from loan_default.sandbox.local_stack import LocalStack
 
 SOURCE = Path(__file__).parent
 # Enough that the test months hold some 8,000 loans: the AUC is then known to about 0.007.
@@ -43,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def demo(flags: argparse.Namespace) -> dict[str, Any]:
     """The job: data, servers, DAG runs, table."""
-    from loan_default.local_stack import LocalStack
+    from loan_default.sandbox.local_stack import LocalStack
 
     if "://" in (flags.folder or ""):
         raise InputError(f"--folder {flags.folder}: the demo works in a local folder")

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from loan_default import cli
 
 if TYPE_CHECKING:
-    from loan_default.lookout import Look, Sighting
-    from loan_default.model_cache import ModelCache
+    from loan_default.registry.alias_lookup import Look, Sighting
+    from loan_default.serving.model_cache import ModelCache
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -33,8 +33,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def serve(flags: argparse.Namespace) -> dict[str, Any]:
     """The job: serves until it is told to stop; returns what the JSON line holds."""
-    from loan_default.lookout import lookout
-    from loan_default.model_cache import ModelCache, cache_folder
+    from loan_default.registry.alias_lookup import lookout
+    from loan_default.serving.model_cache import ModelCache, cache_folder
     from loan_default.settings import settings
 
     # Until the server takes signals itself: what was started is stopped, the files are removed.
@@ -48,9 +48,9 @@ def serve(flags: argparse.Namespace) -> dict[str, Any]:
         try:
             begun = _begun(look, cache)
             # The web framework and the rest load while the first version is on its way.
-            from loan_default import serving
+            from loan_default.serving import server
 
-            return serving.run(config, begun, cache)
+            return server.run(config, begun, cache)
         finally:
             cache.close()
 

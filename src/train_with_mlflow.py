@@ -18,10 +18,10 @@ from loan_default import cli
 if TYPE_CHECKING:
     import polars as pl
 
-    from loan_default.cohort import Split
-    from loan_default.registry import Registry, Version
+    from loan_default.registry.mlflow_client import Registry, Version
     from loan_default.settings import Settings
-    from loan_default.training import Trained
+    from loan_default.training.cohorts import Split
+    from loan_default.training.train import Trained
 
 REPEATED = "this idempotency key has registered it before"
 
@@ -42,9 +42,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def train(flags: argparse.Namespace) -> dict[str, Any]:
     """The job: returns what the JSON line holds."""
-    from loan_default import fitting, provenance
-    from loan_default.registry import FINGERPRINT, IDEMPOTENCY_KEY, Registry
+    from loan_default.registry.mlflow_client import FINGERPRINT, IDEMPOTENCY_KEY, Registry
     from loan_default.settings import settings
+    from loan_default.training import fitting, provenance
 
     config = settings()
     fitting.require_device(config)
@@ -65,8 +65,8 @@ def train(flags: argparse.Namespace) -> dict[str, Any]:
 
 
 def _split(path: str, flags: argparse.Namespace, config: "Settings") -> "Split":
-    from loan_default import cohort
     from loan_default.errors import InputError
+    from loan_default.training import cohorts
 
     loans, known_through = _read(path, config)
     as_of = flags.as_of or known_through
@@ -74,7 +74,7 @@ def _split(path: str, flags: argparse.Namespace, config: "Settings") -> "Split":
         raise InputError(
             f"{path} does not tell through which month outcomes are known: give --as-of"
         )
-    split = cohort.split(loans, as_of, config.test_share, flags.test_from)
+    split = cohorts.split(loans, as_of, config.test_share, flags.test_from)
     log.info(
         "outcomes known through %s: %s matured loans, tested on %s issued %s to %s",
         f"{as_of:%Y-%m}",
@@ -89,7 +89,7 @@ def _split(path: str, flags: argparse.Namespace, config: "Settings") -> "Split":
 def _read(path: str, config: "Settings") -> tuple["pl.DataFrame", Any]:
     import polars as pl
 
-    from loan_default.intake import open_loans
+    from loan_default.data.ingest import open_loans
 
     with open_loans(path, labelled=True) as intake:
         loans = pl.concat([block.records for block in intake]).drop("row")
@@ -107,8 +107,9 @@ def _learn(
     tags: dict[str, str],
     config: "Settings",
 ) -> "Version":
-    from loan_default import provenance, training
     from loan_default.columns import PROBABILITY
+    from loan_default.training import provenance
+    from loan_default.training import train as training
 
     with registry.run("train", tags) as run_id, tempfile.TemporaryDirectory() as folder:
         with cli.progress("boosting", config.xgb_max_rounds) as advance:
@@ -134,9 +135,9 @@ def _months(split: "Split") -> dict[str, str]:
 def _log_run(
     registry: "Registry", run_id: str, trained: "Trained", params: dict[str, Any], folder: Path
 ) -> None:
-    from loan_default import report
+    from loan_default.training import model_card
 
-    report.write(trained, params, folder)
+    model_card.write(trained, params, folder)
     registry.log(params, trained.metrics, folder)
     registry.log_curve(run_id, "train_log_loss", trained.validation.train_loss)
     registry.log_curve(run_id, "validation_log_loss", trained.validation.validation_loss)
@@ -149,8 +150,8 @@ def _result(
     config: "Settings",
     existing: str | None,
 ) -> dict[str, Any]:
-    from loan_default.gate import judge
-    from loan_default.release import with_history
+    from loan_default.promotion.aliases import with_history
+    from loan_default.promotion.gate import judge
 
     alias = flags.alias or config.model_alias
     registry.point(version, alias)

@@ -18,8 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
-from loan_default import gcs
-from loan_default.local_stack import free_ports
+from loan_default.sandbox.local_stack import free_ports
+from loan_default.storage import gcs
 
 BUCKET = "gs://loans"
 HOST = "STORAGE_EMULATOR_HOST"

@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 
 from conftest import QUICK, ROOT
-from loan_default.airflow_api import DAGS, AirflowApi
-from loan_default.local_stack import free_ports
+from loan_default.sandbox.airflow_client import DAGS, AirflowApi
+from loan_default.sandbox.local_stack import free_ports
 
 PROJECT = "loan-default-test"
 PORTS = {

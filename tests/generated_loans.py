@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import polars as pl
 
-from loan_default import synthetic
+from loan_default.synthetic import generator
 
 FINISHED = ("Fully Paid", "Charged Off")
 LATE_BUREAU = (
@@ -16,9 +16,9 @@ NEWEST_BUREAU = "open_acc_6m inq_last_12m all_util il_util max_bal_bc total_cu_t
 
 
 @lru_cache(maxsize=1)
-def made() -> tuple[synthetic.Chunk, ...]:
+def made() -> tuple[generator.Chunk, ...]:
     """60,000 loans, some 21,000 of them matured; shared, for making them takes a second."""
-    return tuple(synthetic.generate(60_000, 5))
+    return tuple(generator.generate(60_000, 5))
 
 
 @lru_cache(maxsize=1)
@@ -35,16 +35,16 @@ def export() -> pl.DataFrame:
     )
 
 
-def tally() -> synthetic.Tally:
-    counted = synthetic.Tally()
+def tally() -> generator.Tally:
+    counted = generator.Tally()
     for chunk in made():
         counted.add(chunk)
     return counted
 
 
 def csv(rows: int, seed: int) -> bytes:
-    lines = [synthetic.csv_lines(chunk.frame) for chunk in synthetic.generate(rows, seed)]
-    return synthetic.csv_header() + b"".join(lines)
+    lines = [generator.csv_lines(chunk.frame) for chunk in generator.generate(rows, seed)]
+    return generator.csv_header() + b"".join(lines)
 
 
 def texts(rows: int, seed: int) -> pl.DataFrame:

@@ -14,8 +14,8 @@ import psutil
 from mlflow import MlflowClient
 
 from conftest import ROOT
-from loan_default.airflow_api import AirflowApi
-from loan_default.local_stack import LocalStack
+from loan_default.sandbox.airflow_client import AirflowApi
+from loan_default.sandbox.local_stack import LocalStack
 from parsed_dags import BATCH, MONITOR, PROMOTE, TRAIN
 
 Found = TypeVar("Found")

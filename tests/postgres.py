@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from loan_default.local_stack import free_ports
+from loan_default.sandbox.local_stack import free_ports
 
 DEBIAN = Path("/usr/lib/postgresql")
 

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
-from loan_default import csv_blocks
+from loan_default.data import csv_reader
+from loan_default.data.ingest import open_loans
 from loan_default.errors import InputError
-from loan_default.intake import open_loans
 
 LOAN = {
     "id": "1",
@@ -53,8 +53,8 @@ def text(rows: list[dict], *lines: str) -> str:
 def blocks_of(size: int | None):
     with pytest.MonkeyPatch.context() as patch:
         if size:
-            patch.setattr(csv_blocks, "BLOCK_BYTES", size)
-            patch.setattr(csv_blocks, "PIECE_BYTES", size // 3 + 1)
+            patch.setattr(csv_reader, "BLOCK_BYTES", size)
+            patch.setattr(csv_reader, "PIECE_BYTES", size // 3 + 1)
         yield
 
 

@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 from conftest import tries
-from loan_default import csv_blocks
+from loan_default.data import csv_reader
+from loan_default.data.readers import open_table
 from loan_default.errors import InputError
-from loan_default.reading import open_table
 
 TEXT = "id,amount,note\n1,1000,first\n2,2000,second\n"
 ROWS = [
@@ -33,8 +33,8 @@ class Read:
         self.rows, self.numbers, self.malformed, self.blocks = [], [], [], 0
         with pytest.MonkeyPatch.context() as patch:
             if block_bytes:
-                patch.setattr(csv_blocks, "BLOCK_BYTES", block_bytes)
-                patch.setattr(csv_blocks, "PIECE_BYTES", block_bytes // 3 + 1)
+                patch.setattr(csv_reader, "BLOCK_BYTES", block_bytes)
+                patch.setattr(csv_reader, "PIECE_BYTES", block_bytes // 3 + 1)
             with open_table(path, wanted) as table:
                 self.columns, self.metadata = table.columns, table.metadata
                 for block in table.blocks:

@@ -5,9 +5,11 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from loan_default import columns, features, fitting
-from loan_default.model import Model
+from loan_default import columns
+from loan_default.model import features
+from loan_default.model.artifact import Model
 from loan_default.settings import Settings
+from loan_default.training import fitting
 
 QUICK = Settings(cv_folds=3, n_threads=1)
 

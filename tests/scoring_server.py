@@ -18,8 +18,8 @@ import pytest
 from mlflow import MlflowClient
 
 from conftest import ROOT, Workspace
-from loan_default import model
-from loan_default.local_stack import free_ports
+from loan_default.model import artifact
+from loan_default.sandbox.local_stack import free_ports
 
 NAME = "loan_default_model"
 SAMPLE = (ROOT / "data" / "sample_input.json").read_bytes()
@@ -140,6 +140,8 @@ def add_version(workspace: Workspace, change: Callable[[Path], None] = lambda _:
     first = Path(store.get_model_version_download_uri(NAME, "1").removeprefix("file://"))
     folder = workspace.folder / "versions" / f"{time.monotonic_ns()}"
     shutil.copytree(first, folder)
-    (facts,) = [path for path in folder.rglob(model.FACTS) if path.parent.name != model.EVALUATION]
+    (facts,) = [
+        path for path in folder.rglob(artifact.FACTS) if path.parent.name != artifact.EVALUATION
+    ]
     change(facts.parent)
     return str(store.create_model_version(NAME, str(folder)).version)

@@ -3,7 +3,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from loan_default.alerting import Decision, Policy, Situation, Told, decide, in_a_row
+from loan_default.monitoring.decision.policy import (
+    Decision,
+    Policy,
+    Situation,
+    Told,
+    decide,
+    in_a_row,
+)
 
 NOW = datetime(2026, 5, 9, 6, 30, tzinfo=UTC)
 TODAY = date(2026, 5, 9)

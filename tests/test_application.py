@@ -12,11 +12,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conftest import tries
-from loan_default import application, features
-from loan_default.application import MANY_ROWS, Reader, Table, records
 from loan_default.columns import BY_NAME, CORE, NAMES, RECORD, Column
 from loan_default.errors import InputError
-from loan_default.features import LEVELS
+from loan_default.model import features
+from loan_default.model.features import LEVELS
+from loan_default.serving import request_features as application
+from loan_default.serving.request_features import MANY_ROWS, Reader, Table, records
 from test_features import APPLICATIONS, ISSUED, Application, raw
 
 TODAY = date(2026, 2, 3)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from loan_default import features
-from loan_default.application import Reader, Table
 from loan_default.columns import CORE, NAMES
 from loan_default.errors import InputError
-from loan_default.features import LEVELS
+from loan_default.model import features
+from loan_default.model.features import LEVELS
+from loan_default.serving.request_features import Reader, Table
 from test_application import LEAST, TODAY, assert_ways_agree, table
 
 

@@ -15,10 +15,38 @@ from conftest import ROOT
 
 PACKAGE = ROOT / "src" / "loan_default"
 SCRIPTS = {path.stem: path for path in (ROOT / "src").glob("*.py")}
-ROOMS = {path.stem: path for path in PACKAGE.glob("*.py") if path.stem != "__init__"}
+# Every module by its dotted name below loan_default; a package's __init__ goes by the package's.
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path != PACKAGE / "__init__.py"
+}
+# From the bottom up: a module imports its own package and those below it, never one above.
+LAYERS = (
+    {"errors", "columns", "settings"},
+    "storage",
+    {"cli"},
+    "data",
+    "metrics",
+    "synthetic",
+    "model",
+    "training",
+    "registry",
+    "promotion",
+    "batch",
+    "serving",
+    "monitoring.days",
+    "monitoring.drift",
+    "monitoring.performance",
+    "monitoring.decision",
+    "monitoring.reports",
+    "sandbox",
+    # The address of the loader that registered versions name
+    {"pyfunc"},
+)
 AIRFLOW = sorted((ROOT / "airflow").rglob("*.py"))
 PLUGINS = {path.stem for path in AIRFLOW if path.parent.name == "plugins"}
-SOURCES = [*SCRIPTS.values(), *ROOMS.values(), *AIRFLOW, *sorted((ROOT / "infra").rglob("*.py"))]
+SOURCES = [*SCRIPTS.values(), *MODULES.values(), *AIRFLOW, *sorted((ROOT / "infra").rglob("*.py"))]
 
 MOST_LINES_OF_A_FILE, MOST_LINES_OF_A_FUNCTION = 300, 40
 
@@ -27,50 +55,62 @@ MOST_LINES_OF_A_FILE, MOST_LINES_OF_A_FUNCTION = 300, 40
 EVERYWHERE = {"numpy", "polars"}
 DOORS = {
     # Services
-    "mlflow": {"registry"},
-    "evidently": {"drift", "drift_ui"},
-    "starlette": {"api", "guard"},
-    "uvicorn": {"serving", "http_limits"},
-    "prometheus_client": {"serve_metrics"},
-    "google": {"gcs"},
-    "google_crc32c": {"gcs"},
+    "mlflow": {"registry.mlflow_client"},
+    "evidently": {"monitoring.drift.evidently_report", "monitoring.drift.evidently_ui"},
+    "starlette": {"serving.app", "serving.middleware"},
+    "uvicorn": {"serving.server", "serving.http_limits"},
+    "prometheus_client": {"serving.metrics"},
+    "google": {"storage.gcs"},
+    "google_crc32c": {"storage.gcs"},
     # Only to name the errors of Google's library
-    "requests": {"gcs"},
+    "requests": {"storage.gcs"},
     # One for each server that is asked: Airflow, Evidently's UI, the demo's servers, MLflow
-    "httpx": {"airflow_api", "drift_ui", "local_stack", "lookout", "model_files"},
+    "httpx": {
+        "sandbox.airflow_client",
+        "monitoring.drift.evidently_ui",
+        "sandbox.local_stack",
+        "registry.alias_lookup",
+        "registry.artifacts",
+    },
     # The model: fitted, kept and scored, imported without its ballast
-    "xgboost": {"fitting", "model", "lean"},
-    "sklearn": {"evaluation", "fitting", "plots"},
-    "matplotlib": {"plots", "overview_charts"},
+    "xgboost": {"training.fitting", "model.artifact", "model.xgboost_import"},
+    "sklearn": {"metrics.classification", "training.fitting", "metrics.plots"},
+    "matplotlib": {"metrics.plots", "monitoring.reports.charts"},
     # What Evidently and MLflow's pyfunc want their tables in
-    "pandas": {"drift", "pyfunc"},
-    "pyarrow": {"csv_blocks", "provenance", "reading", "scored_day", "tables"},
-    "orjson": {"json_log", "protocol"},
-    "yaml": {"model_files"},
+    "pandas": {"monitoring.drift.evidently_report", "model.pyfunc"},
+    "pyarrow": {
+        "data.csv_reader",
+        "training.provenance",
+        "data.readers",
+        "monitoring.days.scored_day",
+        "data.writers",
+    },
+    "orjson": {"serving.json_log", "serving.protocol"},
+    "yaml": {"registry.artifacts"},
     "pydantic": {"settings"},
     "pydantic_settings": {"settings"},
     "rich": {"cli", "run_demo"},
 }
 # They, and what they import, reach no service, no disk and no clock of a server.
 PURE = {
-    "auc",
-    "judged",
-    "maturity",
-    "realised",
-    "ahead",
-    "alerting",
-    "cohort",
+    "metrics.auc",
+    "monitoring.days.labelled_predictions",
+    "data.maturity",
+    "monitoring.performance.realised_metrics",
+    "data.prefetch",
+    "monitoring.decision.policy",
+    "training.cohorts",
     "columns",
-    "drift_verdict",
+    "monitoring.drift.verdict",
     "errors",
-    "evaluation",
-    "features",
-    "intervals",
-    "message",
-    "promotion",
-    "quality",
-    "quality_loss",
-    "rejections",
+    "metrics.classification",
+    "model.features",
+    "metrics.intervals",
+    "monitoring.decision.message",
+    "promotion.rules",
+    "monitoring.days.data_quality",
+    "monitoring.performance.degradation",
+    "data.rejections",
 }
 PURE_LIBRARIES = {"numpy", "polars", "sklearn"}
 # Who touches the environment beside settings.py, and why.
@@ -112,15 +152,29 @@ def libraries(path: Path) -> set[str]:
     return roots - sys.stdlib_module_names - {"loan_default"} - PLUGINS - set(SCRIPTS)
 
 
-def rooms(path: Path) -> set[str]:
-    """The modules of loan_default that a file imports."""
-    parts = [name.split(".") for name in imports(path)]
-    found = {part[1] for part in parts if part[0] == "loan_default"}
-    assert found <= set(ROOMS), f"{path.name} imports what is no module: {found - set(ROOMS)}"
-    return found
+def own(path: Path) -> set[str]:
+    """The modules of loan_default that a file imports, by their dotted names below it."""
+    names = [name for name in imports(path) if name.split(".")[0] == "loan_default"]
+    return {_module(name.removeprefix("loan_default.")) for name in names}
 
 
-ARROWS = {name: rooms(path) for name, path in ROOMS.items()}
+def _module(name: str) -> str:
+    """The module that `name` is, or is a member of."""
+    while name not in MODULES:
+        assert "." in name, f"{name} is no module of loan_default"
+        name = name.rpartition(".")[0]
+    return name
+
+
+def layer(module: str) -> int:
+    """How high the layer is that a module belongs to, from 0."""
+    for height, names in enumerate(LAYERS):
+        if module in names if isinstance(names, set) else f"{module}.".startswith(f"{names}."):
+            return height
+    raise AssertionError(f"{module} belongs to no layer")
+
+
+ARROWS = {name: own(path) - {name} for name, path in MODULES.items()}
 
 
 def below(name: str) -> set[str]:
@@ -134,14 +188,26 @@ def below(name: str) -> set[str]:
     return found
 
 
-def test_arrows_point_down() -> None:
+def test_there_is_no_cycle() -> None:
     # Raises CycleError, which names the circle.
-    assert set(TopologicalSorter(ARROWS).static_order()) == set(ROOMS)
+    assert set(TopologicalSorter(ARROWS).static_order()) == set(MODULES)
+
+
+def test_imports_point_down() -> None:
+    modules = set(MODULES) - {"monitoring"}
+    upwards = [(a, b) for a in modules for b in ARROWS[a] & modules if layer(b) > layer(a)]
+    assert upwards == []
+
+
+def test_every_package_says_its_purpose_in_one_line() -> None:
+    for path in PACKAGE.rglob("__init__.py"):
+        text = ast.get_docstring(tree(path))
+        assert text and "\n" not in text, path
 
 
 def test_every_library_has_its_doors() -> None:
     found: dict[str, set[str]] = {}
-    for name, path in {**SCRIPTS, **ROOMS}.items():
+    for name, path in {**SCRIPTS, **MODULES}.items():
         for library in libraries(path) - EVERYWHERE:
             found.setdefault(library, set()).add(name)
     assert found == DOORS
@@ -150,15 +216,15 @@ def test_every_library_has_its_doors() -> None:
 @pytest.mark.parametrize("name", sorted(PURE))
 def test_pure_modules_stand_on_pure_modules(name: str) -> None:
     assert below(name) <= PURE
-    assert libraries(ROOMS[name]) <= PURE_LIBRARIES
+    assert libraries(MODULES[name]) <= PURE_LIBRARIES
 
 
 def test_serving_never_reaches_mlflow() -> None:
-    assert "registry" not in below("serving")
+    assert "registry.mlflow_client" not in below("serving.server")
 
 
 def test_scripts_import_the_package_and_never_each_other() -> None:
-    for path in [*SCRIPTS.values(), *ROOMS.values()]:
+    for path in [*SCRIPTS.values(), *MODULES.values()]:
         assert not {name.split(".")[0] for name in imports(path)} & set(SCRIPTS), path.name
 
 
@@ -173,7 +239,7 @@ def test_scripts_start_light() -> None:
 
 @pytest.mark.parametrize("path", AIRFLOW, ids=lambda path: path.stem)
 def test_dags_and_plugins_reach_scripts_by_their_command_line(path: Path) -> None:
-    assert libraries(path) == {"airflow"} and not rooms(path)
+    assert libraries(path) == {"airflow"} and not own(path)
     assert not {name.split(".")[0] for name in imports(path)} & set(SCRIPTS)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from loan_default.auc import auc, counts_by_score, share_below
+from loan_default.metrics.auc import auc, counts_by_score, share_below
 
 
 @pytest.mark.parametrize("decimals", [1, 2, 12])

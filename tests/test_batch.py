@@ -5,8 +5,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_default import batch, columns, csv_blocks, intake
-from loan_default.model import Model
+from loan_default import columns
+from loan_default.batch import score as batch
+from loan_default.data import csv_reader, ingest
+from loan_default.model.artifact import Model
 from records import fitted_model, typed_loans
 
 LOANS = typed_loans(3000)
@@ -20,7 +22,7 @@ def fitted() -> Model:
 
 def score(fitted: Model, path: Path, folder: Path, day: date = DAY) -> dict[str, object]:
     folder.mkdir()
-    with intake.open_loans(str(path), day) as applications:
+    with ingest.open_loans(str(path), day) as applications:
         return batch.write(applications, batch.Job(fitted, "1", "none", day), folder)
 
 
@@ -78,7 +80,7 @@ def test_blocks_do_not_change_the_scores_or_the_sample(
     fitted: Model, applications: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     score(fitted, applications, tmp_path / "one")
-    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 20_000)
+    monkeypatch.setattr(csv_reader, "BLOCK_BYTES", 20_000)
     score(fitted, applications, tmp_path / "many")
     for name in batch.PREDICTIONS, batch.SAMPLE:
         one, many = (pl.read_parquet(tmp_path / run / name) for run in ("one", "many"))

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from conftest import ROOT, Workspace
-from loan_default.runs import RunFiles, marked_date
+from loan_default.batch.run_files import RunFiles, marked_date
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import tries
-from loan_default.cohort import complete_months, matured, split
 from loan_default.errors import InputError
+from loan_default.training.cohorts import complete_months, matured, split
 
 AS_OF = date(2013, 6, 1)
 

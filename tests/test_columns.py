@@ -7,9 +7,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_default import columns, features, synthetic
+from loan_default import columns
 from loan_default.columns import EXPORT, ID, KNOWN_AFTERWARDS, PROXIES, RAW_SOURCE, RECORD
-from loan_default.intake import open_loans
+from loan_default.data.ingest import open_loans
+from loan_default.model import features
+from loan_default.synthetic import generator
 
 # Told by its name in the data dictionary: what the lender learns while the loan runs.
 SOUNDS_LATER = re.compile(
@@ -23,8 +25,8 @@ OTHERS = [name for name in EXPORT if name not in SOURCES]
 @pytest.fixture(scope="module")
 def loans() -> pl.DataFrame:
     """2,000 generated loans of the export, every cell as text."""
-    frame = next(synthetic.generate(2_000, 3)).frame
-    csv = synthetic.csv_header() + synthetic.csv_lines(frame)
+    frame = next(generator.generate(2_000, 3)).frame
+    csv = generator.csv_header() + generator.csv_lines(frame)
     return pl.read_csv(io.BytesIO(csv), infer_schema=False)
 
 
@@ -60,7 +62,7 @@ def test_the_export_has_151_columns_each_once():
 
 def test_generated_loans_have_the_columns_of_the_export(loans):
     assert tuple(loans.columns) == EXPORT
-    assert synthetic.csv_header().decode().strip().split(",") == list(EXPORT)
+    assert generator.csv_header().decode().strip().split(",") == list(EXPORT)
 
 
 def test_the_real_export_has_the_columns_of_the_export(real_loans: Path):

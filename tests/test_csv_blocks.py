@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loan_default import csv_blocks
-from loan_default.csv_blocks import NOT_UTF8
+from loan_default.data import csv_reader
+from loan_default.data.csv_reader import NOT_UTF8
+from loan_default.data.rejections import Fault, Malformed
 from loan_default.errors import InputError
-from loan_default.rejections import Fault, Malformed
 from read_tables import BLOCK_SIZES, QUICK, TEXT, Read, refusal
 
 
@@ -139,7 +139,7 @@ def test_a_quote_that_is_never_closed_is_refused(save, size, body):
 
 
 def test_a_quote_left_open_does_not_read_the_whole_file_into_memory(save, monkeypatch):
-    monkeypatch.setattr(csv_blocks, "LONGEST_RECORD", 1_000)
+    monkeypatch.setattr(csv_reader, "LONGEST_RECORD", 1_000)
     pieces = []
 
     class Watched(io.BytesIO):
@@ -148,9 +148,9 @@ def test_a_quote_left_open_does_not_read_the_whole_file_into_memory(save, monkey
             return pieces[-1]
 
     stream = Watched(b'1,1,"x\n' + b"2,2,x\n" * 10_000)
-    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(csv_reader, "BLOCK_BYTES", 100)
     with pytest.raises(InputError, match="never closed"):
-        list(csv_blocks._whole_records("loans.csv", stream))
+        list(csv_reader._whole_records("loans.csv", stream))
     assert 1_000 < sum(pieces) <= 1_100
 
 

@@ -14,7 +14,7 @@ from aiosmtpd.controller import Controller
 import postgres
 from conftest import QUICK
 from lender import APPLICATIONS, MAIL, Inbox, Lender, backfilled, ended, scripts, states, wait_for
-from loan_default.local_stack import LocalStack, free_ports, running
+from loan_default.sandbox.local_stack import LocalStack, free_ports, running
 from parsed_dags import BATCH, MONITOR, PROMOTE, TRAIN
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

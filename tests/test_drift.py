@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from loan_default.columns import PROBABILITY
-from loan_default.drift import compare
-from loan_default.drift_verdict import Thresholds
 from loan_default.errors import InputError
+from loan_default.monitoring.drift.evidently_report import compare
+from loan_default.monitoring.drift.verdict import Thresholds
 
 THRESHOLDS = Thresholds(wasserstein=0.1, psi=0.2, missing=0.1, share=0.3, min_rows=500)
 PURPOSES = ["debt_consolidation", "credit_card", "car", "medical", "wedding"]

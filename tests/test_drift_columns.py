@@ -4,8 +4,8 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from loan_default.drift_columns import missing_pair, value_pair, watched
-from loan_default.drift_verdict import Thresholds, psi_limit
+from loan_default.monitoring.drift.columns import missing_pair, value_pair, watched
+from loan_default.monitoring.drift.verdict import Thresholds, psi_limit
 
 THRESHOLDS = Thresholds(wasserstein=0.1, psi=0.2, missing=0.1, share=0.3, min_rows=500)
 INCOMES = [20_000.0 + 100 * number for number in range(1_000)]

@@ -14,13 +14,13 @@ import httpx
 import polars as pl
 import pytest
 
-from loan_default import drift, drift_ui
-from loan_default.comparison import REFERENCE, Compared
-from loan_default.drift_verdict import Thresholds
 from loan_default.errors import ServiceError
-from loan_default.local_stack import free_ports
-from loan_default.monitoring_reports import send_to_ui
-from loan_default.scored_day import ScoredDay
+from loan_default.monitoring.days.scored_day import ScoredDay
+from loan_default.monitoring.drift import evidently_report, evidently_ui
+from loan_default.monitoring.drift.compare import REFERENCE, Compared
+from loan_default.monitoring.drift.verdict import Thresholds
+from loan_default.monitoring.reports.publish import send_to_ui
+from loan_default.sandbox.local_stack import free_ports
 from loan_default.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -35,7 +35,7 @@ class Ui:
     secret: str
 
     def show(self, snapshot: Any, project: str, day: date = DAY) -> str:
-        return drift_ui.show(snapshot, self.url, self.secret, project, f"{day} batch", day)
+        return evidently_ui.show(snapshot, self.url, self.secret, project, f"{day} batch", day)
 
     def projects(self) -> dict[str, str]:
         found = httpx.get(f"{self.url}/api/v2/projects").json()
@@ -73,7 +73,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
 @pytest.fixture(scope="module")
 def snapshot() -> Any:
     frame = pl.DataFrame({"loan_amnt": [float(dollars) for dollars in range(1_000, 1_100)]})
-    return drift.compare(frame, frame, THRESHOLDS).snapshot
+    return evidently_report.compare(frame, frame, THRESHOLDS).snapshot
 
 
 def test_each_model_has_a_project_and_each_day_one_run(ui: Ui, snapshot: Any) -> None:
@@ -89,7 +89,7 @@ def test_each_model_has_a_project_and_each_day_one_run(ui: Ui, snapshot: Any) ->
 
 def test_a_message_links_to_the_address_that_people_reach(ui: Ui) -> None:
     frame = pl.DataFrame({"dti": [float(n % 30) for n in range(60)]})
-    found = drift.compare(frame, frame, THRESHOLDS)
+    found = evidently_report.compare(frame, frame, THRESHOLDS)
     compared = Compared(found, found, REFERENCE, [], [], None)
     day = ScoredDay(DAY, "batch", "linked", "1", frame, {}, "digest", None)
     public = "https://monitoring.lender.example"
@@ -112,7 +112,7 @@ def test_who_does_not_know_the_secret_may_not_write(ui: Ui, snapshot: Any) -> No
 
 
 def test_a_ui_that_is_down_or_hangs_is_said(snapshot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drift_ui, "SECONDS", 1.0)
+    monkeypatch.setattr(evidently_ui, "SECONDS", 1.0)
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         ui = Ui(f"http://127.0.0.1:{deaf.getsockname()[1]}", "")

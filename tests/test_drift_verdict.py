@@ -9,7 +9,7 @@ from scipy import stats
 
 from conftest import tries
 from loan_default.columns import PROBABILITY
-from loan_default.drift_verdict import (
+from loan_default.monitoring.drift.verdict import (
     ColumnDrift,
     Thresholds,
     missing_drift,

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
 from conftest import tries
-from loan_default import evaluation
 from loan_default.errors import InputError
+from loan_default.metrics import classification
 
 NAMES = (
     "AUC F1 Precision Recall PR_AUC log_loss Brier KS calibration_error mean_probability"
@@ -41,14 +41,14 @@ def arrays(rows, top=6):
 
 
 def test_metrics_have_their_names_in_order_and_are_plain_finite_floats():
-    result = evaluation.metrics(*loans(), 0.2)
+    result = classification.metrics(*loans(), 0.2)
     assert list(result) == NAMES
     assert all(type(value) is float and math.isfinite(value) for value in result.values())
 
 
 def test_metrics_of_four_loans_by_hand():
     default, probability = np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8])
-    result = evaluation.metrics(default, probability, 0.4)
+    result = classification.metrics(default, probability, 0.4)
     assert result == pytest.approx(
         {
             "AUC": 3 / 4,
@@ -69,7 +69,7 @@ def test_metrics_of_four_loans_by_hand():
 def test_metrics_agree_with_scikit_learn():
     default, probability = loans()
     predicted = probability >= 0.21
-    result = evaluation.metrics(default, probability, 0.21)
+    result = classification.metrics(default, probability, 0.21)
     assert result["F1"] == pytest.approx(sklearn_metrics.f1_score(default, predicted))
     assert result["Precision"] == pytest.approx(sklearn_metrics.precision_score(default, predicted))
     assert result["Recall"] == pytest.approx(sklearn_metrics.recall_score(default, predicted))
@@ -78,18 +78,18 @@ def test_metrics_agree_with_scikit_learn():
 
 def test_a_probability_equal_to_the_threshold_predicts_default():
     default, probability = np.array([0, 1]), np.array([0.2, 0.3])
-    assert evaluation.metrics(default, probability, 0.3)["Recall"] == 1
-    assert evaluation.metrics(default, probability, np.nextafter(0.3, 1))["Recall"] == 0
+    assert classification.metrics(default, probability, 0.3)["Recall"] == 1
+    assert classification.metrics(default, probability, np.nextafter(0.3, 1))["Recall"] == 0
 
 
 def test_nothing_predicted_gives_zero_precision_recall_and_f1():
-    result = evaluation.metrics(*loans(), 1.0)
+    result = classification.metrics(*loans(), 1.0)
     assert [result[name] for name in ("Precision", "Recall", "F1")] == [0, 0, 0]
 
 
 def test_a_perfect_model():
     default = np.array([0, 1, 0, 1, 1])
-    result = evaluation.metrics(default, default.astype(float), 0.5)
+    result = classification.metrics(default, default.astype(float), 0.5)
     for name in ("AUC", "F1", "Precision", "Recall", "PR_AUC", "KS"):
         assert result[name] == 1
     for name in ("log_loss", "Brier", "calibration_error"):
@@ -98,7 +98,7 @@ def test_a_perfect_model():
 
 def test_a_perfectly_wrong_model_is_finite_and_separates_as_well():
     default = np.array([0, 1, 0, 1, 1])
-    result = evaluation.metrics(default, 1.0 - default, 0.5)
+    result = classification.metrics(default, 1.0 - default, 0.5)
     assert (result["AUC"], result["KS"], result["Brier"], result["F1"]) == (0, 1, 1, 0)
     assert result["calibration_error"] == 1
     assert 10 < result["log_loss"] < 100
@@ -106,7 +106,7 @@ def test_a_perfectly_wrong_model_is_finite_and_separates_as_well():
 
 def test_all_scores_equal_are_a_coin_toss():
     default = np.array([1, 1, 0, 0, 0, 0, 0, 0])
-    result = evaluation.metrics(default, np.full(8, 0.25), 0.25)
+    result = classification.metrics(default, np.full(8, 0.25), 0.25)
     assert (result["AUC"], result["KS"], result["PR_AUC"]) == (0.5, 0, 0.25)
     assert result["calibration_error"] == 0
     assert result["F1"] == pytest.approx(0.4)
@@ -114,17 +114,17 @@ def test_all_scores_equal_are_a_coin_toss():
 
 def test_single_precision_gives_the_same_metrics():
     default, probability = loans()
-    wide = evaluation.metrics(default, probability.astype(np.float32).astype(float), 0.255)
-    assert evaluation.metrics(default, probability.astype(np.float32), 0.255) == wide
+    wide = classification.metrics(default, probability.astype(np.float32).astype(float), 0.255)
+    assert classification.metrics(default, probability.astype(np.float32), 0.255) == wide
 
 
 @pytest.mark.parametrize("value", [0, 1])
 @pytest.mark.parametrize(
     "judge",
     [
-        lambda default, score: evaluation.metrics(default, score, 0.5),
-        evaluation.best_f1_threshold,
-        lambda default, score: evaluation.paired_auc_difference(default, score, score, seed=1),
+        lambda default, score: classification.metrics(default, score, 0.5),
+        classification.best_f1_threshold,
+        lambda default, score: classification.paired_auc_difference(default, score, score, seed=1),
     ],
 )
 def test_one_class_only_is_refused_with_the_counts(judge, value):
@@ -141,7 +141,7 @@ def test_ks_is_the_largest_gap_between_the_classes_distributions(rows):
         abs((probability[default == 1] >= t).mean() - (probability[default == 0] >= t).mean())
         for t in np.unique(probability)
     ]
-    assert evaluation.metrics(default, probability, 0.5)["KS"] == pytest.approx(max(gaps))
+    assert classification.metrics(default, probability, 0.5)["KS"] == pytest.approx(max(gaps))
 
 
 # calibration
@@ -155,7 +155,7 @@ def test_calibration_table_by_hand():
         {"mean_probability": 0.5, "default_rate": 0.5, "count": 2},
         {"mean_probability": 0.85, "default_rate": 1.0, "count": 2},
     ]
-    table = evaluation.calibration_table(default, probability, bins=3)
+    table = classification.calibration_table(default, probability, bins=3)
     assert [row["count"] for row in table] == [2, 2, 2]
     for row, wanted in zip(table, expected, strict=True):
         assert row == pytest.approx(wanted)
@@ -164,19 +164,19 @@ def test_calibration_table_by_hand():
 
 @pytest.mark.parametrize("n, counts", [(100, [10] * 10), (7, [1] * 7), (25, [3, 2] * 5)])
 def test_bins_hold_equal_counts_when_no_probabilities_tie(n, counts):
-    table = evaluation.calibration_table(np.arange(n) % 2, np.linspace(0, 1, n))
+    table = classification.calibration_table(np.arange(n) % 2, np.linspace(0, 1, n))
     assert [row["count"] for row in table] == counts
 
 
 def test_tied_probabilities_share_the_bin_of_their_middle_rank():
     probability = np.array([0.0, 0.1, 0.1, 0.1, 0.1, 0.5, 0.6, 0.7])
-    table = evaluation.calibration_table(np.zeros(8), probability, bins=4)
+    table = classification.calibration_table(np.zeros(8), probability, bins=4)
     # Ranks 1 to 4 of 0 to 7 lie around 2.5, in the second quarter; 5 alone of the third remains
     assert [row["count"] for row in table] == [1, 4, 1, 2]
 
 
 def test_all_probabilities_equal_are_one_bin():
-    table = evaluation.calibration_table(np.array([1, 0, 0, 0]), np.full(4, 0.3))
+    table = classification.calibration_table(np.array([1, 0, 0, 0]), np.full(4, 0.3))
     assert table == [{"mean_probability": pytest.approx(0.3), "default_rate": 0.25, "count": 4}]
 
 
@@ -184,14 +184,14 @@ def test_all_probabilities_equal_are_one_bin():
 @tries(100)
 def test_bins_lose_no_loan_and_ignore_the_order_of_the_loans(rows, bins, random):
     default, probability = arrays(rows)
-    table = evaluation.calibration_table(default, probability, bins)
+    table = classification.calibration_table(default, probability, bins)
     assert 1 <= len(table) <= bins
     assert sum(row["count"] for row in table) == len(rows)
     assert sum(row["count"] * row["default_rate"] for row in table) == pytest.approx(default.sum())
     said = [row["mean_probability"] for row in table]
     assert said == sorted(said)
     random.shuffle(rows)
-    shuffled = evaluation.calibration_table(*arrays(rows), bins)
+    shuffled = classification.calibration_table(*arrays(rows), bins)
     assert [pytest.approx(row) for row in table] == shuffled
 
 
@@ -199,7 +199,7 @@ def test_calibration_error_weights_the_bins_by_their_loans():
     default = np.array([1, 0, 0, 0] + [1] * 12)
     probability = np.array([0.5] * 4 + [0.9] * 12)
     expected = (4 * 0.25 + 12 * 0.1) / 16
-    assert evaluation.calibration_error(default, probability) == pytest.approx(expected)
+    assert classification.calibration_error(default, probability) == pytest.approx(expected)
 
 
 def test_calibration_error_has_ten_bins():
@@ -207,13 +207,13 @@ def test_calibration_error_has_ten_bins():
     default, probability = np.tile([0, 1], 50), np.linspace(0, 1, 100)
     centres = np.arange(10) / 9.9 + 4.5 / 99
     expected = np.abs(centres - 0.5).mean()
-    assert evaluation.calibration_error(default, probability) == pytest.approx(expected)
+    assert classification.calibration_error(default, probability) == pytest.approx(expected)
 
 
 def test_calibration_error_tells_calibrated_from_shifted():
     default, probability = loans(20_000, decimals=6)
-    assert evaluation.calibration_error(default, probability) < 0.01
-    shifted = evaluation.calibration_error(default, probability + 0.1)
+    assert classification.calibration_error(default, probability) < 0.01
+    shifted = classification.calibration_error(default, probability + 0.1)
     assert shifted == pytest.approx(0.1, abs=0.01)
 
 
@@ -225,7 +225,7 @@ def test_by_quarter_by_hand():
         ["2010-10-01", "2010-12-01", "2011-01-01", "2010-09-01"], dtype="datetime64[D]"
     )
     default, probability = np.array([0, 1, 1, 0]), np.array([0.2, 0.4, 0.7, 0.1])
-    rows = evaluation.by_quarter(months, default, probability, threshold=0.4)
+    rows = classification.by_quarter(months, default, probability, threshold=0.4)
     first = {"quarter": "2010Q3", "count": 1, "default_rate": 0.0, "mean_probability": 0.1}
     assert rows[0] == pytest.approx(first | {"declined_share": 0.0, "AUC": None, "Brier": 0.01})
     assert rows[1] == pytest.approx(
@@ -250,7 +250,7 @@ def test_by_quarter_by_hand():
 @pytest.mark.parametrize("year", [1969, 1970, 2018])
 def test_quarters_of_months_in_a_polars_series(year, month, quarter):
     months = pl.Series([datetime.date(year, month, 1)])
-    rows = evaluation.by_quarter(months, np.array([1]), np.array([0.5]), 0.5)
+    rows = classification.by_quarter(months, np.array([1]), np.array([0.5]), 0.5)
     assert rows[0]["quarter"] == f"{year}Q{quarter}"
 
 
@@ -266,7 +266,7 @@ def exact_f1(default, predicted):
 def test_best_f1_threshold_is_the_highest_of_the_best(rows):
     default, probability = arrays(rows)
     ranked = [(exact_f1(default, probability >= t), t) for t in np.unique(probability)]
-    assert evaluation.best_f1_threshold(default, probability) == max(ranked)[1]
+    assert classification.best_f1_threshold(default, probability) == max(ranked)[1]
 
 
 @pytest.mark.parametrize(
@@ -280,14 +280,14 @@ def test_best_f1_threshold_is_the_highest_of_the_best(rows):
     ],
 )
 def test_best_f1_threshold_by_hand(default, probability, threshold):
-    found = evaluation.best_f1_threshold(np.array(default), np.array(probability))
+    found = classification.best_f1_threshold(np.array(default), np.array(probability))
     assert type(found) is float
     assert found == threshold
 
 
 @pytest.mark.parametrize("ratio, threshold", [(1, 0.5), (4, 0.2), (0.25, 0.8), (99, 0.01)])
 def test_cost_threshold(ratio, threshold):
-    assert evaluation.cost_threshold(ratio) == pytest.approx(threshold)
+    assert classification.cost_threshold(ratio) == pytest.approx(threshold)
 
 
 def test_cost_threshold_has_the_least_cost_on_calibrated_probabilities():
@@ -295,6 +295,6 @@ def test_cost_threshold_has_the_least_cost_on_calibrated_probabilities():
     candidates = np.linspace(0.05, 0.6, 12)
     cost = [
         5 * default[probability < t].sum() + (1 - default[probability >= t]).sum()
-        for t in (*candidates, evaluation.cost_threshold(5))
+        for t in (*candidates, classification.cost_threshold(5))
     ]
     assert cost[-1] <= min(cost[:-1])

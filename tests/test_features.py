@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import tries
-from loan_default import columns, features
+from loan_default import columns
 from loan_default.columns import BY_NAME, RECORD, Column
-from loan_default.features import LARGEST, NAMES, matrix, types
-from loan_default.intake import open_loans
-from loan_default.loans import parse
+from loan_default.data.ingest import open_loans
+from loan_default.data.parsing import parse
+from loan_default.model import features
+from loan_default.model.features import LARGEST, NAMES, matrix, types
 
 QUICK = tries(15)
 ISSUED = date(2015, 6, 1)

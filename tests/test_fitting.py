@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from loan_default import evaluation, features, fitting
 from loan_default.errors import InputError
-from loan_default.model import Calibration, dmatrix
+from loan_default.metrics import classification
+from loan_default.model import features
+from loan_default.model.artifact import Calibration, dmatrix
 from loan_default.settings import Settings
+from loan_default.training import fitting
 from records import typed_loans
 
 QUICK = Settings(xgb_max_rounds=60, xgb_early_stopping_rounds=10, cv_folds=3, n_threads=1)
@@ -100,7 +102,7 @@ def test_margins_that_say_nothing_give_the_default_rate() -> None:
 def test_the_threshold_follows_the_strategy() -> None:
     probability = LOANS["truth"].to_numpy()
     best = fitting.threshold(DEFAULT, probability, QUICK)
-    assert best == evaluation.best_f1_threshold(DEFAULT, probability)
+    assert best == classification.best_f1_threshold(DEFAULT, probability)
     cost = QUICK.model_copy(update={"threshold_strategy": "cost", "cost_ratio": 4.0})
     assert fitting.threshold(DEFAULT, probability, cost) == pytest.approx(0.2)
 
@@ -110,7 +112,9 @@ def test_only_complete_months_calibrate_but_every_row_teaches() -> None:
     half = np.arange(3000) < 1500
     model, probability = fitting.assemble(MATRIX, DEFAULT, half, validation, "2014-12", QUICK)
     assert model.facts.calibration == fitting.calibrate(validation.margins[half], DEFAULT[half])
-    assert model.facts.threshold == evaluation.best_f1_threshold(DEFAULT[half], probability[half])
+    assert model.facts.threshold == classification.best_f1_threshold(
+        DEFAULT[half], probability[half]
+    )
     assert (model.facts.fit_through, model.facts.rounds, model.threads) == ("2014-12", 10, 1)
     assert model.booster_bytes == bytes(fitting.fit(MATRIX, DEFAULT, QUICK, 10).save_raw("ubj"))
     assert probability == pytest.approx(model.facts.calibration.probability(validation.margins))

@@ -14,7 +14,7 @@ from cloud_storage import BUCKET, HOST, Emulator, Relay, reached_at, relay
 from conftest import ROOT, Done, Workspace
 from loan_default import storage
 from loan_default.errors import InputError, ServiceError
-from loan_default.local_stack import free_ports
+from loan_default.sandbox.local_stack import free_ports
 
 PATH = f"{BUCKET}/folder/file.bin"
 # Two slices and a bit, the upload in five chunks.
@@ -58,7 +58,7 @@ def test_only_storage_imports_what_imports_googles_libraries() -> None:
                 found |= {f"{node.module}.{name.name}" for name in node.names}
         googles = any(name.startswith("google") for name in found)
         assert googles == (file.name == "gcs.py"), file
-        assert ("loan_default.gcs" in found) == (file.name == "storage.py"), file
+        assert ("loan_default.storage.gcs" in found) == (file.name == "files.py"), file
 
 
 @pytest.mark.parametrize(

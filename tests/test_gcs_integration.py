@@ -14,7 +14,7 @@ import pytest
 from cloud_storage import BUCKET
 from conftest import ROOT, Workspace
 from loan_default import storage
-from loan_default.local_stack import LocalStack
+from loan_default.sandbox.local_stack import LocalStack
 from scoring_server import running_server
 
 pytestmark = pytest.mark.slow

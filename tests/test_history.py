@@ -4,8 +4,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loan_default import history
 from loan_default.errors import InputError
+from loan_default.monitoring.days import history
 
 ROW = {
     "run_date": "2026-03-02",

@@ -8,11 +8,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conftest import tries
-from loan_default import intake
+from loan_default.data import ingest as intake
+from loan_default.data.ingest import open_loans
+from loan_default.data.readers import open_table
+from loan_default.data.rejections import Fault, Kind
 from loan_default.errors import InputError
-from loan_default.intake import open_loans
-from loan_default.reading import open_table
-from loan_default.rejections import Fault, Kind
 from raw_loans import FOOTER_LINE, LOAN, TYPED, blocks_of, loans, take, text
 
 

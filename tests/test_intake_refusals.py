@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 
 from loan_default.columns import KNOWN_AFTERWARDS
+from loan_default.data.ingest import Intake
+from loan_default.data.readers import Table
+from loan_default.data.rejections import Fault, Kind
 from loan_default.errors import InputError
-from loan_default.intake import Intake
-from loan_default.reading import Table
-from loan_default.rejections import Fault, Kind
 from raw_loans import FOOTER_LINE, LOAN, TYPED, loans, refusal, take, text
 
 

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import f1_score, roc_auc_score
 
-from loan_default import intervals
+from loan_default.metrics import intervals
 
 
 def loans(seed: int, n: int = 400) -> tuple[np.ndarray, np.ndarray]:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import tries
-from loan_default.alerting import Decision, Policy, Situation
-from loan_default.ledger import Ledger, settle
+from loan_default.monitoring.decision.decision_log import Ledger, settle
+from loan_default.monitoring.decision.policy import Decision, Policy, Situation
 
 NOW = datetime(2026, 5, 9, 6, 30, tzinfo=UTC)
 TODAY = date(2026, 5, 9)

@@ -7,8 +7,8 @@ import pytest
 
 from loan_default import columns
 from loan_default.columns import CORE, LABELS, NAMES, POLICY_PREFIX, RECORD
+from loan_default.data.parsing import parse, require_core
 from loan_default.errors import InputError
-from loan_default.loans import parse, require_core
 
 APPLICATION = {
     "loan_amnt": "10000",

@@ -5,7 +5,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from loan_default.loans import latest_month, month, parse
+from loan_default.data.parsing import latest_month, month, parse
 from test_loans import APPLICATION, frame, record, rejection
 
 

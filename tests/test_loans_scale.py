@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from loan_default.columns import RECORD
+from loan_default.data.parsing import parse
 from loan_default.errors import InputError
-from loan_default.loans import parse
 from test_loans import APPLICATION, frame
 
 INCOMES = [20_000 * 1.1**n for n in range(25)]

@@ -1,7 +1,7 @@
 import subprocess
 from pathlib import Path
 
-from loan_default.local_stack import AIRFLOW, LocalStack
+from loan_default.sandbox.local_stack import AIRFLOW, LocalStack
 
 
 def test_airflow_knows_the_user_that_the_stack_logs_in_with(tmp_path: Path) -> None:

@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from loan_default import lookout
 from loan_default.errors import InputError, ServiceError
-from loan_default.local_stack import free_ports
-from loan_default.lookout import Look, Sighting
+from loan_default.registry import alias_lookup
+from loan_default.registry.alias_lookup import Look, Sighting
+from loan_default.sandbox.local_stack import free_ports
 from loan_default.settings import Settings
 
 NAME = "loan_default_model"
 
 
 def look_at(uri: str, **more: str) -> Look:
-    return lookout.lookout(Settings(mlflow_tracking_uri=uri, **more), NAME, "staging")
+    return alias_lookup.lookout(Settings(mlflow_tracking_uri=uri, **more), NAME, "staging")
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_mlflows_own_file_is_read_as_mlflow_writes_it(store: Path) -> None:
 def test_whether_a_version_passed_the_gate_is_in_its_tags(
     tags: dict[str, str], passed: bool
 ) -> None:
-    assert lookout.passed_gate(tags) is passed
+    assert alias_lookup.passed_gate(tags) is passed
 
 
 def test_a_file_in_a_folder_of_any_name_is_read(store: Path) -> None:

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 import make_loans
-from loan_default import synthetic
 from loan_default.columns import EXPORT
+from loan_default.synthetic import generator
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: str | Path) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def test_gzip_holds_the_same_lines_and_the_same_bytes_every_time(
 def test_the_truth_is_written_by_id(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     loans, truth = tmp_path / "loans.csv", tmp_path / "truth.csv"
     run(capsys, "--rows", "300", "--seed", "3", "--output-path", loans, "--truth-path", truth)
-    (chunk,) = synthetic.generate(300, 3)
+    (chunk,) = generator.generate(300, 3)
     written = pl.read_csv(truth)
     assert written["default_probability"].to_list() == chunk.default_probability.tolist()
     ids = pl.read_csv(loans, infer_schema=False).head(-2)["id"]
@@ -96,7 +96,7 @@ def test_a_failure_half_way_keeps_the_old_file_and_no_other(
     def full_disk(funded: int) -> bytes:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(synthetic, "csv_footer", full_disk)
+    monkeypatch.setattr(generator, "csv_footer", full_disk)
     path = tmp_path / "loans.csv"
     path.write_text("old")
     assert make_loans.main(["--rows", "200", "--output-path", str(path)]) == 1

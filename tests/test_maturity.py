@@ -3,7 +3,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from loan_default.maturity import maturity_month
+from loan_default.data.maturity import maturity_month
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from loan_default.alerting import Decision, Situation
-from loan_default.drift_verdict import ColumnDrift
-from loan_default.message import subject, text
+from loan_default.monitoring.decision.message import subject, text
+from loan_default.monitoring.decision.policy import Decision, Situation
+from loan_default.monitoring.drift.verdict import ColumnDrift
 
 DAY = date(2026, 5, 9)
 SITUATION = Situation(

@@ -5,43 +5,44 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_default import columns, model
+from loan_default import columns
 from loan_default.errors import InputError
+from loan_default.model import artifact
 from records import fitted_model, typed_loans
 
 LOANS = typed_loans(1500)
 
 
 @pytest.fixture(scope="module")
-def fitted() -> model.Model:
+def fitted() -> artifact.Model:
     return fitted_model(LOANS, rounds=15)
 
 
-def test_a_saved_model_loads_to_the_same_model(fitted: model.Model, tmp_path: Path) -> None:
+def test_a_saved_model_loads_to_the_same_model(fitted: artifact.Model, tmp_path: Path) -> None:
     fitted.save(tmp_path / "model")
-    loaded = model.load(tmp_path / "model", threads=2)
+    loaded = artifact.load(tmp_path / "model", threads=2)
     assert (loaded.facts, loaded.booster_bytes) == (fitted.facts, fitted.booster_bytes)
     assert (loaded.probability(LOANS) == fitted.probability(LOANS)).all()
 
 
-def test_no_file_of_a_model_is_a_pickle(fitted: model.Model, tmp_path: Path) -> None:
+def test_no_file_of_a_model_is_a_pickle(fitted: artifact.Model, tmp_path: Path) -> None:
     fitted.save(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["booster.ubj", "model.json"]
     json.loads((tmp_path / "model.json").read_text())
 
 
-def test_one_row_scores_as_it_does_among_many(fitted: model.Model) -> None:
+def test_one_row_scores_as_it_does_among_many(fitted: artifact.Model) -> None:
     many = fitted.probability(LOANS)
     alone = [fitted.probability(LOANS[row : row + 1])[0] for row in range(20)]
     assert alone == list(many[:20])
     assert ((many > 0) & (many < 1)).all()
 
 
-def test_no_rows_give_no_scores(fitted: model.Model) -> None:
+def test_no_rows_give_no_scores(fitted: artifact.Model) -> None:
     assert fitted.probability(LOANS.clear()).shape == (0,)
 
 
-def test_both_ways_into_the_booster_agree(fitted: model.Model) -> None:
+def test_both_ways_into_the_booster_agree(fitted: artifact.Model) -> None:
     matrix = fitted.matrix(LOANS)
     margin = fitted.booster.predict(fitted.dmatrix(matrix), output_margin=True)
     assert fitted.facts.calibration.probability(margin) == pytest.approx(
@@ -49,7 +50,7 @@ def test_both_ways_into_the_booster_agree(fitted: model.Model) -> None:
     )
 
 
-def test_verify_accepts_the_stored_scores_and_refuses_others(fitted: model.Model) -> None:
+def test_verify_accepts_the_stored_scores_and_refuses_others(fitted: artifact.Model) -> None:
     scores = fitted.probability(LOANS)
     fitted.verify(LOANS.with_columns(pl.Series(columns.PROBABILITY, scores)))
     wrong = scores.copy()
@@ -64,21 +65,21 @@ def test_verify_accepts_the_stored_scores_and_refuses_others(fitted: model.Model
 
 
 @pytest.mark.parametrize("damage", ["booster.ubj", "model.json"])
-def test_a_missing_file_is_explained(fitted: model.Model, tmp_path: Path, damage: str) -> None:
+def test_a_missing_file_is_explained(fitted: artifact.Model, tmp_path: Path, damage: str) -> None:
     fitted.save(tmp_path)
     (tmp_path / damage).unlink()
     with pytest.raises(InputError, match="holds no model of this platform"):
-        model.load(tmp_path)
+        artifact.load(tmp_path)
 
 
 @pytest.mark.parametrize(
     "change", [{"format": 2}, {"features": ["loan_amnt", "shoe_size"]}, {"threshold": "x"}]
 )
 def test_a_model_of_another_version_is_refused(
-    fitted: model.Model, tmp_path: Path, change: dict[str, object]
+    fitted: artifact.Model, tmp_path: Path, change: dict[str, object]
 ) -> None:
     fitted.save(tmp_path)
     facts = json.loads((tmp_path / "model.json").read_text()) | change
     (tmp_path / "model.json").write_text(json.dumps(facts))
     with pytest.raises(InputError, match="another version|holds no model"):
-        model.load(tmp_path)
+        artifact.load(tmp_path)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from loan_default.errors import InputError, ServiceError
-from loan_default.model_cache import ModelCache, cache_folder
+from loan_default.serving.model_cache import ModelCache, cache_folder
 
 
 def test_nothing_is_started_once_it_is_closed(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 
 from conftest import Workspace
-from loan_default import comparison, drift
-from loan_default.comparison import Compared
-from loan_default.drift_verdict import Thresholds
-from loan_default.monitoring_reports import log_to_mlflow, send_to_ui
-from loan_default.registry import Registry
-from loan_default.scored_day import ScoredDay
+from loan_default.monitoring.days.scored_day import ScoredDay
+from loan_default.monitoring.drift import compare, evidently_report
+from loan_default.monitoring.drift.compare import Compared
+from loan_default.monitoring.drift.verdict import Thresholds
+from loan_default.monitoring.reports.publish import log_to_mlflow, send_to_ui
+from loan_default.registry.mlflow_client import Registry
 from loan_default.settings import Settings
 
 LIMITS = Thresholds(wasserstein=0.1, psi=0.2, missing=0.1, share=0.3, min_rows=10)
@@ -22,8 +22,8 @@ DAY = ScoredDay(date(2026, 3, 1), "batch", "loans of a test", "1", SAMPLE, {}, "
 
 @pytest.fixture(scope="module")
 def compared() -> Compared:
-    found = drift.compare(SAMPLE, SAMPLE, LIMITS)
-    return Compared(found, found, comparison.REFERENCE, [], [], None)
+    found = evidently_report.compare(SAMPLE, SAMPLE, LIMITS)
+    return Compared(found, found, compare.REFERENCE, [], [], None)
 
 
 def test_what_a_ui_did_not_take_is_said(compared: Compared) -> None:

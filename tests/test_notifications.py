@@ -19,7 +19,7 @@ from airflow.sdk.exceptions import AirflowException
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from structlog.testing import capture_logs
 
-from loan_default.local_stack import free_ports
+from loan_default.sandbox.local_stack import free_ports
 from notifications import FAILED, Message, NotifyOperator
 
 MAIL = {"from_email": "platform@lender.example", "to": "on-call@lender.example"}

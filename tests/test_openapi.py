@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from conftest import FUZZ_FACTOR, Workspace
-from loan_default import openapi
 from loan_default.columns import CORE, RECORD
+from loan_default.serving import openapi
 from scoring_server import Server, copy_of, running_server
 
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"

@@ -4,8 +4,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loan_default import outcomes, storage
+from loan_default import storage
 from loan_default.errors import InputError
+from loan_default.monitoring.performance import labels as outcomes
 
 TODAY = date(2026, 7, 9)
 

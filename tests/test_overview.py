@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 import polars as pl
 import pytest
 
-from loan_default import history, overview
+from loan_default.monitoring.days import history
+from loan_default.monitoring.reports import overview
 
 FIRST = date(2026, 3, 1)
 FIGURE = {"value": 0.7, "low": 0.6, "high": 0.8}

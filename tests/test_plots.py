@@ -5,7 +5,7 @@ from matplotlib.image import imread
 from sklearn import metrics as sklearn_metrics
 
 from drawn_figures import LOANS, SUBTITLE, drawn, labels, only_axes, tick_labels
-from loan_default import plots
+from loan_default.metrics import plots
 
 
 def test_roc():

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from drawn_figures import LOANS, SUBTITLE, drawn, writing
-from loan_default import plots
+from loan_default.metrics import plots
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ from typing import Any
 
 import polars as pl
 
-from loan_default import predicted
-from loan_default.runs import MANIFEST, PREDICTIONS
+from loan_default.batch.run_files import MANIFEST, PREDICTIONS
+from loan_default.monitoring.days import predictions
 
 DAY, NEXT = date(2026, 3, 1), date(2026, 3, 2)
 
@@ -35,12 +35,12 @@ def online(root: Path, name: str, frame: pl.DataFrame, hour: int, day: date = DA
     frame.drop("issue_month").with_columns(time=pl.lit(time)).write_parquet(folder / name)
 
 
-def judged(root: Path, **labels: int | None) -> predicted.Judged:
+def judged(root: Path, **labels: int | None) -> predictions.Judged:
     frame = pl.DataFrame({"id": list(labels), "default": list(labels.values())})
-    return predicted.judge(str(root), frame.cast({"default": pl.Int8}))
+    return predictions.judge(str(root), frame.cast({"default": pl.Int8}))
 
 
-def versions(found: predicted.Judged) -> dict[str, str]:
+def versions(found: predictions.Judged) -> dict[str, str]:
     return dict(zip(found.loans["id"], found.loans["model_version"], strict=True))
 
 

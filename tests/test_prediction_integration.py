@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from conftest import Workspace
-from loan_default.local_stack import free_ports
+from loan_default.sandbox.local_stack import free_ports
 from request_cases import CASES, GOOD, SAMPLE
 from request_formats import JSON, Case, as_json
 

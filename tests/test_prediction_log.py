@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_default import columns, prediction_log
-from loan_default.application import Table
-from loan_default.prediction_log import Entry, PredictionLog
+from loan_default import columns
+from loan_default.serving import prediction_log
+from loan_default.serving.prediction_log import Entry, PredictionLog
+from loan_default.serving.request_features import Table
 
 NOON = datetime(2026, 2, 3, 12, tzinfo=UTC)
 LEAST = {"loan_amnt": 10_000, "term": 36, "int_rate": 13.5, "annual_inc": 60_000}

@@ -6,10 +6,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loan_default import columns, csv_blocks, features, synthetic
+from loan_default import columns
+from loan_default.data import csv_reader
+from loan_default.data.ingest import open_loans
+from loan_default.data.prepare import RECORDS, prepare
 from loan_default.errors import InputError
-from loan_default.intake import open_loans
-from loan_default.prepared import RECORDS, prepare
+from loan_default.model import features
+from loan_default.synthetic import generator
 
 OUTPUTS = pytest.mark.parametrize("output", ["out.parquet", "out.csv"])
 
@@ -17,15 +20,15 @@ OUTPUTS = pytest.mark.parametrize("output", ["out.parquet", "out.csv"])
 @pytest.fixture(scope="module")
 def raw() -> bytes:
     """An export of 400 generated loans: two of them bad, one twice, one blank line, two footers."""
-    frame = next(synthetic.generate(400, 5)).frame
-    lines = synthetic.csv_lines(frame).decode().splitlines()
+    frame = next(generator.generate(400, 5)).frame
+    lines = generator.csv_lines(frame).decode().splitlines()
     place = columns.EXPORT.index("annual_inc")
     for row, text in [(10, "-1"), (20, 'a, "lot"')]:
         cells = lines[row].split(",")
         cells[place] = '"' + text.replace('"', '""') + '"'
         lines[row] = ",".join(cells)
     body = "\n".join([*lines[:100], "", *lines[100:], lines[50], ""]).encode()
-    return synthetic.csv_header() + body + synthetic.csv_footer(1_000_000)
+    return generator.csv_header() + body + generator.csv_footer(1_000_000)
 
 
 @pytest.fixture
@@ -166,7 +169,7 @@ def test_the_same_input_gives_the_same_bytes(source, tmp_path, output):
 
 @OUTPUTS
 def test_a_file_of_many_blocks_is_written_whole(source, tmp_path, output, monkeypatch):
-    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 60_000)
+    monkeypatch.setattr(csv_reader, "BLOCK_BYTES", 60_000)
     assert ready(source, tmp_path / output)["rows_written"] == 398
     assert taken(tmp_path / output)[0].equals(good(source))
 

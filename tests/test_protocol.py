@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from loan_default.application import Table
 from loan_default.errors import InputError
-from loan_default.protocol import (
+from loan_default.serving.protocol import (
     FORMATS,
     JSON,
     Request,
@@ -17,6 +16,7 @@ from loan_default.protocol import (
     predictions,
     read,
 )
+from loan_default.serving.request_features import Table
 
 COLUMNS = ("term", "grade")
 ROWS = [(36, "A"), (60, None)]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from conftest import tries
 from loan_default.errors import InputError
-from loan_default.protocol import CSV, FORMATS, JSON, UnsupportedType, read
+from loan_default.serving.protocol import CSV, FORMATS, JSON, UnsupportedType, read
 
 MANY = tries(300)
 

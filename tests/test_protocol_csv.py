@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from loan_default.errors import InputError
-from loan_default.protocol import CSV, read
+from loan_default.serving.protocol import CSV, read
 from test_protocol import cells
 
 

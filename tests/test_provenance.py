@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from conftest import ROOT
-from loan_default import cohort, provenance
 from loan_default.settings import Settings
+from loan_default.training import cohorts, provenance
 from records import typed_loans
 
 LOANS = typed_loans(500)
@@ -15,7 +15,7 @@ AS_OF = date(2018, 12, 1)
 
 
 def digest(loans: pl.DataFrame, as_of: date = AS_OF) -> str:
-    return provenance.data_digest(cohort.split(loans, as_of, 0.3))
+    return provenance.data_digest(cohorts.split(loans, as_of, 0.3))
 
 
 def test_the_order_of_the_loans_does_not_matter() -> None:
@@ -85,8 +85,8 @@ def test_comments_and_docstrings_are_no_part_of_the_code() -> None:
 
 def test_the_code_of_a_fit_is_what_training_imports_and_nothing_else() -> None:
     names = {name.rsplit(".", 1)[-1] for name in provenance.fit_sources()}
-    assert {"training", "fitting", "features", "columns", "evaluation"} <= names
-    assert not names & {"report", "plots", "registry", "settings", "serving", "provenance"}
+    assert {"train", "fitting", "features", "columns", "classification", "maturity"} <= names
+    assert not names & {"model_card", "plots", "mlflow_client", "settings", "provenance"}
 
 
 def test_versions_of_the_libraries_are_known() -> None:

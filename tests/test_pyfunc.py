@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loan_default import columns, pyfunc
+from loan_default import columns
 from loan_default.errors import InputError
+from loan_default.model import pyfunc
 from records import fitted_model, typed_loans
 
 LOANS = typed_loans(1000)

@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from loan_default.quality import quality, row_count
+from loan_default.monitoring.days.data_quality import quality, row_count
 
 MANIFEST = {
     "rows_in": 200,

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from loan_default.quality_loss import Limits, loss, newest
+from loan_default.monitoring.performance.degradation import Limits, loss, newest
 
 LIMITS = Limits(auc=0.02, calibration=0.03, min_outcomes=500, min_coverage=0.5)
 

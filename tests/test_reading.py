@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loan_default import reading
+from loan_default.data import readers
 from read_tables import BLOCK_SIZES, QUICK, ROWS, TEXT, Read, parquet, refusal
 
 
@@ -152,7 +152,7 @@ def test_a_lost_connection_is_no_damage_to_the_file():
             return super().read(size)
 
     stream = Remote(parquet({"id": [f"{n}" for n in range(1000)]}))
-    table = reading._parquet("gs://bucket/loans.parquet", stream, {"id"})
+    table = readers._parquet("gs://bucket/loans.parquet", stream, {"id"})
     stream.lost = True
     with pytest.raises(ConnectionResetError):
         list(table.blocks)
@@ -171,7 +171,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path):
 
 
 def test_parquet_keeps_types_metadata_and_row_numbers_over_batches(save, monkeypatch):
-    monkeypatch.setattr(reading, "PARQUET_ROWS", 3)
+    monkeypatch.setattr(readers, "PARQUET_ROWS", 3)
     rows = [{"id": f"{n}", "amount": float(n)} for n in range(1, 9)]
     read = Read(save(parquet(rows, metadata={"as_of": "2019-03"})))
     assert (read.rows, read.numbers, read.blocks) == (rows, list(range(1, 9)), 3)

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from conftest import ROOT
-from loan_default.local_stack import free_ports
+from loan_default.sandbox.local_stack import free_ports
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)

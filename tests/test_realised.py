@@ -5,8 +5,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_default.predicted import Judged
-from loan_default.realised import estimate, realised
+from loan_default.monitoring.days.predictions import Judged
+from loan_default.monitoring.performance.realised_metrics import estimate, realised
 
 AS_OF = date(2024, 2, 1)
 

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 import raw_loans
 from conftest import tries
-from loan_default.loans import parse
-from loan_default.rejections import (
+from loan_default.data.parsing import parse
+from loan_default.data.rejections import (
     NOT_LOANS,
     SCHEMA,
     Fault,

@@ -11,20 +11,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loan_default import (
-    cohort,
-    columns,
-    gate,
-    model,
-    promotion,
-    registry,
-    release,
-    storage,
-    training,
-)
+from loan_default import columns, storage
 from loan_default.errors import InputError
-from loan_default.registry import Registry, Version
+from loan_default.model import artifact
+from loan_default.promotion import aliases, gate, rules
+from loan_default.registry import mlflow_client
+from loan_default.registry.mlflow_client import Registry, Version
 from loan_default.settings import Settings
+from loan_default.training import cohorts, train
 from records import typed_loans
 
 pytestmark = pytest.mark.slow
@@ -47,11 +41,11 @@ def config(folder: Path, **more: object) -> Settings:
     )
 
 
-def learn(loans: pl.DataFrame, folder: Path, as_of: date = date(2019, 1, 1)) -> training.Trained:
-    return training.train(cohort.split(loans, as_of, 0.25), config(folder))
+def learn(loans: pl.DataFrame, folder: Path, as_of: date = date(2019, 1, 1)) -> train.Trained:
+    return train.train(cohorts.split(loans, as_of, 0.25), config(folder))
 
 
-def register(store: Registry, trained: training.Trained, folder: Path) -> Version:
+def register(store: Registry, trained: train.Trained, folder: Path) -> Version:
     with store.run("train", {"kind": "test"}):
         store._mlflow.log_metrics(trained.metrics)
         trained.save(folder)
@@ -87,17 +81,17 @@ def store(folder: Path) -> Registry:
     return Registry(config(folder))
 
 
-def order(folder: Path, **more: object) -> release.Order:
+def order(folder: Path, **more: object) -> aliases.Order:
     facts = {"reason": "", "forced": False} | more
-    return release.Order("staging", "production", "alice", "test", str(folder / "out"), **facts)
+    return aliases.Order("staging", "production", "alice", "test", str(folder / "out"), **facts)
 
 
 def promote(store: Registry, folder: Path, number: str, **more: object) -> str:
     version = store.version(NAME, number)
-    decision = release.with_history(
+    decision = aliases.with_history(
         gate.judge(store, version, "production", config(folder)), version
     )
-    return release.promote(store, version, decision, order(folder, **more))
+    return aliases.promote(store, version, decision, order(folder, **more))
 
 
 def alias(store: Registry, name: str) -> str | None:
@@ -205,7 +199,7 @@ def test_a_promotion_that_was_cut_off_is_completed_by_the_next(
 def test_a_rollback_goes_back_one_and_is_audited(store: Registry, folder: Path) -> None:
     promote(store, folder, "1")
     promote(store, folder, "2")
-    restored, event_path = release.roll_back(store, NAME, order(folder, reason="complaints"))
+    restored, event_path = aliases.roll_back(store, NAME, order(folder, reason="complaints"))
     assert restored.number == alias(store, "production") == "1"
     assert alias(store, "previous_production") is None
     event = json.loads(Path(event_path).read_text())
@@ -214,7 +208,7 @@ def test_a_rollback_goes_back_one_and_is_audited(store: Registry, folder: Path) 
     tags = store.version(NAME, "2").tags
     assert tags["rolled_back_by"] == "alice" and tags["rolled_back_reason"] == "complaints"
     with pytest.raises(InputError, match="replaced no other"):
-        release.roll_back(store, NAME, order(folder))
+        aliases.roll_back(store, NAME, order(folder))
 
 
 def test_a_rollback_that_was_cut_off_goes_back_one_when_repeated(
@@ -234,24 +228,24 @@ def test_a_rollback_that_was_cut_off_goes_back_one_when_repeated(
 
         patch.setattr(Registry, "point", only_the_first)
         with pytest.raises(KeyboardInterrupt):
-            release.roll_back(store, NAME, order(folder))
+            aliases.roll_back(store, NAME, order(folder))
     assert (alias(store, "production"), alias(store, "previous_production")) == ("3", "1")
-    release.roll_back(store, NAME, order(folder))
+    aliases.roll_back(store, NAME, order(folder))
     assert (alias(store, "production"), alias(store, "previous_production")) == ("2", "1")
 
 
 def test_a_rolled_back_version_goes_up_again_only_by_force(store: Registry, folder: Path) -> None:
     promote(store, folder, "1")
     promote(store, folder, "2")
-    release.roll_back(store, NAME, order(folder))
+    aliases.roll_back(store, NAME, order(folder))
     version = store.version(NAME, "2")
-    passed = promotion.Decision(True, (), [])
-    refused = release.with_history(passed, version)
+    passed = rules.Decision(True, (), [])
+    refused = aliases.with_history(passed, version)
     assert not refused.promotable and "only with --force" in refused.reasons[0]
     promote(store, folder, "2", forced=True, reason="it was not the model")
     tags = store.version(NAME, "2").tags
     assert (tags["forced"], tags["reason"]) == ("true", "it was not the model")
-    assert release.with_history(passed, store.version(NAME, "2")).promotable
+    assert aliases.with_history(passed, store.version(NAME, "2")).promotable
 
 
 def test_any_mlflow_client_can_load_and_score_a_version(
@@ -273,15 +267,15 @@ def test_any_mlflow_client_can_load_and_score_a_version(
     )
     assert done.returncode == 0, done.stderr
     decisions, probabilities = json.loads(done.stdout.splitlines()[-1])
-    served = model.load(store.download(store.version(NAME, "1"), tmp_path / "down"), threads=1)
+    served = artifact.load(store.download(store.version(NAME, "1"), tmp_path / "down"), threads=1)
     assert probabilities == pytest.approx(list(served.probability(LOANS.head(3))), abs=1e-6)
     assert decisions == [int(p >= served.facts.threshold) for p in probabilities]
 
 
 def test_a_version_is_found_by_its_tag(store: Registry) -> None:
-    found = store.tagged(NAME, registry.FINGERPRINT, "v2")
+    found = store.tagged(NAME, mlflow_client.FINGERPRINT, "v2")
     assert found and found.number == "2"
-    assert store.tagged(NAME, registry.FINGERPRINT, "v9") is None
+    assert store.tagged(NAME, mlflow_client.FINGERPRINT, "v9") is None
 
 
 @pytest.mark.parametrize(
@@ -300,5 +294,5 @@ def test_what_is_not_there_is_named(store: Registry, ask: object, words: str) ->
 
 def test_the_files_of_a_version_come_down_and_verify(store: Registry, tmp_path: Path) -> None:
     folder = store.download(store.version(NAME, "1"), tmp_path / "down")
-    loaded = model.load(folder, threads=1)
-    loaded.verify(pl.read_parquet(folder / model.SELF_CHECK))
+    loaded = artifact.load(folder, threads=1)
+    loaded.verify(pl.read_parquet(folder / artifact.SELF_CHECK))

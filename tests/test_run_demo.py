@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from conftest import QUICK, Workspace
-from loan_default.airflow_api import DAGS
+from loan_default.sandbox.airflow_client import DAGS
 
 pytestmark = pytest.mark.slow
 

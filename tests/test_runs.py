@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from loan_default import storage
+from loan_default.batch.run_files import DATA_FILES, RunFiles, marked_date
 from loan_default.errors import InputError
-from loan_default.runs import DATA_FILES, RunFiles, marked_date
 
 DAY, NEXT = date(2026, 3, 1), date(2026, 3, 2)
 

@@ -8,11 +8,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_default import columns, scored_day, storage
-from loan_default.application import Table
+from loan_default import columns, storage
+from loan_default.batch.run_files import DATA_FILES, RunFiles
 from loan_default.errors import InputError
-from loan_default.prediction_log import Entry, PredictionLog
-from loan_default.runs import DATA_FILES, RunFiles
+from loan_default.monitoring.days import scored_day
+from loan_default.serving.prediction_log import Entry, PredictionLog
+from loan_default.serving.request_features import Table
 
 DAY, NEXT = date(2026, 3, 1), date(2026, 3, 2)
 NAMES = ("id", "loan_amnt", "term", "int_rate", "annual_inc", "dti", "purpose")

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_default import features, scoring
-from loan_default.model import Model
+from loan_default.model import features, scoring
+from loan_default.model.artifact import Model
 from records import fitted_model, typed_loans
 
 LOANS = typed_loans(2000)

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from conftest import Workspace
-from loan_default import model
-from loan_default.local_stack import LocalStack, free_ports
+from loan_default.model import artifact
+from loan_default.sandbox.local_stack import LocalStack, free_ports
 from scoring_server import DECISION, NAME, SAMPLE, add_version, copy_of, point, running_server
 
 pytestmark = pytest.mark.slow
@@ -23,27 +23,27 @@ pytestmark = pytest.mark.slow
 
 
 def _cut(folder: Path) -> None:
-    whole = (folder / model.BOOSTER).read_bytes()
-    (folder / model.BOOSTER).write_bytes(whole[: len(whole) // 2])
+    whole = (folder / artifact.BOOSTER).read_bytes()
+    (folder / artifact.BOOSTER).write_bytes(whole[: len(whole) // 2])
 
 
 def _other_scores(folder: Path) -> None:
-    facts = json.loads((folder / model.FACTS).read_text())
+    facts = json.loads((folder / artifact.FACTS).read_text())
     facts["calibration"]["intercept"] += 0.01
-    (folder / model.FACTS).write_text(json.dumps(facts))
+    (folder / artifact.FACTS).write_text(json.dumps(facts))
 
 
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
-    "an empty booster": (lambda to: (to / model.BOOSTER).write_bytes(b""), "SIGABRT"),
+    "an empty booster": (lambda to: (to / artifact.BOOSTER).write_bytes(b""), "SIGABRT"),
     "half a booster": (_cut, ""),
     "other scores": (_other_scores, "does not reproduce its stored scores"),
-    "no self-check": (lambda to: (to / model.SELF_CHECK).unlink(), "self_check.parquet"),
+    "no self-check": (lambda to: (to / artifact.SELF_CHECK).unlink(), "self_check.parquet"),
     "a damaged self-check": (
-        lambda to: (to / model.SELF_CHECK).write_bytes(b"PAR1PAR1"),
+        lambda to: (to / artifact.SELF_CHECK).write_bytes(b"PAR1PAR1"),
         "ComputeError",
     ),
     "facts of another code": (
-        lambda to: (to / model.FACTS).write_text("[]"),
+        lambda to: (to / artifact.FACTS).write_text("[]"),
         "holds no model of this platform",
     ),
 }
@@ -221,7 +221,7 @@ def test_a_kept_version_whose_files_have_changed_is_not_loaded(
     with running_server(workspace, SERVE_CACHE_PATH=str(cache)) as found:
         found.serves("1")
         found.stop()
-    (cache / f"{NAME}-1" / model.BOOSTER).write_bytes(b"")
+    (cache / f"{NAME}-1" / artifact.BOOSTER).write_bytes(b"")
     with running_server(workspace, SERVE_CACHE_PATH=str(cache)) as found:
         found.serves("1")
         warned = [line for line in found.lines() if line["message"] == "kept version not usable"]

@@ -4,8 +4,10 @@ import polars as pl
 import pytest
 
 from generated_loans import LATE_BUREAU, NEWEST_BUREAU, csv, export, made, texts
-from loan_default import columns, loans, reading, synthetic
-from loan_default.synthetic_layout import TEXTS, month_index
+from loan_default import columns
+from loan_default.data import parsing, readers
+from loan_default.synthetic import generator
+from loan_default.synthetic.layout import TEXTS, month_index
 
 
 def test_rows_and_seed_decide_every_byte() -> None:
@@ -14,32 +16,32 @@ def test_rows_and_seed_decide_every_byte() -> None:
 
 
 def test_chunks_have_random_streams_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synthetic, "CHUNK_ROWS", 500)
-    first, second, last = synthetic.generate(1_200, 1)
+    monkeypatch.setattr(generator, "CHUNK_ROWS", 500)
+    first, second, last = generator.generate(1_200, 1)
     assert (first.frame.height, second.frame.height, last.frame.height) == (500, 500, 200)
     assert first.frame["annual_inc"].to_list() != second.frame["annual_inc"].to_list()
     assert first.frame.schema == last.frame.schema
 
 
 def test_a_chunk_comes_at_once_however_many_are_to_follow() -> None:
-    chunk = next(synthetic.generate(1_000_000_000, 1))
-    assert chunk.frame.height == synthetic.CHUNK_ROWS
+    chunk = next(generator.generate(1_000_000_000, 1))
+    assert chunk.frame.height == generator.CHUNK_ROWS
 
 
 def test_one_loan_is_enough() -> None:
-    (chunk,) = synthetic.generate(1, 1)
+    (chunk,) = generator.generate(1, 1)
     assert chunk.frame.height == len(chunk.default_probability) == 1
 
 
 def test_the_layout_is_that_of_the_export() -> None:
-    assert synthetic.csv_header().decode().rstrip("\n").split(",") == list(columns.EXPORT)
+    assert generator.csv_header().decode().rstrip("\n").split(",") == list(columns.EXPORT)
     assert tuple(made()[0].frame.columns) == columns.EXPORT
 
 
 def test_the_footer_reads_as_in_the_real_export(real_loans: str) -> None:
-    with reading.open_table(str(real_loans), columns.EXPORT) as table:
+    with readers.open_table(str(real_loans), columns.EXPORT) as table:
         cells = pl.concat(block.cells for block in table.blocks).drop("row")
-    generated = synthetic.csv_footer(210_017_525).decode()
+    generated = generator.csv_footer(210_017_525).decode()
     real = cells.tail(2).write_csv(include_header=False)
     assert generated == real
 
@@ -66,7 +68,7 @@ def test_texts_read_as_in_the_export() -> None:
 
 
 def test_every_loan_keeps_the_contract() -> None:
-    parsed = loans.parse(texts(20_000, 4).with_row_index("row"), labelled=True)
+    parsed = parsing.parse(texts(20_000, 4).with_row_index("row"), labelled=True)
     assert parsed.rejected.is_empty()
     for column in columns.RECORD:
         values = parsed.records[column.name].drop_nulls()

@@ -6,10 +6,12 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from generated_loans import FINISHED, export, tally, texts
-from loan_default import columns, loans, synthetic
-from loan_default.synthetic_applications import installment
-from loan_default.synthetic_layout import Cells, month_index
-from loan_default.synthetic_outcomes import AS_OF, default_probability
+from loan_default import columns
+from loan_default.data import parsing
+from loan_default.synthetic import generator
+from loan_default.synthetic.applications import installment
+from loan_default.synthetic.layout import Cells, month_index
+from loan_default.synthetic.outcomes import AS_OF, default_probability
 
 
 def test_the_installment_is_the_annuity() -> None:
@@ -21,8 +23,8 @@ def test_the_installment_is_the_annuity() -> None:
 
 def test_the_truth_is_a_function_of_the_written_record() -> None:
     """Nothing hidden: who reads the file and knows the formula gets the very same probability."""
-    (chunk,) = synthetic.generate(20_000, 6)
-    parsed = loans.parse(texts(20_000, 6).with_row_index("row"), labelled=True).records
+    (chunk,) = generator.generate(20_000, 6)
+    parsed = parsing.parse(texts(20_000, 6).with_row_index("row"), labelled=True).records
     cells: Cells = {
         name: parsed[name].to_numpy().astype(float)
         for name in columns.NUMBERS
@@ -60,7 +62,7 @@ def test_the_auc_expected_of_the_truth_is_within_half_a_point_of_0_78(newest: bo
     recent = pl.col("month") >= month_index(2013, 11)
     chosen = pl.concat(
         pl.DataFrame({"truth": c.default_probability, "month": c.issue_month}).filter(c.matured)
-        for c in synthetic.generate(150_000, 8)
+        for c in generator.generate(150_000, 8)
     )
     truth = chosen.filter(complete & recent if newest else True)["truth"].sort().to_numpy()
     pairs = (truth * (np.cumsum(1 - truth) - (1 - truth) / 2)).sum()
@@ -81,8 +83,8 @@ def test_the_tallys_auc_is_that_of_scikit_learn() -> None:
 
 
 def test_a_tally_without_matured_loans_knows_no_rate() -> None:
-    empty = synthetic.Tally()
-    for chunk in synthetic.generate(1, 1):
+    empty = generator.Tally()
+    for chunk in generator.generate(1, 1):
         empty.add(chunk)
     assert (empty.default_rate(), empty.best_auc(), empty.best_auc_newest()) == (None, None, None)
 
@@ -128,7 +130,7 @@ def test_what_is_owed_recovered_or_settled_agrees_with_the_status() -> None:
 
 def test_nothing_is_known_after_march_2019() -> None:
     cells = export().select(columns.EXPORT)
-    latest = loans.latest_month(cells)
+    latest = parsing.latest_month(cells)
     assert latest is not None and (latest.year, latest.month) == (2019, 3)
     after_issue = export().filter(pl.col("last_pymnt_d").is_not_null())
     assert (after_issue["last_pymnt_d"].to_physical() > after_issue["issue_d"].to_physical()).all()

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from loan_default.tables import CsvSink, ParquetSink
+from loan_default.data.writers import CsvSink, ParquetSink
 
 SCHEMA = pl.Schema({"id": pl.String, "day": pl.Date, "count": pl.Int8, "amount": pl.Float64})
 FRAME = pl.DataFrame(

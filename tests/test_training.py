@@ -4,8 +4,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loan_default import cohort, columns, model, training
+from loan_default import columns
+from loan_default.model import artifact
 from loan_default.settings import Settings
+from loan_default.training import cohorts, train
 from records import typed_loans
 
 SETTINGS = Settings(
@@ -15,17 +17,17 @@ LOANS = typed_loans(4000)
 
 
 @pytest.fixture(scope="module")
-def split() -> cohort.Split:
-    return cohort.split(LOANS, date(2019, 1, 1), 0.25)
+def split() -> cohorts.Split:
+    return cohorts.split(LOANS, date(2019, 1, 1), 0.25)
 
 
 @pytest.fixture(scope="module")
-def trained(split: cohort.Split) -> training.Trained:
-    return training.train(split, SETTINGS)
+def trained(split: cohorts.Split) -> train.Trained:
+    return train.train(split, SETTINGS)
 
 
 def test_the_metrics_are_those_of_the_evaluation_model_on_the_test_months(
-    trained: training.Trained, split: cohort.Split
+    trained: train.Trained, split: cohorts.Split
 ) -> None:
     assert trained.test_probability.tolist() == trained.evaluated.probability(split.test).tolist()
     assert 0.6 < trained.metrics["AUC"] < 0.85
@@ -33,10 +35,10 @@ def test_the_metrics_are_those_of_the_evaluation_model_on_the_test_months(
     assert trained.metrics["training_time_seconds"] > 0
 
 
-def test_the_evaluation_model_does_not_know_the_test_months(split: cohort.Split) -> None:
+def test_the_evaluation_model_does_not_know_the_test_months(split: cohorts.Split) -> None:
     flipped = split.test.with_columns(default=1 - pl.col("default"))
-    other = training.train(
-        cohort.Split(
+    other = train.train(
+        cohorts.Split(
             earlier=split.earlier,
             test=flipped,
             matured=pl.concat([split.earlier, flipped]),
@@ -46,14 +48,14 @@ def test_the_evaluation_model_does_not_know_the_test_months(split: cohort.Split)
         ),
         SETTINGS,
     )
-    honest = training.train(split, SETTINGS)
+    honest = train.train(split, SETTINGS)
     assert other.evaluated.booster_bytes == honest.evaluated.booster_bytes
     assert other.evaluated.facts == honest.evaluated.facts
     assert other.served.booster_bytes != honest.served.booster_bytes
 
 
 def test_the_served_model_learns_from_the_newest_months_with_the_rounds_found(
-    trained: training.Trained, split: cohort.Split
+    trained: train.Trained, split: cohorts.Split
 ) -> None:
     assert (
         trained.served.facts.rounds == trained.validation.rounds == trained.evaluated.facts.rounds
@@ -63,7 +65,7 @@ def test_the_served_model_learns_from_the_newest_months_with_the_rounds_found(
 
 
 def test_the_reference_is_the_newest_year_scored_out_of_fold(
-    trained: training.Trained, split: cohort.Split
+    trained: train.Trained, split: cohorts.Split
 ) -> None:
     reference = trained.reference
     assert reference["issue_month"].min() == date(2014, 1, 1)
@@ -77,41 +79,41 @@ def test_incomplete_months_teach_but_neither_judge_nor_serve_as_reference() -> N
     running = typed_loans(300, seed=5, months=1).with_columns(
         issue_month=pl.lit(date(2014, 12, 1)), term=pl.lit(60.0), default=pl.lit(None, pl.Int8)
     )
-    split = cohort.split(pl.concat([LOANS, running]), date(2018, 6, 1), 0.25)
-    trained = training.train(split, SETTINGS)
+    split = cohorts.split(pl.concat([LOANS, running]), date(2018, 6, 1), 0.25)
+    trained = train.train(split, SETTINGS)
     assert split.test_through == date(2014, 11, 1)
     assert trained.served.facts.fit_through == "2014-12"
     assert trained.reference["issue_month"].max() == date(2014, 11, 1)
 
 
 def test_the_saved_version_holds_all_that_scoring_and_judging_need(
-    trained: training.Trained, split: cohort.Split, tmp_path: Path
+    trained: train.Trained, split: cohorts.Split, tmp_path: Path
 ) -> None:
     trained.save(tmp_path)
-    served = model.load(tmp_path, threads=1)
-    check = pl.read_parquet(tmp_path / model.SELF_CHECK)
+    served = artifact.load(tmp_path, threads=1)
+    check = pl.read_parquet(tmp_path / artifact.SELF_CHECK)
     assert check.height == 100
     served.verify(check)
-    judged = model.load(tmp_path / model.EVALUATION, threads=1)
-    test = pl.read_parquet(tmp_path / model.EVALUATION / model.TEST_ROWS)
+    judged = artifact.load(tmp_path / artifact.EVALUATION, threads=1)
+    test = pl.read_parquet(tmp_path / artifact.EVALUATION / artifact.TEST_ROWS)
     assert judged.probability(test).tolist() == trained.test_probability.tolist()
     assert test["default"].to_list() == split.test["default"].to_list()
-    assert set(columns.NAMES) < set(pl.read_parquet(tmp_path / model.REFERENCE).columns)
+    assert set(columns.NAMES) < set(pl.read_parquet(tmp_path / artifact.REFERENCE).columns)
     assert not [
         path for path in tmp_path.rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")
     ]
 
 
 def test_no_borrower_can_be_found_by_id_in_a_version(
-    trained: training.Trained, tmp_path: Path
+    trained: train.Trained, tmp_path: Path
 ) -> None:
     trained.save(tmp_path)
     for path in tmp_path.rglob("*.parquet"):
         assert "id" not in pl.read_parquet(path).columns
 
 
-def test_training_twice_gives_the_same_version(trained: training.Trained, tmp_path: Path) -> None:
-    again = training.train(cohort.split(LOANS, date(2019, 1, 1), 0.25), SETTINGS)
+def test_training_twice_gives_the_same_version(trained: train.Trained, tmp_path: Path) -> None:
+    again = train.train(cohorts.split(LOANS, date(2019, 1, 1), 0.25), SETTINGS)
     trained.save(tmp_path / "first")
     again.save(tmp_path / "second")
     first = {p.relative_to(tmp_path / "first"): p for p in (tmp_path / "first").rglob("*.*")}

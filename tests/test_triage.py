@@ -3,7 +3,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from loan_default.triage import drift_row, trouble_since
+from loan_default.monitoring.decision.decide import drift_row, trouble_since
 
 FIRST = date(2026, 3, 1)
 Day = tuple[bool | None, str | None]

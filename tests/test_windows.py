@@ -6,9 +6,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loan_default import history
-from loan_default.scored_day import Source
-from loan_default.windows import LOOK_BACK, MOST_ROWS, Window, baseline, chosen, windows_before
+from loan_default.monitoring.days import history
+from loan_default.monitoring.days.scored_day import Source
+from loan_default.monitoring.drift.baseline import (
+    LOOK_BACK,
+    MOST_ROWS,
+    Window,
+    baseline,
+    chosen,
+    windows_before,
+)
 
 FIRST = date(2026, 3, 1)
 

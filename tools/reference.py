@@ -7,8 +7,10 @@ from typing import Any
 
 import yaml
 
-from loan_default import columns, features, loans, rejections
+from loan_default import columns
 from loan_default.columns import BY_NAME, EXPORT, KNOWN_AFTERWARDS, PROXIES, RAW_SOURCE, Column
+from loan_default.data import parsing, rejections
+from loan_default.model import features
 from loan_default.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,9 +49,9 @@ def data_contract() -> str:
         prefix=columns.POLICY_PREFIX,
         core=_names(columns.CORE),
         optional=len(columns.NAMES) - len(columns.CORE),
-        raw=_names(sorted(set(loans.SOURCES) - set(columns.NAMES))),
+        raw=_names(sorted(set(parsing.SOURCES) - set(columns.NAMES))),
         missing=", ".join(f"`{text}`" for text in rejections.MISSING if text),
-        years=", ".join(f"`{text}`" for text in loans.EMPLOYMENT_YEARS),
+        years=", ".join(f"`{text}`" for text in parsing.EMPLOYMENT_YEARS),
     )
 
 
@@ -97,7 +99,7 @@ def _role_of_no_feature(name: str) -> str:
         return "identifier: names the row, never a feature"
     if name == columns.STATUS:
         return "**target**; known only after the loan"
-    if name in loans.AS_OF_SOURCES:
+    if name in parsing.AS_OF_SOURCES:
         return "known only after the loan; tells through which month outcomes are known"
     if name in KNOWN_AFTERWARDS:
         return "known only after the loan"
@@ -168,9 +170,9 @@ _DATA_CONTRACT = """# The data contract
 {note}
 
 The code: [`columns.py`](../src/loan_default/columns.py) says what is there,
-[`loans.py`](../src/loan_default/loans.py) reads it. A typed application record holds the features
-below. A row of a file that breaks the contract is set aside with its reason; a request with such
-a row is refused with it.
+[`data/parsing.py`](../src/loan_default/data/parsing.py) reads it. A typed application record holds
+the features below. A row of a file that breaks the contract is set aside with its reason; a
+request with such a row is refused with it.
 
 ## The export: {count} columns
 

@@ -19,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, sync_playwright
 from story import LOANS, SETTINGS, script, tell
 
-from loan_default.local_stack import ROOT, LocalStack, free_ports, running
+from loan_default.sandbox.local_stack import ROOT, LocalStack, free_ports, running
 
 IMAGES = ROOT / "docs" / "images"
 DESKTOP, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=390, height=844)

@@ -13,8 +13,8 @@ from typing import Any
 
 import polars as pl
 
-from loan_default.loans import month
-from loan_default.local_stack import ROOT, LocalStack
+from loan_default.data.parsing import month
+from loan_default.sandbox.local_stack import ROOT, LocalStack
 
 LOANS, EACH_DAY, DAYS = 300_000, 2_500, 8
 REJECTED, MONTHLY_INCOMES = 2, 5

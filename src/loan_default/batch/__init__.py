@@ -1,0 +1,1 @@
+"""Scoring a file: blocks to predictions, manifest and marker."""

@@ -1,0 +1,144 @@
+"""Score a file of applications, block by block: memory does not grow with the rows."""
+
+import hashlib
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from loan_default import columns
+from loan_default.batch.run_files import PREDICTIONS, REJECTED, SAMPLE
+from loan_default.columns import ID, ISSUE_MONTH, PROBABILITY, TERM
+from loan_default.data.ingest import Intake
+from loan_default.data.prefetch import ahead
+from loan_default.data.rejections import SCHEMA
+from loan_default.data.writers import CsvSink, ParquetSink
+from loan_default.model import scoring
+from loan_default.model.artifact import Model
+
+SAMPLE_ROWS = 100_000
+SCORES = pl.Schema(
+    [
+        (ID, pl.String()),
+        (PROBABILITY, pl.Float64()),
+        (columns.PREDICTION, pl.Int8()),
+        (columns.REASONS, pl.List(pl.String)),
+        (columns.VERSION, pl.String()),
+        # With these an outcome can be judged years later: has the loan's cohort matured?
+        (ISSUE_MONTH, pl.Date()),
+        (TERM, pl.Float64()),
+    ]
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to score with: model, version number, which rows get reasons, run date."""
+
+    model: Model
+    version: str
+    reasons: scoring.Which
+    run_date: date
+
+
+def write(intake: Intake, job: Job, folder: Path) -> dict[str, Any]:
+    """Score every block of `intake` into the data files of a run in `folder`.
+
+    Returns the manifest's counts: rows, decisions, score summary and, by column, missing, unknown
+    and rejected cells over all rows.
+    """
+    sample = _Sample(job.run_date, SAMPLE_ROWS)
+    counts = Counts()
+    with (
+        ParquetSink(folder / PREDICTIONS, SCORES, distinct=(ID, PROBABILITY)) as out,
+        CsvSink(folder / REJECTED, pl.Schema(SCHEMA)) as bad,
+        ahead(iter(intake)) as blocks,
+    ):
+        for block in blocks:
+            scored = scoring.score(block.records, job.model, job.version, job.reasons)
+            out.write(scored.with_columns(block.records[ISSUE_MONTH], block.records[TERM]))
+            bad.write(block.rejected)
+            sample.add(block.records, scored)
+            counts.add(block.records, block.rejected, scored)
+            log.info("%s rows scored", counts.rows)
+    sample.frame().write_parquet(folder / SAMPLE)
+    rows = {"rows_in": intake.rows_in, "rows_rejected": intake.rows_rejected}
+    return counts.summary() | rows | intake.rejections
+
+
+class _Sample:
+    """A uniform sample of the stream, the same for the same run date and rows.
+
+    Every row draws a number, and the rows with the smallest stay (bottom-k sampling).
+    """
+
+    def __init__(self, run_date: date, rows: int) -> None:
+        seed = hashlib.sha256(run_date.isoformat().encode()).digest()
+        self._generator = np.random.default_rng(int.from_bytes(seed[:8], "big"))
+        self._rows, self._limit = rows, 1.0
+        self._pool: list[pl.DataFrame] = []
+
+    def add(self, records: pl.DataFrame, scored: pl.DataFrame) -> None:
+        draws = pl.Series("draw", self._generator.random(records.height))
+        typed = records.select("row", ID, *columns.NAMES).with_columns(
+            scored[PROBABILITY], scored[columns.PREDICTION], draws
+        )
+        self._pool.append(typed.filter(draws <= self._limit))
+        if sum(frame.height for frame in self._pool) > 2 * self._rows:
+            self._prune()
+
+    def frame(self) -> pl.DataFrame:
+        self._prune()
+        return self._pool[0].sort("row").drop("row", "draw")
+
+    def _prune(self) -> None:
+        kept = pl.concat(self._pool).bottom_k(self._rows, by="draw")
+        self._pool = [kept]
+        if kept.height == self._rows:
+            self._limit = float(kept["draw"].to_numpy().max())
+
+
+class Counts:
+    """What monitoring wants to know of all rows, the ones outside the sample too."""
+
+    def __init__(self) -> None:
+        self._missing, self._unknown = Counter[str](), Counter[str]()
+        self._rejected = Counter[str]()
+        self.rows = self._declined = 0
+        self._probability = 0.0
+
+    def add(self, records: pl.DataFrame, rejected: pl.DataFrame, scored: pl.DataFrame) -> None:
+        """Count a block: its typed records, its rejected rows, the scores of the former."""
+        self.rows += records.height
+        self._declined += int(scored[columns.PREDICTION].sum())
+        self._probability += float(scored[PROBABILITY].sum())
+        self._rejected.update(rejected["column"].drop_nulls())
+        for column in columns.RECORD:
+            cells = records[column.name]
+            self._missing[column.name] += cells.null_count()
+            if column.kind == "category":
+                strange = ~cells.is_in(column.levels) & cells.is_not_null()
+                self._unknown[column.name] += int(strange.sum())
+
+    def summary(self) -> dict[str, Any]:
+        """The counts as a manifest holds them."""
+        return {
+            "rows_scored": self.rows,
+            "rows_declined": self._declined,
+            "mean_probability": self._probability / self.rows if self.rows else None,
+            "columns": {
+                name: {
+                    "missing": self._missing[name],
+                    "unknown": self._unknown[name],
+                    "rejected": self._rejected[name],
+                }
+                for name in (*columns.NAMES, ID)
+            },
+        }

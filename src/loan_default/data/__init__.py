@@ -1,0 +1,1 @@
+"""From bytes to typed records and back: readers, parsing, rejected rows, writers."""

@@ -1,0 +1,136 @@
+"""A file of loans or applications as a stream of parsed blocks, with every row accounted for."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from loan_default.columns import DEFAULT, ISSUE_MONTH, KNOWN_AFTERWARDS, RAW_SOURCE, STATUS
+from loan_default.data.parsing import (
+    AS_OF_SOURCES,
+    PLAIN_NUMBERS,
+    SOURCES,
+    latest_month,
+    month,
+    parse,
+    require_core,
+)
+from loan_default.data.readers import Table, open_table
+from loan_default.data.rejections import NOT_LOANS, Fault, Kind, Parsed, SeenIds, malformed
+from loan_default.errors import InputError
+
+AS_OF = "as_of"
+_LABEL_SOURCES = ((DEFAULT, STATUS), (ISSUE_MONTH, RAW_SOURCE[ISSUE_MONTH]))
+
+
+class Intake:
+    """One pass over a file. After it, `rows_in` and `rejected` (rows by kind) tell what came in.
+
+    `as_of` is the month through which payments are known, where the file says so. `local` is the
+    file on this machine that is read.
+    """
+
+    def __init__(self, table: Table, run_month: date | None, labelled: bool) -> None:
+        self.path, self.local = table.path, table.local
+        self.rows_in = 0
+        self.rejected: Counter[Kind] = Counter()
+        self.first_rejected: dict[Kind, int] = {}
+        self.as_of = month(table.metadata.get(AS_OF, ""))
+        self._table, self._run_month, self._labelled = table, run_month, labelled
+
+    def __iter__(self) -> Iterator[Parsed]:
+        """The blocks, each with its records and its rejected rows.
+
+        Raises InputError where the file is damaged or has no rows.
+        """
+        seen = SeenIds()
+        for block in self._table.blocks:
+            parsed = seen.split(parse(block.cells, self._run_month, self._labelled))
+            if block.malformed:
+                rejected = pl.concat([parsed.rejected, malformed(block.malformed)]).sort("row")
+                parsed = Parsed(parsed.records, rejected)
+            self._count(block.cells, parsed)
+            yield parsed
+        if not self.rows_in:
+            raise InputError(f"{self.path} has a header but no rows")
+
+    @property
+    def rows_rejected(self) -> int:
+        """The rows set aside so far, blank lines and footers too."""
+        return self.rejected.total()
+
+    @property
+    def rejections(self) -> dict[str, Any]:
+        """What a result or a manifest says of the rejected rows, the commonest kind first.
+
+        `rejected_by_reason` counts them by sentence, for people; `rejections` lists code, column
+        (None for a whole row) and rows, for programs.
+        """
+        kinds = sorted(self.rejected.items(), key=lambda item: (-item[1], item[0].sentence))
+        return {
+            "rejected_by_reason": {kind.sentence: rows for kind, rows in kinds},
+            "rejections": [
+                {"code": kind.code, "column": kind.column, "rows": rows} for kind, rows in kinds
+            ],
+        }
+
+    def refuse_too_many_rejected(self, limit: float) -> None:
+        """Raise InputError where more than the share `limit` of the rows that look like loans is
+        bad."""
+        loans = Counter({k: n for k, n in self.rejected.items() if k.code not in NOT_LOANS})
+        rows = self.rows_in - self.rejected.total() + loans.total()
+        if rows and loans.total() / rows > limit:
+            examples = "; ".join(
+                f"{kind.sentence} ({count} rows, first row {self.first_rejected[kind]})"
+                for kind, count in loans.most_common(3)
+            )
+            raise InputError(
+                f"{loans.total()} of {rows} rows in {self.path} break the contract, more than "
+                f"MAX_REJECTED_SHARE={limit:g} allows: {examples}"
+            )
+        if not rows:
+            raise InputError(f"{self.path} holds no loan, only footers and blank lines")
+
+    def _count(self, cells: pl.DataFrame, parsed: Parsed) -> None:
+        self.rows_in += parsed.records.height + parsed.rejected.height
+        for row, column, code in parsed.rejected.select("row", "column", "code").iter_rows():
+            kind = Kind(Fault(code), column)
+            self.rejected[kind] += 1
+            self.first_rejected.setdefault(kind, row)
+        if self._labelled:
+            found = [m for m in (self.as_of, latest_month(cells), _stated(cells)) if m]
+            self.as_of = max(found, default=None)
+
+
+@contextmanager
+def open_loans(
+    path: str, run_month: date | None = None, labelled: bool = False
+) -> Iterator[Intake]:
+    """Open applications or, with `labelled`, loans with an outcome, raw or typed.
+
+    Raises InputError: no such file, no core column, or a prepared file that holds what is only
+    known after the loan was granted.
+    """
+    wanted = (*SOURCES, *AS_OF_SOURCES, AS_OF) if labelled else SOURCES
+    with open_table(path, wanted, PLAIN_NUMBERS) as table:
+        require_core(path, table.columns, _LABEL_SOURCES if labelled else ())
+        if labelled and {DEFAULT, ISSUE_MONTH} & set(table.columns):
+            _refuse_known_afterwards(path, table.columns)
+        yield Intake(table, run_month, labelled)
+
+
+def _refuse_known_afterwards(path: str, columns: tuple[str, ...]) -> None:
+    leaks = [name for name in columns if name in KNOWN_AFTERWARDS and name != STATUS]
+    if leaks:
+        raise InputError(
+            f"{path} holds columns that are known only after the loan was granted: "
+            f"{', '.join(leaks)}; remove them, a model must not see them"
+        )
+
+
+def _stated(cells: pl.DataFrame) -> date | None:
+    stated = cells[AS_OF].drop_nulls().cast(pl.String) if AS_OF in cells.columns else pl.Series([])
+    return month(stated[0]) if len(stated) else None

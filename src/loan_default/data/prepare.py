@@ -1,0 +1,93 @@
+"""The prepared file: typed records with issue month and outcome, and their as-of month."""
+
+import logging
+from datetime import date
+from pathlib import Path, PurePath
+from typing import Any
+
+import polars as pl
+
+from loan_default import columns, storage
+from loan_default.columns import DEFAULT, ID, ISSUE_MONTH
+from loan_default.data.ingest import AS_OF, Intake, open_loans
+from loan_default.data.rejections import SCHEMA
+from loan_default.data.writers import CsvSink, ParquetSink
+from loan_default.errors import InputError
+
+REJECTED = "rejected.csv"
+RECORDS = pl.Schema(
+    {ID: pl.String, ISSUE_MONTH: pl.Date, DEFAULT: pl.Int8}
+    | {c.name: pl.Float64 if c.kind == "number" else pl.String for c in columns.RECORD}
+)
+
+log = logging.getLogger(__name__)
+
+
+def prepare(
+    input_path: str, output_path: str, as_of: date | None, max_rejected_share: float
+) -> dict[str, Any]:
+    """Write the typed records of an export to `output_path` and its bad rows to rejected.csv beside
+    it.
+
+    A Parquet file keeps the as-of month in its metadata; a CSV, which has none, in a column. Raises
+    InputError where the input or the output path is not usable; then neither file is touched.
+    """
+    if not output_path.endswith((".parquet", ".csv")):
+        raise InputError(f"cannot write {output_path}: name a .parquet or a .csv file")
+    if PurePath(output_path).name == REJECTED:
+        raise InputError(
+            f"cannot write {output_path}: {REJECTED} holds the bad rows; name another file"
+        )
+    rejected_path = str(PurePath(output_path).parent / REJECTED)
+    if storage.is_remote(output_path):
+        rejected_path = output_path.rsplit("/", 1)[0] + "/" + REJECTED
+    if as_of is None and output_path.endswith(".csv"):
+        as_of = _known_through(input_path)
+    with storage.atomic_file(output_path) as data, storage.atomic_file(rejected_path) as bad:
+        with open_loans(input_path, labelled=True) as intake:
+            counts = _write(intake, data, bad, as_of, output_path.endswith(".csv"))
+            intake.refuse_too_many_rejected(max_rejected_share)
+    known = as_of or intake.as_of
+    return {
+        "output_path": output_path,
+        "rejected_path": rejected_path,
+        "as_of": f"{known:%Y-%m}" if known else None,
+        "rows_in": intake.rows_in,
+        "rows_written": intake.rows_in - intake.rows_rejected,
+        "rows_rejected": intake.rows_rejected,
+        **intake.rejections,
+        **counts,
+    }
+
+
+def _known_through(path: str) -> date | None:
+    with open_loans(path, labelled=True) as intake:
+        for _ in intake:
+            pass
+    return intake.as_of
+
+
+def _write(
+    intake: Intake, data: Path, bad: Path, as_of: date | None, as_csv: bool
+) -> dict[str, int]:
+    counts = {"rows_defaulted": 0, "rows_paid": 0, "rows_unfinished": 0}
+    schema = pl.Schema(RECORDS | ({AS_OF: pl.String} if as_csv else {}))
+    with (
+        (CsvSink if as_csv else ParquetSink)(data, schema) as out,
+        CsvSink(bad, pl.Schema(SCHEMA)) as rejected,
+    ):
+        for block in intake:
+            records = block.records.select(RECORDS.names())
+            if as_csv:
+                stated = f"{as_of:%Y-%m}" if as_of else None
+                records = records.with_columns(pl.lit(stated, pl.String).alias(AS_OF))
+            out.write(records)
+            rejected.write(block.rejected)
+            counts["rows_defaulted"] += int((records[DEFAULT] == 1).sum())
+            counts["rows_paid"] += int((records[DEFAULT] == 0).sum())
+            counts["rows_unfinished"] += records[DEFAULT].null_count()
+            log.info("%s rows read, %s rejected", intake.rows_in, intake.rows_rejected)
+        known = as_of or intake.as_of
+        if isinstance(out, ParquetSink) and known:
+            out.annotate({AS_OF: f"{known:%Y-%m}"})
+    return counts

@@ -1,0 +1,146 @@
+"""Bytes to blocks of cells: CSV, gzipped CSV and Parquet, told apart by content, streamed, nothing
+lost.
+
+The cells' meaning is for others, `loans` first of all, to find.
+"""
+
+import csv
+import gzip
+import zlib
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet
+
+from loan_default import storage
+from loan_default.data.csv_reader import LONGEST_RECORD, Block, csv_blocks
+from loan_default.data.prefetch import ahead
+from loan_default.errors import InputError
+
+PARQUET_ROWS = 50_000
+
+
+@dataclass(frozen=True)
+class Table:
+    """An open input: its column names, its metadata (Parquet) and its blocks, to be read once.
+
+    `local` is the file on this machine that holds what is read, also where `path` is remote.
+    """
+
+    path: str
+    local: str
+    columns: tuple[str, ...]
+    metadata: dict[str, str]
+    blocks: Iterator[Block]
+
+
+@contextmanager
+def open_table(path: str, wanted: Iterable[str], numbers: Collection[str] = ()) -> Iterator[Table]:
+    """Open `path` for one pass over its blocks, which hold those of the `wanted` columns that
+    exist. A CSV's cells are text, those of `numbers` may be numbers (`csv_blocks`).
+
+    Raises InputError, also while the blocks are read, where the file is not what it should be.
+    """
+    with storage.open_input(path) as stream, _explained(path):
+        magic = stream.read(4)
+        stream.seek(0)
+        if not magic:
+            raise InputError(f"{path} is empty")
+        if magic == b"PAR1":
+            yield _parquet(path, stream, set(wanted))
+            return
+        zipped = magic[:2] == b"\x1f\x8b"
+        with gzip.open(stream, "rb") if zipped else nullcontext(stream) as plain:
+            text = cast(BinaryIO, plain)
+            header = _header(path, text.readline(LONGEST_RECORD))
+            with ahead(csv_blocks(path, text, header, set(wanted), numbers)) as blocks:
+                yield Table(path, stream.name, header, {}, blocks)
+
+
+@contextmanager
+def _explained(path: str) -> Iterator[None]:
+    try:
+        yield
+    except EOFError:
+        raise InputError(f"{path} is cut off in the middle (gzip): fetch it again") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path} is damaged (gzip: {error}): fetch it again") from None
+    except pa.ArrowException as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+
+
+@contextmanager
+def _parquet_explained(path: str) -> Iterator[None]:
+    # pyarrow reports some damage as a plain OSError; its subclasses come from the disk or the
+    # network.
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and type(error) is not OSError:
+            raise
+        said = str(error).splitlines()[0].rstrip(": .")
+        raise InputError(f"{path} is damaged (Parquet: {said}): fetch it again") from None
+
+
+def _parquet(path: str, stream: BinaryIO, wanted: set[str]) -> Table:
+    with _parquet_explained(path):
+        file = pa.parquet.ParquetFile(stream)
+    names = tuple(file.schema_arrow.names)
+    _refuse_repeated(path, names)
+    odd = [field for field in file.schema_arrow if field.name in wanted and _no_cells(field.type)]
+    if odd:
+        raise InputError(
+            f"{path} holds {', '.join(f'{field.name} as {field.type}' for field in odd)}: "
+            "write plain text, numbers or dates"
+        )
+    metadata = {
+        key.decode(): value.decode()
+        for key, value in (file.metadata.metadata or {}).items()
+        if not key.startswith((b"ARROW", b"pandas"))
+    }
+    columns = [name for name in names if name in wanted]
+    return Table(path, stream.name, names, metadata, _parquet_blocks(path, file, columns))
+
+
+def _no_cells(kind: pa.DataType) -> bool:
+    binary = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    return pa.types.is_nested(kind) or any(is_kind(kind) for is_kind in binary)
+
+
+def _parquet_blocks(path: str, file: Any, columns: list[str]) -> Iterator[Block]:
+    row = 1
+    with _parquet_explained(path):
+        for batch in file.iter_batches(batch_size=PARQUET_ROWS, columns=columns):
+            frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
+            numbers = pl.Series("row", np.arange(row, row + batch.num_rows), pl.Int64)
+            yield Block(frame.insert_column(0, numbers), [])
+            row += batch.num_rows
+
+
+def _header(path: str, line: bytes) -> tuple[str, ...]:
+    try:
+        text = line.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise InputError(f"{path} is neither text in UTF-8, nor gzip, nor Parquet")
+    try:
+        names = tuple(name.strip() for name in next(csv.reader([text]), []))
+    except csv.Error:
+        raise InputError(
+            f"{path} does not start with a CSV header: end its lines with LF or CRLF, and name "
+            f"each column in less than {csv.field_size_limit():,} characters"
+        ) from None
+    _refuse_repeated(path, names)
+    return names
+
+
+def _refuse_repeated(path: str, names: tuple[str, ...]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1 and name})
+    if twice:
+        raise InputError(f"{path} has more than one column named {', '.join(twice)}")

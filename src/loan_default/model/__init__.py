@@ -1,0 +1,1 @@
+"""Features, the booster with its calibration and threshold, scores and reasons."""

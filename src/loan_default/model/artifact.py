@@ -1,0 +1,167 @@
+"""A model: booster, categories, calibration and threshold, in a folder without any pickle in it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from loan_default.columns import PROBABILITY
+from loan_default.errors import InputError
+from loan_default.model import features
+
+if TYPE_CHECKING:
+    import xgboost as xgb
+
+Vector = NDArray[np.float64]
+
+FORMAT = 1
+BOOSTER = "booster.ubj"
+FACTS = "model.json"
+SELF_CHECK = "self_check.parquet"
+REFERENCE = "reference.parquet"
+EVALUATION = "evaluation"
+TEST_ROWS = "test.parquet"
+# Two processors may round the last bits of a float32 sum differently.
+SELF_CHECK_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Platt scaling of the margin: probability = 1 / (1 + exp(-(slope * margin + intercept))).
+
+    Platt (1999), Probabilistic outputs for support vector machines.
+    """
+
+    slope: float
+    intercept: float
+
+    def probability(self, margin: NDArray[np.floating]) -> Vector:
+        """Calibrated default probabilities, (n,) in [0, 1], of log-odds margins (n,)."""
+        log_odds = self.slope * np.asarray(margin, dtype=np.float64) + self.intercept
+        return 1.0 / (1.0 + np.exp(-np.clip(log_odds, -700, 700)))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a model's JSON file holds beside the booster.
+
+    `levels` are the categories in the order of their codes, `threshold` the least default
+    probability that is declined, `fit_through` the last issue month that was learned from, as
+    YYYY-MM.
+    """
+
+    features: tuple[str, ...]
+    levels: dict[str, tuple[str, ...]]
+    calibration: Calibration
+    threshold: float
+    fit_through: str
+    rounds: int
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class Model:
+    """A booster with the facts that turn its margin into a decision."""
+
+    booster_bytes: bytes
+    facts: Facts
+    threads: int = 0
+
+    @cached_property
+    def booster(self) -> "xgb.Booster":
+        """The booster, loaded at first use."""
+        import xgboost as xgb
+
+        booster = xgb.Booster(model_file=bytearray(self.booster_bytes))
+        booster.set_param({"nthread": self.threads or -1, "device": "cpu"})
+        return booster
+
+    def matrix(self, records: pl.DataFrame) -> features.Matrix:
+        """The features of n typed records as this model reads them, (n, k) float32."""
+        return features.matrix(records, self.facts.features, self.facts.levels)
+
+    def probability(self, records: pl.DataFrame) -> Vector:
+        """Calibrated default probabilities of n typed records, (n,) in [0, 1]."""
+        return self.probability_of(self.matrix(records))
+
+    def probability_of(self, matrix: features.Matrix) -> Vector:
+        """Calibrated default probabilities of a feature matrix (n, k), (n,) in [0, 1]."""
+        if not len(matrix):
+            return np.empty(0)
+        margin = self.booster.inplace_predict(matrix, predict_type="margin")
+        return self.facts.calibration.probability(margin)
+
+    def dmatrix(self, matrix: features.Matrix) -> "xgb.DMatrix":
+        """The feature matrix (n, k) in XGBoost's own form."""
+        return dmatrix(matrix, self.facts.features, threads=self.threads)
+
+    def save(self, folder: Path) -> None:
+        """Write the booster, in XGBoost's own format, and the facts into `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / BOOSTER).write_bytes(self.booster_bytes)
+        (folder / FACTS).write_text(json.dumps(asdict(self.facts), indent=1, sort_keys=True))
+
+    def verify(self, self_check: pl.DataFrame) -> None:
+        """Raise InputError unless the model gives the stored rows the scores stored with them."""
+        difference = np.abs(self.probability(self_check) - self_check[PROBABILITY].to_numpy())
+        if not len(difference) or not difference.max() <= SELF_CHECK_TOLERANCE:
+            largest = difference.max() if len(difference) else float("nan")
+            raise InputError(
+                f"the model does not reproduce its stored scores (off by {largest:.2g}): "
+                "its files and this version of the code do not fit; train it anew"
+            )
+
+
+def load(folder: Path, threads: int = 0) -> Model:
+    """The model that `save` wrote into `folder`; InputError where its files do not serve."""
+    try:
+        raw = json.loads((folder / FACTS).read_text())
+        booster_bytes = (folder / BOOSTER).read_bytes()
+        facts = _facts(raw)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder} holds no model of this platform: {error}") from None
+    unknown = sorted(set(facts.features) - set(features.NAMES))
+    if facts.format != FORMAT or unknown:
+        raise InputError(
+            f"the model in {folder} was made by another version of this code "
+            f"(format {facts.format}, unknown features: {', '.join(unknown) or 'none'}): "
+            "train it anew"
+        )
+    return Model(booster_bytes, facts, threads)
+
+
+def dmatrix(
+    matrix: features.Matrix,
+    names: Sequence[str],
+    default: NDArray[Any] | None = None,
+    threads: int = 0,
+) -> "xgb.DMatrix":
+    """Features (n, k) and, for training, outcomes (n,) of 0 and 1, in XGBoost's own form."""
+    import xgboost as xgb
+
+    return xgb.DMatrix(
+        matrix,
+        default,
+        feature_names=list(names),
+        feature_types=features.types(names),
+        enable_categorical=True,
+        nthread=threads or -1,
+    )
+
+
+def _facts(raw: dict[str, Any]) -> Facts:
+    return Facts(
+        features=tuple(raw["features"]),
+        levels={name: tuple(levels) for name, levels in raw["levels"].items()},
+        calibration=Calibration(**raw["calibration"]),
+        threshold=float(raw["threshold"]),
+        fit_through=raw["fit_through"],
+        rounds=int(raw["rounds"]),
+        format=int(raw["format"]),
+    )

@@ -1,0 +1,69 @@
+"""What `mlflow.pyfunc.load_model` loads: the model behind MLflow's predict signature, without
+MLflow."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from loan_default import columns
+from loan_default.columns import ID
+from loan_default.data import parsing
+from loan_default.errors import InputError
+from loan_default.model import artifact, scoring
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DECISION, FULL = "decision", "full"
+
+
+class Predictor:
+    """Typed application records in, decisions out."""
+
+    def __init__(self, loaded: artifact.Model) -> None:
+        self.model = loaded
+
+    def predict(
+        self, model_input: "pd.DataFrame", params: dict[str, Any] | None = None
+    ) -> "NDArray[np.int64] | pd.DataFrame":
+        """Decisions (n,), 1 declined; with `{"return": "full"}` a table of n rows.
+
+        The table holds default_probability, prediction, threshold and reasons. Raises InputError
+        that names the column where a row breaks the data contract.
+        """
+        records = _records(model_input)
+        full = (params or {}).get("return", DECISION) == FULL
+        scored = scoring.score(records, self.model, "", "all" if full else "none")
+        if not full:
+            return scored[columns.PREDICTION].cast(pl.Int64).to_numpy()
+        return (
+            scored.drop(ID, columns.VERSION)
+            .with_columns(threshold=pl.lit(self.model.facts.threshold))
+            .to_pandas()
+        )
+
+
+def _records(frame: "pd.DataFrame") -> pl.DataFrame:
+    known = [name for name in frame.columns if name in parsing.SOURCES]
+    cells = {name: _cells(frame[name]) for name in known}
+    rows = pl.Series("row", range(1, len(frame) + 1), pl.Int64)
+    parsing.require_core("the request", tuple(known))
+    parsed = parsing.parse(pl.DataFrame(cells).insert_column(0, rows))
+    if not parsed.rejected.is_empty():
+        row, reason = parsed.rejected.select("row", "reason").row(0)
+        raise InputError(f"row {row}: {reason}")
+    return parsed.records
+
+
+def _cells(column: "pd.Series[Any]") -> pl.Series:
+    if column.dtype.kind in "iuf":
+        return pl.Series(column.to_numpy())
+    return pl.Series([None if v is None or v != v else str(v) for v in column], dtype=pl.String)
+
+
+def _load_pyfunc(path: str) -> Predictor:
+    """MLflow's entry point: `path` is the folder of a model version."""
+    return Predictor(artifact.load(Path(path)))

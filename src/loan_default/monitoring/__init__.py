@@ -1,0 +1,1 @@
+"""Monitoring of scored days: what was scored, drift, performance, decision, reports."""

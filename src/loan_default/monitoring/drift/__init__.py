@@ -1,0 +1,1 @@
+"""A day compared with recent days and with the model's reference sample."""

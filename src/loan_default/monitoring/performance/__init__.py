@@ -1,0 +1,1 @@
+"""Outcomes joined to predictions: realised quality and whether it has degraded."""

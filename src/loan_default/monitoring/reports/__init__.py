@@ -1,0 +1,1 @@
+"""Where a monitored day is shown: files, MLflow, Evidently's UI, the overview page."""

@@ -1,0 +1,1 @@
+"""The promotion gate and what moves the production alias."""

@@ -1,0 +1,211 @@
+"""A throw-away Airflow and MLflow server on this machine, without Docker: started on free ports in
+one folder, and stopped with all that they started, whatever happens.
+
+For the demo, the tests and the benchmarks; the real platform is the Compose stack.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loan_default.errors import ServiceError
+from loan_default.sandbox.airflow_client import AirflowApi
+
+ROOT = Path(__file__).resolve().parents[3]
+SECONDS_TO_START, SECONDS_TO_STOP = 180, 15
+AIRFLOW = (sys.executable, "-m", "airflow")
+AIRFLOW_PARTS = ("api-server", "scheduler", "dag-processor")
+
+
+@dataclass
+class LocalStack:
+    """Airflow (API server, scheduler, DAG processor) and an MLflow server, below `folder`.
+
+    `settings` are added to every process's environment; `database` is a SQLAlchemy address for
+    Airflow (default: SQLite in the folder). Logs go to `folder`/logs.
+    """
+
+    folder: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    database: str = ""
+    user: str = "admin"
+
+    def __post_init__(self) -> None:
+        self.airflow_port, self.mlflow_port, log_port = free_ports(3)
+        self.password = secrets.token_urlsafe(12)
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.environment = os.environ | self._airflow(log_port) | self._platform()
+        self.environment |= self.settings
+
+    @property
+    def airflow_url(self) -> str:
+        """Where Airflow's pages and its REST API are."""
+        return f"http://127.0.0.1:{self.airflow_port}"
+
+    @property
+    def mlflow_url(self) -> str:
+        """Where MLflow's pages and its REST API are."""
+        return f"http://127.0.0.1:{self.mlflow_port}"
+
+    @property
+    def api(self) -> AirflowApi:
+        """Airflow's REST API, logged in."""
+        return AirflowApi(self.airflow_url, self.user, self.password)
+
+    def start(self) -> None:
+        """Start everything and wait until it answers. Raises ServiceError when it does not."""
+        self._prepare()
+        self.start_mlflow()
+        self._run(*AIRFLOW, "db", "migrate")
+        for part in AIRFLOW_PARTS:
+            self.start_airflow(part)
+        self._wait("mlflow", lambda: _answers(f"{self.mlflow_url}/health"))
+        self._wait("airflow", lambda: self.api.healthy())
+
+    def start_mlflow(self) -> None:
+        """Start the MLflow server; its store and artifacts lie in the folder."""
+        self._start("mlflow", *self.mlflow_command(self.mlflow_port))
+
+    def mlflow_command(self, port: int) -> list[str]:
+        """What serves the folder's runs and models on `port`."""
+        return [
+            *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
+            *("--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"),
+            *("--artifacts-destination", str(self.folder / "mlruns"), "--workers", "1"),
+        ]
+
+    def start_airflow(self, part: str) -> None:
+        """Start one part of Airflow: api-server, scheduler or dag-processor."""
+        more = {"api-server": ("--host", "127.0.0.1", "--port", str(self.airflow_port))}
+        self._start(part, *AIRFLOW, part, *more.get(part, ()))
+
+    def stop(self) -> None:
+        """Stop every process and what it started, the last started first."""
+        for name in reversed(list(self._processes)):
+            self.kill(name, signal.SIGTERM)
+
+    def kill(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
+        """Send `how` to a process and all its children and wait for it to end."""
+        process = self._processes.pop(name)
+        for number in (how, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(SECONDS_TO_STOP)
+
+    def stop_command(self) -> str:
+        """What stops the servers once the process that started them is gone."""
+        return "kill -- " + " ".join(f"-{process.pid}" for process in self._processes.values())
+
+    def log_of(self, name: str) -> str:
+        """What a process has said so far."""
+        return (self.folder / "logs" / f"{name}.log").read_text(errors="replace")
+
+    def _prepare(self) -> None:
+        (self.folder / "logs").mkdir(parents=True, exist_ok=True)
+        (self.folder / "airflow").mkdir(exist_ok=True)
+        passwords = Path(self.environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
+        passwords.touch(mode=0o600)
+        passwords.write_text(json.dumps({self.user: self.password}))
+
+    def _airflow(self, log_port: int) -> dict[str, str]:
+        home = self.folder / "airflow"
+        options = {
+            "CORE__DAGS_FOLDER": ROOT / "airflow" / "dags",
+            "CORE__PLUGINS_FOLDER": ROOT / "airflow" / "plugins",
+            "CORE__LOAD_EXAMPLES": False,
+            "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
+            "CORE__EXECUTOR": "LocalExecutor",
+            "CORE__PARALLELISM": 4,
+            "CORE__FERNET_KEY": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "CORE__EXECUTION_API_SERVER_URL": f"{self.airflow_url}/execution/",
+            "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{self.user}:admin",
+            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": home / "passwords.json",
+            "API__BASE_URL": self.airflow_url,
+            "API__WORKERS": 1,
+            "API__SECRET_KEY": secrets.token_hex(32),
+            "API_AUTH__JWT_SECRET": secrets.token_hex(32),
+            "DATABASE__SQL_ALCHEMY_CONN": self.database or f"sqlite:///{home}/airflow.db",
+            "LOGGING__WORKER_LOG_SERVER_PORT": log_port,
+        }
+        named = {f"AIRFLOW__{name}": str(value) for name, value in options.items()}
+        return {"AIRFLOW_HOME": str(home), **named}
+
+    def _platform(self) -> dict[str, str]:
+        return {
+            "MLFLOW_TRACKING_URI": self.mlflow_url,
+            "OUTPUT_PATH": str(self.folder / "artifacts"),
+            "PREPARED_DATA_PATH": str(self.folder / "prepared.parquet"),
+        }
+
+    def _run(self, *command: str) -> None:
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise ServiceError(f"{' '.join(command)} failed: {done.stderr[-2000:]}")
+
+    def _start(self, name: str, *command: str) -> None:
+        with (self.folder / "logs" / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _wait(self, what: str, ready: Callable[[], bool]) -> None:
+        until = time.monotonic() + SECONDS_TO_START
+        while not ready():
+            for name, process in self._processes.items():
+                if process.poll() is not None:
+                    raise ServiceError(f"{name} stopped: {self.log_of(name)[-2000:]}")
+            if time.monotonic() > until:
+                raise ServiceError(f"{what} did not answer within {SECONDS_TO_START} s")
+            time.sleep(0.5)
+
+
+@contextlib.contextmanager
+def running(stack: LocalStack) -> Iterator[LocalStack]:
+    """The stack, started, and stopped at the end of the block however it ends."""
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on now."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+def _answers(url: str) -> bool:
+    import httpx
+
+    try:
+        return httpx.get(url, timeout=5).is_success
+    except httpx.TransportError:
+        return False

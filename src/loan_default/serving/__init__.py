@@ -1,0 +1,1 @@
+"""The scoring server: HTTP, request parsing, model swap, prediction log, metrics."""

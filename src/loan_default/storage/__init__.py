@@ -1,0 +1,37 @@
+"""Local paths and gs:// behind one interface; files appear whole or not at all."""
+
+from loan_default.storage.files import (
+    PARTIAL,
+    REMOTE,
+    atomic_file,
+    check_target,
+    digest,
+    exists,
+    explanation,
+    files_below,
+    is_remote,
+    join,
+    open_input,
+    publish,
+    read_text,
+    work_folder,
+    write_text,
+)
+
+__all__ = [
+    "PARTIAL",
+    "REMOTE",
+    "atomic_file",
+    "check_target",
+    "digest",
+    "exists",
+    "explanation",
+    "files_below",
+    "is_remote",
+    "join",
+    "open_input",
+    "publish",
+    "read_text",
+    "work_folder",
+    "write_text",
+]

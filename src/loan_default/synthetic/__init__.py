@@ -1,0 +1,1 @@
+"""Generated LendingClub-shaped loans whose true default probability is known."""

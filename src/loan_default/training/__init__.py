@@ -1,0 +1,1 @@
+"""Cohorts, cross-validation, fitting, calibration, provenance and the model card."""

@@ -1,0 +1,213 @@
+"""Fit, find the number of rounds, calibrate out of fold and choose the threshold."""
+
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loan_default.errors import InputError
+from loan_default.metrics import classification
+from loan_default.model import features
+from loan_default.model.artifact import Calibration, Facts, Model, Vector, dmatrix
+from loan_default.settings import Settings
+
+if TYPE_CHECKING:
+    import xgboost as xgb
+
+Outcomes = NDArray[np.int8]
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """Out-of-fold log-odds `margins` (n,) after `rounds`, and the mean log loss by round."""
+
+    rounds: int
+    margins: Vector
+    train_loss: list[float]
+    validation_loss: list[float]
+
+
+def parameters(settings: Settings) -> dict[str, Any]:
+    """XGBoost's parameters, the thread count and the device among them."""
+    return {
+        "objective": "binary:logistic",
+        "eval_metric": "logloss",
+        "tree_method": "hist",
+        "device": settings.xgb_device,
+        "max_depth": settings.xgb_max_depth,
+        "learning_rate": settings.xgb_learning_rate,
+        "min_child_weight": settings.xgb_min_child_weight,
+        "reg_lambda": settings.xgb_reg_lambda,
+        "subsample": settings.xgb_subsample,
+        "colsample_bytree": settings.xgb_colsample_bytree,
+        "monotone_constraints": tuple(features.RISKS[name] for name in features.NAMES),
+        "seed": settings.random_seed,
+        "nthread": settings.threads,
+    }
+
+
+def require_device(settings: Settings) -> None:
+    """Raise InputError where `xgb_device` is not to be had: XGBoost would train on the processor
+    and only warn."""
+    if settings.xgb_device == "cpu":
+        return
+    import xgboost as xgb
+
+    two = xgb.DMatrix(np.eye(2), np.arange(2))
+    asked = {"device": settings.xgb_device, "verbosity": 0}
+    with warnings.catch_warnings(action="ignore"):
+        booster = xgb.train(asked, two, num_boost_round=1)
+    used = json.loads(booster.save_config())["learner"]["generic_param"]["device"]
+    if used.startswith(settings.xgb_device):
+        return
+    if not xgb.build_info()["USE_CUDA"]:
+        raise InputError(
+            "XGB_DEVICE=cuda, but the XGBoost that is installed is the one without CUDA: put "
+            f"xgboost=={xgb.__version__} in the place of xgboost-cpu, or set XGB_DEVICE=cpu"
+        )
+    raise InputError("XGB_DEVICE=cuda, but no GPU answers (nvidia-smi): set XGB_DEVICE=cpu")
+
+
+def cross_validate(
+    matrix: features.Matrix,
+    default: Outcomes,
+    settings: Settings,
+    rounds: int | None = None,
+    progress: Progress | None = None,
+) -> CrossValidation:
+    """Stratified K-fold margins; early stopping on the folds' mean loss unless `rounds` is given.
+
+    Args:
+        matrix: (n, k) float32 features; default: (n,) outcomes, 0 or 1.
+
+    Raises InputError where a class has fewer loans than there are folds.
+    """
+    import xgboost as xgb
+
+    rarest = int(min(default.sum(), len(default) - default.sum()))
+    if rarest < settings.cv_folds:
+        raise InputError(
+            f"only {rarest} matured loans have one of the two outcomes: at least "
+            f"{settings.cv_folds} are needed (CV_FOLDS); give more loans"
+        )
+    folds = _Folds(_fold_rows(default, settings), progress)
+    history: Any = xgb.cv(
+        parameters(settings),
+        dmatrix(matrix, features.NAMES, default, settings.threads),
+        num_boost_round=rounds or settings.xgb_max_rounds,
+        folds=folds.rows,
+        early_stopping_rounds=None if rounds else settings.xgb_early_stopping_rounds,
+        as_pandas=False,
+        callbacks=[folds.callback()],
+    )
+    validation = [float(loss) for loss in history["test-logloss-mean"]]
+    best = len(validation)
+    return CrossValidation(
+        best,
+        folds.margins(best, len(default)),
+        [float(loss) for loss in history["train-logloss-mean"]],
+        validation,
+    )
+
+
+def fit(
+    matrix: features.Matrix, default: Outcomes, settings: Settings, rounds: int
+) -> "xgb.Booster":
+    """A booster of `rounds` trees on all rows. Same rows, settings and threads: the same bytes."""
+    import xgboost as xgb
+
+    training = dmatrix(matrix, features.NAMES, default, settings.threads)
+    return xgb.train(parameters(settings), training, num_boost_round=rounds)
+
+
+def calibrate(margins: Vector, default: Outcomes) -> Calibration:
+    """Platt scaling fitted to out-of-fold margins (n,) and outcomes (n,).
+
+    Margins that say nothing (a slope of 0 or less) give every loan the observed default rate.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    fitted = LogisticRegression(C=np.inf).fit(margins.reshape(-1, 1), default)
+    slope, intercept = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+    if slope <= 0:
+        rate = float(default.mean())
+        return Calibration(0.0, float(np.log(rate / (1 - rate))))
+    return Calibration(slope, intercept)
+
+
+def threshold(default: Outcomes, probability: Vector, settings: Settings) -> float:
+    """The least default probability to decline: the best F1, or the one the cost ratio implies."""
+    if settings.threshold_strategy == "cost":
+        return classification.cost_threshold(settings.cost_ratio)
+    return classification.best_f1_threshold(default, probability)
+
+
+def assemble(
+    matrix: features.Matrix,
+    default: Outcomes,
+    complete: NDArray[np.bool_],
+    validation: CrossValidation,
+    fit_through: str,
+    settings: Settings,
+) -> tuple[Model, Vector]:
+    """The model fitted on all n rows, calibrated on those in complete months, and its (n,)
+    out-of-fold default probabilities."""
+    calibration = calibrate(validation.margins[complete], default[complete])
+    probability = calibration.probability(validation.margins)
+    facts = Facts(
+        features=features.NAMES,
+        levels={name: tuple(levels) for name, levels in features.LEVELS.items()},
+        calibration=calibration,
+        threshold=threshold(default[complete], probability[complete], settings),
+        fit_through=fit_through,
+        rounds=validation.rounds,
+    )
+    booster = fit(matrix, default, settings, validation.rounds)
+    return Model(bytes(booster.save_raw("ubj")), facts, settings.threads), probability
+
+
+def _fold_rows(
+    default: Outcomes, settings: Settings
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    from sklearn.model_selection import StratifiedKFold
+
+    splitter = StratifiedKFold(settings.cv_folds, shuffle=True, random_state=settings.random_seed)
+    return list(splitter.split(default, default))
+
+
+class _Folds:
+    """Keeps the folds' boosters, which xgb.cv throws away, for the out-of-fold margins."""
+
+    def __init__(self, rows: list[tuple[Any, Any]], progress: Progress | None) -> None:
+        self.rows, self.progress = rows, progress
+        self.packed: list[Any] = []
+
+    def callback(self) -> Any:
+        import xgboost as xgb
+
+        outer = self
+
+        class Keep(xgb.callback.TrainingCallback):
+            def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+                if outer.progress:
+                    outer.progress(epoch + 1)
+                return False
+
+            def after_training(self, model: Any) -> Any:
+                outer.packed = model.cvfolds
+                return model
+
+        return Keep()
+
+    def margins(self, rounds: int, count: int) -> Vector:
+        out = np.full(count, np.nan)
+        for (_, test), fold in zip(self.rows, self.packed, strict=True):
+            out[test] = fold.bst.predict(
+                fold.dtest, output_margin=True, iteration_range=(0, rounds)
+            )
+        return out

@@ -1,0 +1,165 @@
+"""Where a model comes from: data, commit, settings, and one fingerprint of them all."""
+
+import ast
+import hashlib
+import importlib.util
+import json
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from loan_default.columns import DEFAULT, ID, ISSUE_MONTH, NAMES
+from loan_default.settings import Settings
+from loan_default.training.cohorts import Split
+
+PACKAGE = Path(__file__).parents[1]
+BUILT_FROM = PACKAGE / "COMMIT"  # written by Dockerfile.airflow
+# What a fit depends on; where it is kept and what is done with it later does not change a model.
+TRAINING_SETTINGS = (
+    "random_seed",
+    "threads",
+    "cv_folds",
+    "threshold_strategy",
+    "cost_ratio",
+    "xgb_max_rounds",
+    "xgb_early_stopping_rounds",
+    "xgb_learning_rate",
+    "xgb_max_depth",
+    "xgb_min_child_weight",
+    "xgb_reg_lambda",
+    "xgb_subsample",
+    "xgb_colsample_bytree",
+    "xgb_device",
+)
+FIT = "loan_default.training.train"
+NOT_FITTED = {"loan_default.settings", "loan_default.errors"}
+LIBRARIES = ("xgboost-cpu", "xgboost", "numpy", "scikit-learn")
+
+
+def training_settings(settings: Settings) -> dict[str, Any]:
+    """The settings that change a model."""
+    return {name: getattr(settings, name) for name in TRAINING_SETTINGS}
+
+
+def data_digest(split: Split) -> str:
+    """SHA-256 of what training reads: the matured loans, whatever their order, and the first test
+    month.
+
+    Loans that are still running are left out: a newer export with nothing newly matured is the same
+    data.
+    """
+    digest = hashlib.sha256(f"{split.test_from:%Y-%m} {split.test_through:%Y-%m}".encode())
+    table = split.matured.select(ID, ISSUE_MONTH, DEFAULT, *NAMES).sort(ID).rechunk().to_arrow()
+    with pa.ipc.new_stream(pa.PythonFile(_Sink(digest), "w"), table.schema) as stream:
+        stream.write_table(table)
+    return digest.hexdigest()
+
+
+def commit() -> str:
+    """The git commit of the code: the one an image was built from, else its checkout's, else
+    "unknown"."""
+    if BUILT_FROM.exists():
+        return BUILT_FROM.read_text().strip()
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(PACKAGE), "rev-parse", "HEAD"], capture_output=True, text=True
+        )
+    except FileNotFoundError:
+        return "unknown"
+    return done.stdout.strip() or "unknown"
+
+
+def code_digest() -> str:
+    """Return the SHA-256 of the code that a fit runs through, without comments and docstrings."""
+    digest = hashlib.sha256()
+    for name, source in sorted(fit_sources().items()):
+        digest.update(f"{name}\0{source_text(source)}\0".encode())
+    return digest.hexdigest()
+
+
+def source_text(source: str) -> str:
+    """Return Python source without comments, docstrings and layout."""
+    return ast.unparse(_Undocumented().visit(ast.parse(source)))
+
+
+def fit_sources() -> dict[str, str]:
+    """Return the source of the modules that `FIT` imports, directly or not, itself included.
+
+    Settings and records have digests of their own, so `NOT_FITTED` is left out.
+    """
+    sources: dict[str, str] = {}
+    todo = {FIT}
+    while todo:
+        name = todo.pop()
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None or name in NOT_FITTED or name in sources:
+            continue
+        sources[name] = Path(spec.origin).read_text(encoding="utf-8")
+        todo |= _imports(ast.parse(sources[name]))
+    return sources
+
+
+def fingerprint(digest: str, settings: Settings) -> str:
+    """Return the SHA-256 over what a fit depends on: data digest, settings, code, libraries."""
+    facts = [digest, training_settings(settings), code_digest(), library_versions()]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def library_versions() -> dict[str, str]:
+    """The installed ones of the libraries that a fit depends on."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _imports(source: ast.Module) -> set[str]:
+    """The modules of this package that `source` imports, and what may be one."""
+    names = set()
+    for node in ast.walk(source):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name for name in names if name.startswith(f"{PACKAGE.name}.") and _is_module(name)}
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # the parent is a module, not a package
+        return False
+
+
+class _Undocumented(ast.NodeTransformer):
+    """Removes docstrings; comments are gone once the source is parsed."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+        return node
+
+
+class _Sink:
+    """A file that is only hashed."""
+
+    closed = False
+
+    def __init__(self, digest: "hashlib._Hash") -> None:
+        self._digest = digest
+
+    def write(self, data: bytes) -> int:
+        self._digest.update(data)
+        return len(data)
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,122 @@
+"""Two models in one training: one to be judged on the newest months, one to be served.
+
+The evaluation model never sees the test months, so its metrics are honest. The served model learns
+from all matured months, the newest too, with the rounds that the evaluation model's
+cross-validation found.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from loan_default import columns
+from loan_default.columns import DEFAULT, ISSUE_MONTH, PROBABILITY
+from loan_default.metrics import classification
+from loan_default.model import artifact, features
+from loan_default.model.artifact import Model, Vector
+from loan_default.settings import Settings
+from loan_default.training import fitting
+from loan_default.training.cohorts import Split
+
+REFERENCE_ROWS = 20_000
+REFERENCE_MONTHS = 12
+SELF_CHECK_ROWS = 100
+TEST_ROWS = 50_000
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Both models and all that judging and scoring need later.
+
+    `test_probability` (n,) are the evaluation model's scores of the split's test loans.
+    """
+
+    split: Split
+    served: Model
+    evaluated: Model
+    validation: fitting.CrossValidation
+    test_probability: Vector
+    metrics: dict[str, float]
+    reference: pl.DataFrame
+    self_check: pl.DataFrame
+
+    def save(self, folder: Path) -> None:
+        """Write the files of a model version into `folder`."""
+        self.served.save(folder)
+        self.reference.write_parquet(folder / artifact.REFERENCE)
+        self.self_check.write_parquet(folder / artifact.SELF_CHECK)
+        self.evaluated.save(folder / artifact.EVALUATION)
+        test = self.split.test.select(ISSUE_MONTH, DEFAULT, *columns.NAMES)
+        test = _sample(test, TEST_ROWS, seed=0)
+        test.write_parquet(folder / artifact.EVALUATION / artifact.TEST_ROWS)
+
+
+def train(split: Split, settings: Settings, progress: fitting.Progress | None = None) -> Trained:
+    """Fit, calibrate and test. Deterministic for the same split, settings and thread count.
+
+    `metrics` holds `evaluation.metrics` of the test months and `training_time_seconds`.
+    """
+    started = time.perf_counter()
+    matrix, default = features.matrix(split.earlier), _outcomes(split.earlier)
+    validation = fitting.cross_validate(matrix, default, settings, progress=progress)
+    log.info("%s rounds found by %s-fold early stopping", validation.rounds, settings.cv_folds)
+    every_row = np.ones(len(default), dtype=bool)
+    evaluated, _ = fitting.assemble(
+        matrix, default, every_row, validation, f"{split.fit_through:%Y-%m}", settings
+    )
+    test_probability = evaluated.probability(split.test)
+    served, out_of_fold = _served(split, settings, validation.rounds)
+    metrics = classification.metrics(
+        _outcomes(split.test), test_probability, evaluated.facts.threshold
+    ) | {"training_time_seconds": time.perf_counter() - started}
+    reference = _reference(split, out_of_fold, settings.random_seed)
+    self_check = _sample(split.matured.select(columns.NAMES), SELF_CHECK_ROWS, settings.random_seed)
+    return Trained(
+        split=split,
+        served=served,
+        evaluated=evaluated,
+        validation=validation,
+        test_probability=test_probability,
+        metrics=metrics,
+        reference=reference,
+        self_check=_scored(self_check, served.probability(self_check)),
+    )
+
+
+def _served(split: Split, settings: Settings, rounds: int) -> tuple[Model, Vector]:
+    matrix, default = features.matrix(split.matured), _outcomes(split.matured)
+    validation = fitting.cross_validate(matrix, default, settings, rounds=rounds)
+    through = split.matured[ISSUE_MONTH].max()
+    assert isinstance(through, date)
+    return fitting.assemble(
+        matrix, default, split.complete.to_numpy(), validation, f"{through:%Y-%m}", settings
+    )
+
+
+def _outcomes(loans: pl.DataFrame) -> fitting.Outcomes:
+    return loans[DEFAULT].to_numpy()
+
+
+def _scored(records: pl.DataFrame, probability: Vector) -> pl.DataFrame:
+    return records.with_columns(pl.Series(PROBABILITY, probability))
+
+
+def _sample(frame: pl.DataFrame, rows: int, seed: int) -> pl.DataFrame:
+    return frame.sample(min(rows, frame.height), seed=seed) if frame.height > rows else frame
+
+
+def _reference(split: Split, out_of_fold: Vector, seed: int) -> pl.DataFrame:
+    """A sample of the newest complete months, scored by models that did not see the row."""
+    scored = _scored(split.matured, out_of_fold).filter(split.complete)
+    months = scored[ISSUE_MONTH].unique().sort().tail(REFERENCE_MONTHS)
+    newest = scored.filter(pl.col(ISSUE_MONTH) >= months[0])
+    return _sample(
+        newest.select(ISSUE_MONTH, DEFAULT, PROBABILITY, *columns.NAMES), REFERENCE_ROWS, seed
+    )
