@@ -107,7 +107,7 @@ format: $(INSTALLED) ## Format the code with isort and black
 
 .PHONY: test
 test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS=0 leaves the slow ones out)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered \
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(PYTEST_ARGS) \
 	  $(if $(filter 0,$(RUN_INTEGRATION_TESTS)),,--cov-fail-under=90)
 
 .PHONY: fuzz
@@ -129,7 +129,7 @@ mutation: $(MUTATION) ## Change the pure modules in thousands of ways and count 
 
 .PHONY: test-stack
 test-stack: $(INSTALLED) ## Test the whole platform in Docker, under a name and on ports of its own (needs Chromium)
-	$(BIN)/python -m pytest -m docker tests/test_stack.py tests/test_stack_bucket.py tests/test_stack_operations.py
+	$(BIN)/python -m pytest -m docker tests/test_stack.py tests/test_stack_bucket.py tests/test_stack_operations.py $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: $(INSTALLED) ## Measure every step on the full file's 2.26 million loans beside its peer, and a training (half an hour)
