@@ -31,10 +31,10 @@ def compare(flags: argparse.Namespace) -> dict[str, Any]:
     from loan_default.settings import settings
     from loan_default.training import cohorts
 
-    with open_loans(flags.data_path, labelled=True) as intake:
-        loans = pl.concat([block.records for block in intake]).drop("row")
-    assert intake.as_of
-    splits = [cohorts.split(loans, intake.as_of, share) for share in TEST_SHARES]
+    with open_loans(flags.data_path, labelled=True) as reader:
+        loans = pl.concat([block.records for block in reader]).drop("row")
+    assert reader.as_of
+    splits = [cohorts.split(loans, reader.as_of, share) for share in TEST_SHARES]
     months = [f"from {split.test_from:%Y-%m} ({split.test.height:,})" for split in splits]
     table = Table("recipe", *months)
     found = {}

@@ -100,10 +100,10 @@ def fits(data: str, rounds: int, repeats: int) -> tuple[list[float], list[float]
     from loan_default.settings import settings
     from loan_default.training import cohorts, fitting
 
-    with open_loans(data, labelled=True) as intake:
-        loans = pl.concat([block.records for block in intake])
-    assert intake.as_of
-    matured = cohorts.matured(loans, intake.as_of)
+    with open_loans(data, labelled=True) as reader:
+        loans = pl.concat([block.records for block in reader])
+    assert reader.as_of
+    matured = cohorts.matured(loans, reader.as_of)
     matrix, default = features.matrix(matured), matured["default"].to_numpy()
     config = settings()
     parameters = fitting.parameters(config)

@@ -54,19 +54,19 @@ def predict(flags: argparse.Namespace) -> dict[str, Any]:
     run = RunFiles(flags.output_path or config.output_path, run_date)
     path = flags.input_path or config.batch_input_path
     with (
-        open_loans(path, run_date.replace(day=1)) as intake,
+        open_loans(path, run_date.replace(day=1)) as reader,
         ThreadPoolExecutor(1) as beside,
     ):
         # Of the very bytes that are scored, and not a second at the end
-        digest = beside.submit(storage.digest, intake.local)
+        digest = beside.submit(storage.digest, reader.local)
         name, number = _version(flags, run, config)
         model = _load(config, name, number)
         job = score.Job(model, number, flags.reasons, run_date)
         with storage.work_folder(
             storage.join(run.root, "predictions"), f"run_date={run_date}"
         ) as here:
-            counts = score.write(intake, job, here)
-            intake.refuse_too_many_rejected(config.max_rejected_share)
+            counts = score.write(reader, job, here)
+            reader.check_rejected_share(config.max_rejected_share)
             run.publish(here, _manifest(name, job, path, digest.result(), counts, here))
     log.info("%s rows scored with version %s", counts["rows_scored"], number)
     return {

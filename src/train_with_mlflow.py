@@ -91,11 +91,11 @@ def _read(path: str, config: "Settings") -> tuple["pl.DataFrame", Any]:
 
     from loan_default.data.ingest import open_loans
 
-    with open_loans(path, labelled=True) as intake:
-        loans = pl.concat([block.records for block in intake]).drop("row")
-        intake.refuse_too_many_rejected(config.max_rejected_share)
-    log.info("%s rows read, %s rejected", intake.rows_in, intake.rows_rejected)
-    return loans, intake.as_of
+    with open_loans(path, labelled=True) as reader:
+        loans = pl.concat([block.records for block in reader]).drop("row")
+        reader.check_rejected_share(config.max_rejected_share)
+    log.info("%s rows read, %s rejected", reader.rows_in, reader.rows_rejected)
+    return loans, reader.as_of
 
 
 def _learn(

@@ -79,11 +79,11 @@ def reached_at(url: str) -> Iterator[None]:
     """Cloud Storage lies at `url`, for this process and those that it starts."""
     previous = os.environ.get(HOST)
     os.environ[HOST] = url
-    gcs.forget()
+    gcs.reset_clients()
     try:
         yield
     finally:
-        gcs.forget()
+        gcs.reset_clients()
         os.environ.pop(HOST)
         if previous is not None:
             os.environ[HOST] = previous

@@ -59,13 +59,13 @@ def blocks_of(size: int | None):
 
 
 def take(path: str, labelled: bool = True, size: int | None = None, limit: float = 1.0):
-    """All of a file: the intake, its records and its rejected rows."""
-    with blocks_of(size), open_loans(path, labelled=labelled) as intake:
-        blocks = list(intake)
-        intake.refuse_too_many_rejected(limit)
+    """All of a file: the reader, its records and its rejected rows."""
+    with blocks_of(size), open_loans(path, labelled=labelled) as reader:
+        blocks = list(reader)
+        reader.check_rejected_share(limit)
     records = pl.concat([block.records for block in blocks])
     rejected = pl.concat([block.rejected for block in blocks])
-    return SimpleNamespace(intake=intake, records=records, rejected=rejected, blocks=len(blocks))
+    return SimpleNamespace(reader=reader, records=records, rejected=rejected, blocks=len(blocks))
 
 
 def refusal(path: str, **more) -> str:

@@ -71,7 +71,7 @@ def test_the_same_input_gives_the_same_bytes(
     monkeypatch.setattr(batch, "SAMPLE_ROWS", 500)
     for name in ("first", "second"):
         score(fitted, applications, tmp_path / name)
-    for name in batch.PREDICTIONS, batch.SAMPLE, batch.REJECTED:
+    for name in batch.PREDICTIONS, batch.SAMPLE, batch.REJECTED_FILE:
         first, second = (tmp_path / run / name for run in ("first", "second"))
         assert first.read_bytes() == second.read_bytes()
 

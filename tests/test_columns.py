@@ -43,9 +43,9 @@ def write(tmp_path_factory):
 
 
 def matrix(path: str, labelled: bool) -> np.ndarray:
-    with open_loans(path, labelled=labelled) as intake:
-        found = np.concatenate([features.matrix(block.records) for block in intake])
-        assert intake.rows_rejected == 0, intake.rejected
+    with open_loans(path, labelled=labelled) as reader:
+        found = np.concatenate([features.matrix(block.records) for block in reader])
+        assert reader.rows_rejected == 0, reader.rejected
     return found
 
 

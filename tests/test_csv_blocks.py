@@ -139,7 +139,7 @@ def test_a_quote_that_is_never_closed_is_refused(save, size, body):
 
 
 def test_a_quote_left_open_does_not_read_the_whole_file_into_memory(save, monkeypatch):
-    monkeypatch.setattr(csv_reader, "LONGEST_RECORD", 1_000)
+    monkeypatch.setattr(csv_reader, "MAX_RECORD_BYTES", 1_000)
     pieces = []
 
     class Watched(io.BytesIO):

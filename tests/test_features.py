@@ -96,9 +96,9 @@ def from_csv(tmp_path_factory):
         writer.writeheader()
         writer.writerows(rows)
         path.write_bytes(text.getvalue().encode())
-        with open_loans(str(path), run_month=ISSUED) as intake:
-            found = np.concatenate([matrix(block.records) for block in intake])
-            assert intake.rows_rejected == 0, intake.rejected
+        with open_loans(str(path), run_month=ISSUED) as reader:
+            found = np.concatenate([matrix(block.records) for block in reader])
+            assert reader.rows_rejected == 0, reader.rejected
         return found
 
     return read

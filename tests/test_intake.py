@@ -8,17 +8,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conftest import tries
-from loan_default.data import ingest as intake
+from loan_default.data import ingest
 from loan_default.data.ingest import open_loans
 from loan_default.data.readers import open_table
-from loan_default.data.rejections import Fault, Kind
+from loan_default.data.rejections import Fault, RejectionKind
 from loan_default.errors import InputError
 from raw_loans import FOOTER_LINE, LOAN, TYPED, blocks_of, loans, take, text
 
 
 def test_good_loans_all_become_records(save):
     taken = take(save(text(loans(3))))
-    assert (taken.intake.rows_in, taken.intake.rows_rejected) == (3, 0)
+    assert (taken.reader.rows_in, taken.reader.rows_rejected) == (3, 0)
     assert taken.records["id"].to_list() == ["1", "2", "3"]
     assert taken.records["default"].to_list() == [0, 0, 0]
 
@@ -63,7 +63,7 @@ def test_cells_read_as_numbers_and_cells_read_as_text_become_the_same_records(sa
     rows = [LOAN | {"id": f"{n}", "dti": cell} for n, cell in enumerate(cells, start=1)]
     path = save(text(rows))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(intake, "PLAIN_NUMBERS", frozenset())
+        patch.setattr(ingest, "PLAIN_NUMBERS", frozenset())
         as_text = take(path)
     as_numbers = take(path)
     assert as_numbers.records.equals(as_text.records)
@@ -93,11 +93,11 @@ def test_applications_need_no_outcome_and_get_their_history_up_to_the_run_month(
     rows = [{"earliest_cr_line": "Jan-2000"} | LOAN]
     for name in ("issue_d", "loan_status", "last_pymnt_d"):
         del rows[0][name]
-    with open_loans(save(text(rows)), run_month=date(2020, 3, 1)) as intake:
-        (block,) = intake
+    with open_loans(save(text(rows)), run_month=date(2020, 3, 1)) as reader:
+        (block,) = reader
     assert block.records["credit_history_months"].to_list() == [20 * 12 + 2]
     assert "default" not in block.records.columns
-    assert intake.as_of is None
+    assert reader.as_of is None
 
 
 def test_every_kind_of_bad_row_is_counted_with_its_first_row(save):
@@ -112,29 +112,29 @@ def test_every_kind_of_bad_row_is_counted_with_its_first_row(save):
     rows[7]["id"] = "1"
     taken = take(save(text(rows, "short,row", "", FOOTER_LINE + ",")))
     first = {
-        Kind(Fault.OUT_OF_RANGE, "annual_inc"): 2,
-        Kind(Fault.NOT_A_NUMBER, "annual_inc"): 4,
-        Kind(Fault.MISSING_VALUE, "annual_inc"): 5,
-        Kind(Fault.NOT_A_MONTH, "issue_month"): 6,
-        Kind(Fault.UNKNOWN_OUTCOME, "default"): 7,
-        Kind(Fault.DUPLICATE_ID, "id"): 8,
-        Kind(Fault.NOT_A_MONTH, "credit_history_months"): 11,
-        Kind(Fault.FIELD_COUNT, None): 12,
-        Kind(Fault.BLANK_LINE, None): 13,
-        Kind(Fault.FOOTER, None): 14,
+        RejectionKind(Fault.OUT_OF_RANGE, "annual_inc"): 2,
+        RejectionKind(Fault.NOT_A_NUMBER, "annual_inc"): 4,
+        RejectionKind(Fault.MISSING_VALUE, "annual_inc"): 5,
+        RejectionKind(Fault.NOT_A_MONTH, "issue_month"): 6,
+        RejectionKind(Fault.UNKNOWN_OUTCOME, "default"): 7,
+        RejectionKind(Fault.DUPLICATE_ID, "id"): 8,
+        RejectionKind(Fault.NOT_A_MONTH, "credit_history_months"): 11,
+        RejectionKind(Fault.FIELD_COUNT, None): 12,
+        RejectionKind(Fault.BLANK_LINE, None): 13,
+        RejectionKind(Fault.FOOTER, None): 14,
     }
-    assert taken.intake.first_rejected == first
-    assert taken.intake.rejected == dict.fromkeys(first, 1) | {
-        Kind(Fault.OUT_OF_RANGE, "annual_inc"): 2
+    assert taken.reader.first_rejected == first
+    assert taken.reader.rejected == dict.fromkeys(first, 1) | {
+        RejectionKind(Fault.OUT_OF_RANGE, "annual_inc"): 2
     }
-    assert (taken.intake.rows_in, taken.intake.rows_rejected) == (14, 11)
+    assert (taken.reader.rows_in, taken.reader.rows_rejected) == (14, 11)
     assert taken.rejected["row"].to_list() == [2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 14]
 
 
 def test_rejections_are_reported_in_words_and_in_codes_commonest_first(save):
     rows = loans(4)
     rows[1]["annual_inc"], rows[2]["annual_inc"], rows[3]["int_rate"] = "-5", "1e12", "x"
-    assert take(save(text(rows, FOOTER_LINE))).intake.rejections == {
+    assert take(save(text(rows, FOOTER_LINE))).reader.rejections == {
         "rejected_by_reason": {
             "annual_inc is outside its range": 2,
             "int_rate is not a number": 1,
@@ -161,8 +161,8 @@ def test_the_block_size_changes_no_record_and_no_rejection(save, size):
     assert (
         cut.rejected["row"].to_list() == whole.rejected["row"].to_list() == [4, 10, 13, 14, 18, 23]
     )
-    assert cut.intake.rejected == whole.intake.rejected
-    assert cut.intake.first_rejected == whole.intake.first_rejected
+    assert cut.reader.rejected == whole.reader.rejected
+    assert cut.reader.first_rejected == whole.reader.first_rejected
 
 
 BASE = text([*loans(6), LOAN | {"id": "q", "grade": 'quo"ted,\nB'}], FOOTER_LINE).encode()
@@ -183,8 +183,8 @@ def test_however_a_file_is_corrupted_every_row_is_a_record_or_rejected(save, edi
     except InputError:
         return
     numbers = sorted(taken.records["row"].to_list() + taken.rejected["row"].to_list())
-    assert numbers == list(range(1, taken.intake.rows_in + 1))
-    assert taken.intake.rows_rejected == taken.rejected.height
+    assert numbers == list(range(1, taken.reader.rows_in + 1))
+    assert taken.reader.rows_rejected == taken.rejected.height
     assert taken.records["id"].is_unique().all()
 
 
@@ -194,30 +194,30 @@ def test_the_as_of_month_is_the_latest_of_all_blocks_of_a_raw_file(save, size):
     rows[2]["last_pymnt_d"] = "Mar-2019"
     rows[5]["last_credit_pull_d"] = "Apr-2018"
     taken = take(save(text(rows)), size=size)
-    assert taken.intake.as_of == date(2019, 3, 1)
+    assert taken.reader.as_of == date(2019, 3, 1)
     rows[5]["last_credit_pull_d"] = "Apr-2019"
-    assert take(save(text(rows)), size=size).intake.as_of == date(2019, 4, 1)
+    assert take(save(text(rows)), size=size).reader.as_of == date(2019, 4, 1)
 
 
 def test_a_file_that_does_not_tell_has_no_as_of_month(save):
-    assert take(save(text([TYPED]))).intake.as_of is None
-    assert take(save(text(loans(2, last_pymnt_d="")))).intake.as_of is None
+    assert take(save(text([TYPED]))).reader.as_of is None
+    assert take(save(text(loans(2, last_pymnt_d="")))).reader.as_of is None
 
 
 def test_the_as_of_month_comes_from_parquet_metadata(save):
     frame = pl.DataFrame([TYPED])
-    assert take(save(frame, as_of="2019-03")).intake.as_of == date(2019, 3, 1)
-    assert take(save(frame, as_of="2019-03"), labelled=False).intake.as_of == date(2019, 3, 1)
-    assert take(save(frame, as_of="yesterday")).intake.as_of is None
-    assert take(save(frame)).intake.as_of is None
+    assert take(save(frame, as_of="2019-03")).reader.as_of == date(2019, 3, 1)
+    assert take(save(frame, as_of="2019-03"), labelled=False).reader.as_of == date(2019, 3, 1)
+    assert take(save(frame, as_of="yesterday")).reader.as_of is None
+    assert take(save(frame)).reader.as_of is None
 
 
 def test_the_as_of_month_comes_from_a_csv_column(save):
     rows = [TYPED | {"id": f"{n}", "as_of": "2019-03"} for n in range(3)]
-    assert take(save(text(rows))).intake.as_of == date(2019, 3, 1)
-    assert take(save(text(rows)), size=50).intake.as_of == date(2019, 3, 1)
+    assert take(save(text(rows))).reader.as_of == date(2019, 3, 1)
+    assert take(save(text(rows)), size=50).reader.as_of == date(2019, 3, 1)
     rows[0]["as_of"] = ""
-    assert take(save(text(rows))).intake.as_of == date(2019, 3, 1)
+    assert take(save(text(rows))).reader.as_of == date(2019, 3, 1)
 
 
 def test_csv_parquet_and_gzip_of_the_same_loans_give_the_same_records(save):
@@ -229,7 +229,7 @@ def test_csv_parquet_and_gzip_of_the_same_loans_give_the_same_records(save):
     for other in takes[1:]:
         assert other.records.equals(takes[0].records)
         assert other.rejected.equals(takes[0].rejected)
-        assert other.intake.as_of == takes[0].intake.as_of == date(2013, 1, 1)
+        assert other.reader.as_of == takes[0].reader.as_of == date(2013, 1, 1)
 
 
 def test_typed_parquet_columns_of_any_number_type_are_taken(save):

@@ -6,28 +6,28 @@ import polars as pl
 import pytest
 
 from loan_default.columns import KNOWN_AFTERWARDS
-from loan_default.data.ingest import Intake
+from loan_default.data.ingest import LoanReader
 from loan_default.data.readers import Table
-from loan_default.data.rejections import Fault, Kind
+from loan_default.data.rejections import Fault, RejectionKind
 from loan_default.errors import InputError
 from raw_loans import FOOTER_LINE, LOAN, TYPED, loans, refusal, take, text
 
 
-def counted(rows: int, bad: int) -> Intake:
-    intake = Intake(Table("loans.csv", "loans.csv", (), {}, iter(())), None, False)
-    intake.rows_in = rows
-    kind = Kind(Fault.NOT_A_NUMBER, "dti")
-    intake.rejected[kind], intake.first_rejected[kind] = bad, 1
-    return intake
+def counted(rows: int, bad: int) -> LoanReader:
+    reader = LoanReader(Table("loans.csv", "loans.csv", (), {}, iter(())), None, False)
+    reader.rows_in = rows
+    kind = RejectionKind(Fault.NOT_A_NUMBER, "dti")
+    reader.rejected[kind], reader.first_rejected[kind] = bad, 1
+    return reader
 
 
 @pytest.mark.parametrize("rows", [100, 300, 1_000])
 def test_a_share_exactly_at_the_limit_passes_and_one_row_more_does_not(rows):
     for percent in range(100):
         limit = float(f"0.{percent:02d}")
-        counted(rows, rows * percent // 100).refuse_too_many_rejected(limit)
+        counted(rows, rows * percent // 100).check_rejected_share(limit)
         with pytest.raises(InputError):
-            counted(rows, rows * percent // 100 + 1).refuse_too_many_rejected(limit)
+            counted(rows, rows * percent // 100 + 1).check_rejected_share(limit)
 
 
 def test_a_limit_of_nothing_passes_a_clean_file_only(save):
@@ -54,7 +54,7 @@ def test_the_refusal_names_the_limit_and_the_commonest_faults_with_an_example(sa
 def test_footers_and_blank_lines_do_not_count_against_the_limit(save):
     path = save(text(loans(1), *["", FOOTER_LINE] * 10))
     taken = take(path, limit=0)
-    assert (taken.intake.rows_in, taken.intake.rows_rejected) == (21, 20)
+    assert (taken.reader.rows_in, taken.reader.rows_rejected) == (21, 20)
 
 
 def test_footers_and_blank_lines_do_not_dilute_the_share_of_bad_loans_either(save):

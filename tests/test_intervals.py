@@ -61,7 +61,7 @@ def test_the_ends_of_a_brier_score_stay_in_its_range(
 
 
 def test_a_single_loans_brier_score_has_no_ends() -> None:
-    assert intervals.brier(np.array([1]), np.array([0.5])) == intervals.Figure(0.25)
+    assert intervals.brier(np.array([1]), np.array([0.5])) == intervals.Metric(0.25)
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
@@ -114,7 +114,7 @@ def test_the_ends_of_f1_hold_95_of_100_resamples() -> None:
 def test_f1_of_few_loans(default: list[int], declined: list[int], value: float) -> None:
     """Draws in which nobody defaults nor is declined have no F1 and are left out."""
     found = intervals.f1(np.array(default), np.array(declined))
-    assert found == intervals.Figure(value, value, value)
+    assert found == intervals.Metric(value, value, value)
 
 
 @pytest.mark.parametrize("default", [[0, 0, 0], [1, 1, 1]])

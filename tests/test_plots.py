@@ -182,7 +182,7 @@ def test_a_million_loans_do_not_make_a_heavy_curve():
         plots.roc(default, probability, SUBTITLE),
         plots.precision_recall(default, probability, SUBTITLE),
     ):
-        assert len(only_axes(figure).lines[0].get_xdata()) == plots.MOST_POINTS
+        assert len(only_axes(figure).lines[0].get_xdata()) == plots.MAX_POINTS
 
 
 def test_saving_twice_gives_the_same_png_without_date_or_software(tmp_path):

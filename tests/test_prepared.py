@@ -45,9 +45,9 @@ def ready(source: Path, output: Path, as_of: date | None = None, limit: float = 
 
 def taken(path: Path) -> tuple[pl.DataFrame, date | None]:
     """The records without their place in the file, and the as-of month."""
-    with open_loans(str(path), labelled=True) as intake:
-        records = pl.concat([block.records for block in intake])
-    return records.select(RECORDS.names()), intake.as_of
+    with open_loans(str(path), labelled=True) as reader:
+        records = pl.concat([block.records for block in reader])
+    return records.select(RECORDS.names()), reader.as_of
 
 
 def good(source: Path) -> pl.DataFrame:

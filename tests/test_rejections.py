@@ -9,9 +9,9 @@ from loan_default.data.rejections import (
     NOT_LOANS,
     SCHEMA,
     Fault,
-    Kind,
     Malformed,
     Parsed,
+    RejectionKind,
     SeenIds,
     blank_line,
     malformed,
@@ -121,18 +121,21 @@ def test_rows_that_are_not_even_cells_become_rejections():
 
 
 def test_every_kind_of_fault_has_a_sentence_of_its_own():
-    kinds = [Kind(code, "dti") for code in Fault]
+    kinds = [RejectionKind(code, "dti") for code in Fault]
     assert len({kind.sentence for kind in kinds}) == len(Fault)
 
 
 def test_months_and_outcomes_are_named_as_the_export_names_them():
-    assert Kind(Fault.NOT_A_MONTH, "issue_month").sentence == "issue_d is not a month"
+    assert RejectionKind(Fault.NOT_A_MONTH, "issue_month").sentence == "issue_d is not a month"
     assert (
-        Kind(Fault.NOT_A_MONTH, "credit_history_months").sentence
+        RejectionKind(Fault.NOT_A_MONTH, "credit_history_months").sentence
         == "earliest_cr_line is not a month"
     )
-    assert Kind(Fault.UNKNOWN_OUTCOME, "default").sentence == "loan_status is not a known outcome"
-    assert Kind(Fault.OUT_OF_RANGE, "dti").sentence == "dti is outside its range"
+    assert (
+        RejectionKind(Fault.UNKNOWN_OUTCOME, "default").sentence
+        == "loan_status is not a known outcome"
+    )
+    assert RejectionKind(Fault.OUT_OF_RANGE, "dti").sentence == "dti is outside its range"
 
 
 def test_the_first_row_of_an_id_stays_and_the_later_ones_are_rejected():

@@ -50,7 +50,7 @@ def data_contract() -> str:
         core=_names(columns.CORE),
         optional=len(columns.NAMES) - len(columns.CORE),
         raw=_names(sorted(set(parsing.SOURCES) - set(columns.NAMES))),
-        missing=", ".join(f"`{text}`" for text in rejections.MISSING if text),
+        missing=", ".join(f"`{text}`" for text in rejections.MISSING_TEXTS if text),
         years=", ".join(f"`{text}`" for text in parsing.EMPLOYMENT_YEARS),
     )
 

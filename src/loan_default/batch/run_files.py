@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from loan_default import storage
+from loan_default.data.rejections import REJECTED_FILE
 from loan_default.errors import InputError
 
 PREDICTIONS = "predictions.parquet"
 SAMPLE = "sample.parquet"
-REJECTED = "rejected.csv"
 MANIFEST = "manifest.json"
-DATA_FILES = (PREDICTIONS, SAMPLE, REJECTED)
+DATA_FILES = (PREDICTIONS, SAMPLE, REJECTED_FILE)
 
 
 @dataclass(frozen=True)

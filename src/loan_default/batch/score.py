@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 
 from loan_default import columns
-from loan_default.batch.run_files import PREDICTIONS, REJECTED, SAMPLE
+from loan_default.batch.run_files import PREDICTIONS, SAMPLE
 from loan_default.columns import ID, ISSUE_MONTH, PROBABILITY, TERM
-from loan_default.data.ingest import Intake
-from loan_default.data.prefetch import ahead
-from loan_default.data.rejections import SCHEMA
+from loan_default.data.ingest import LoanReader
+from loan_default.data.prefetch import prefetch
+from loan_default.data.rejections import REJECTED_FILE, SCHEMA
 from loan_default.data.writers import CsvSink, ParquetSink
 from loan_default.model import scoring
 from loan_default.model.artifact import Model
@@ -48,8 +48,8 @@ class Job:
     run_date: date
 
 
-def write(intake: Intake, job: Job, folder: Path) -> dict[str, Any]:
-    """Score every block of `intake` into the data files of a run in `folder`.
+def write(reader: LoanReader, job: Job, folder: Path) -> dict[str, Any]:
+    """Score every block of `reader` into the data files of a run in `folder`.
 
     Returns the manifest's counts: rows, decisions, score summary and, by column, missing, unknown
     and rejected cells over all rows.
@@ -58,8 +58,8 @@ def write(intake: Intake, job: Job, folder: Path) -> dict[str, Any]:
     counts = Counts()
     with (
         ParquetSink(folder / PREDICTIONS, SCORES, distinct=(ID, PROBABILITY)) as out,
-        CsvSink(folder / REJECTED, pl.Schema(SCHEMA)) as bad,
-        ahead(iter(intake)) as blocks,
+        CsvSink(folder / REJECTED_FILE, pl.Schema(SCHEMA)) as bad,
+        prefetch(iter(reader)) as blocks,
     ):
         for block in blocks:
             scored = scoring.score(block.records, job.model, job.version, job.reasons)
@@ -69,8 +69,8 @@ def write(intake: Intake, job: Job, folder: Path) -> dict[str, Any]:
             counts.add(block.records, block.rejected, scored)
             log.info("%s rows scored", counts.rows)
     sample.frame().write_parquet(folder / SAMPLE)
-    rows = {"rows_in": intake.rows_in, "rows_rejected": intake.rows_rejected}
-    return counts.summary() | rows | intake.rejections
+    rows = {"rows_in": reader.rows_in, "rows_rejected": reader.rows_rejected}
+    return counts.summary() | rows | reader.rejections
 
 
 class _Sample:

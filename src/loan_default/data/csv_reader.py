@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from loan_default.data.rejections import MISSING, Fault, Malformed, blank_line
+from loan_default.data.rejections import MISSING_TEXTS, Fault, Malformed, blank_line
 from loan_default.errors import InputError
 
 BLOCK_BYTES = 32 << 20
 # What is made of a piece stays in a core's cache: two thirds of the time that a block takes at once
 PIECE_BYTES = 2 << 20
-LONGEST_RECORD = 256 << 20
+MAX_RECORD_BYTES = 256 << 20
 UNCLOSED = "a quote is opened and never closed; a quote within a field is written twice"
 NOT_UTF8 = "bytes that are not UTF-8; convert the file, for example with iconv -f latin1 -t utf-8"
 UNUSED = "\x01"
@@ -69,7 +69,7 @@ def _whole_records(path: str, stream: BinaryIO) -> Iterator[list[memoryview]]:
             yield pieces
             buffer[: filled - cut] = buffer[cut:filled]
             filled -= cut
-        elif filled > LONGEST_RECORD:
+        elif filled > MAX_RECORD_BYTES:
             raise InputError(f"{path}: {UNCLOSED}")
         if filled == len(buffer):
             buffer = buffer + bytearray(BLOCK_BYTES)
@@ -154,7 +154,7 @@ def _numbers(
     tables = []
     for piece in pieces:
         try:
-            tables.append(_arrow(piece, names, types, MISSING, skipped))
+            tables.append(_arrow(piece, names, types, MISSING_TEXTS, skipped))
         except pa.ArrowInvalid:
             return None
         if skipped:
@@ -166,7 +166,7 @@ def _numbers(
 
 def _starts_with_text(cells: pl.Series) -> bool:
     """Whether the first cell that is filled is no number: a unit, say, stands in all of them."""
-    filled = cells.filter(~cells.is_in(MISSING) & cells.is_not_null()).head(1)
+    filled = cells.filter(~cells.is_in(MISSING_TEXTS) & cells.is_not_null()).head(1)
     return bool(filled.str.strip_chars().cast(pl.Float64, strict=False).is_null().any())
 
 

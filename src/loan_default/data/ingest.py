@@ -19,14 +19,14 @@ from loan_default.data.parsing import (
     require_core,
 )
 from loan_default.data.readers import Table, open_table
-from loan_default.data.rejections import NOT_LOANS, Fault, Kind, Parsed, SeenIds, malformed
+from loan_default.data.rejections import NOT_LOANS, Fault, Parsed, RejectionKind, SeenIds, malformed
 from loan_default.errors import InputError
 
 AS_OF = "as_of"
 _LABEL_SOURCES = ((DEFAULT, STATUS), (ISSUE_MONTH, RAW_SOURCE[ISSUE_MONTH]))
 
 
-class Intake:
+class LoanReader:
     """One pass over a file. After it, `rows_in` and `rejected` (rows by kind) tell what came in.
 
     `as_of` is the month through which payments are known, where the file says so. `local` is the
@@ -36,8 +36,8 @@ class Intake:
     def __init__(self, table: Table, run_month: date | None, labelled: bool) -> None:
         self.path, self.local = table.path, table.local
         self.rows_in = 0
-        self.rejected: Counter[Kind] = Counter()
-        self.first_rejected: dict[Kind, int] = {}
+        self.rejected: Counter[RejectionKind] = Counter()
+        self.first_rejected: dict[RejectionKind, int] = {}
         self.as_of = month(table.metadata.get(AS_OF, ""))
         self._table, self._run_month, self._labelled = table, run_month, labelled
 
@@ -77,7 +77,7 @@ class Intake:
             ],
         }
 
-    def refuse_too_many_rejected(self, limit: float) -> None:
+    def check_rejected_share(self, limit: float) -> None:
         """Raise InputError where more than the share `limit` of the rows that look like loans is
         bad."""
         loans = Counter({k: n for k, n in self.rejected.items() if k.code not in NOT_LOANS})
@@ -97,7 +97,7 @@ class Intake:
     def _count(self, cells: pl.DataFrame, parsed: Parsed) -> None:
         self.rows_in += parsed.records.height + parsed.rejected.height
         for row, column, code in parsed.rejected.select("row", "column", "code").iter_rows():
-            kind = Kind(Fault(code), column)
+            kind = RejectionKind(Fault(code), column)
             self.rejected[kind] += 1
             self.first_rejected.setdefault(kind, row)
         if self._labelled:
@@ -108,7 +108,7 @@ class Intake:
 @contextmanager
 def open_loans(
     path: str, run_month: date | None = None, labelled: bool = False
-) -> Iterator[Intake]:
+) -> Iterator[LoanReader]:
     """Open applications or, with `labelled`, loans with an outcome, raw or typed.
 
     Raises InputError: no such file, no core column, or a prepared file that holds what is only
@@ -119,7 +119,7 @@ def open_loans(
         require_core(path, table.columns, _LABEL_SOURCES if labelled else ())
         if labelled and {DEFAULT, ISSUE_MONTH} & set(table.columns):
             _refuse_known_afterwards(path, table.columns)
-        yield Intake(table, run_month, labelled)
+        yield LoanReader(table, run_month, labelled)
 
 
 def _refuse_known_afterwards(path: str, columns: tuple[str, ...]) -> None:

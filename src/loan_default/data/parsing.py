@@ -24,7 +24,7 @@ from loan_default.columns import (
     STATUS,
     Column,
 )
-from loan_default.data.rejections import MISSING, SCHEMA, Parsed, explain
+from loan_default.data.rejections import MISSING_TEXTS, SCHEMA, Parsed, explain
 from loan_default.errors import InputError
 
 EMPLOYMENT_YEARS = {"< 1 year": "0", "1 year": "1", "10+ years": "10"} | {
@@ -47,7 +47,7 @@ _MONTHS = {
 }
 _ISSUE_TEXT = "issue text"
 LOG_SCALE = 25.0  # ln of a dollar amount stays below it (e**25 is 72 billion); dollars do not
-_LEAST_ROWS_TO_JUDGE_SCALE = 20
+_MIN_ROWS_FOR_SCALE_CHECK = 20
 
 
 def month(text: str) -> date | None:
@@ -81,7 +81,7 @@ def parse(
     cells: pl.DataFrame,
     run_month: date | None = None,
     labelled: bool = False,
-    judge_scale: bool = True,
+    check_scale: bool = True,
 ) -> Parsed:
     """Typed records from cells that are text or numbers already.
 
@@ -89,10 +89,10 @@ def parse(
     issue month or, where a row has none, to `run_month`. With `labelled`, a row needs an issue
     month and a known `loan_status` (or `default`), else it is rejected.
 
-    Raises InputError where, with `judge_scale`, a dollar column holds logarithms.
+    Raises InputError where, with `check_scale`, a dollar column holds logarithms.
     """
     values = _values(cells, run_month, labelled)
-    if judge_scale:
+    if check_scale:
         _refuse_log_scale(values)
     faults = _faults(values, labelled)
     faulty = values.select(pl.any_horizontal(faults.values()).fill_null(False)).to_series()
@@ -167,7 +167,7 @@ def _empty(name: str, dtype: type[pl.DataType], rows: int) -> pl.Series:
 
 def _text(series: pl.Series) -> pl.Series:
     text = series.cast(pl.String).str.strip_chars()
-    missing = text.is_in(MISSING)
+    missing = text.is_in(MISSING_TEXTS)
     return text.set(missing, None) if missing.any() else text
 
 
@@ -230,7 +230,7 @@ def _refuse_log_scale(values: pl.DataFrame) -> None:
         if not column.unit.startswith("dollars"):
             continue
         dollars = values[column.name].drop_nulls().drop_nans()
-        if len(dollars) < _LEAST_ROWS_TO_JUDGE_SCALE:
+        if len(dollars) < _MIN_ROWS_FOR_SCALE_CHECK:
             continue
         largest = cast(float, dollars.max())
         if largest >= LOG_SCALE:

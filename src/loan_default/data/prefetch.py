@@ -10,7 +10,7 @@ _END: Any = object()
 
 
 @contextmanager
-def ahead(items: Iterator[T]) -> Iterator[Iterator[T]]:
+def prefetch(items: Iterator[T]) -> Iterator[Iterator[T]]:
     """`items`, each made in another thread while its predecessor is used.
 
     What making an item raises is raised in its turn. At the end of the block nothing works on them

@@ -9,12 +9,11 @@ import polars as pl
 
 from loan_default import columns, storage
 from loan_default.columns import DEFAULT, ID, ISSUE_MONTH
-from loan_default.data.ingest import AS_OF, Intake, open_loans
-from loan_default.data.rejections import SCHEMA
+from loan_default.data.ingest import AS_OF, LoanReader, open_loans
+from loan_default.data.rejections import REJECTED_FILE, SCHEMA
 from loan_default.data.writers import CsvSink, ParquetSink
 from loan_default.errors import InputError
 
-REJECTED = "rejected.csv"
 RECORDS = pl.Schema(
     {ID: pl.String, ISSUE_MONTH: pl.Date, DEFAULT: pl.Int8}
     | {c.name: pl.Float64 if c.kind == "number" else pl.String for c in columns.RECORD}
@@ -34,41 +33,41 @@ def prepare(
     """
     if not output_path.endswith((".parquet", ".csv")):
         raise InputError(f"cannot write {output_path}: name a .parquet or a .csv file")
-    if PurePath(output_path).name == REJECTED:
+    if PurePath(output_path).name == REJECTED_FILE:
         raise InputError(
-            f"cannot write {output_path}: {REJECTED} holds the bad rows; name another file"
+            f"cannot write {output_path}: {REJECTED_FILE} holds the bad rows; name another file"
         )
-    rejected_path = str(PurePath(output_path).parent / REJECTED)
+    rejected_path = str(PurePath(output_path).parent / REJECTED_FILE)
     if storage.is_remote(output_path):
-        rejected_path = output_path.rsplit("/", 1)[0] + "/" + REJECTED
+        rejected_path = output_path.rsplit("/", 1)[0] + "/" + REJECTED_FILE
     if as_of is None and output_path.endswith(".csv"):
         as_of = _known_through(input_path)
     with storage.atomic_file(output_path) as data, storage.atomic_file(rejected_path) as bad:
-        with open_loans(input_path, labelled=True) as intake:
-            counts = _write(intake, data, bad, as_of, output_path.endswith(".csv"))
-            intake.refuse_too_many_rejected(max_rejected_share)
-    known = as_of or intake.as_of
+        with open_loans(input_path, labelled=True) as reader:
+            counts = _write(reader, data, bad, as_of, output_path.endswith(".csv"))
+            reader.check_rejected_share(max_rejected_share)
+    known = as_of or reader.as_of
     return {
         "output_path": output_path,
         "rejected_path": rejected_path,
         "as_of": f"{known:%Y-%m}" if known else None,
-        "rows_in": intake.rows_in,
-        "rows_written": intake.rows_in - intake.rows_rejected,
-        "rows_rejected": intake.rows_rejected,
-        **intake.rejections,
+        "rows_in": reader.rows_in,
+        "rows_written": reader.rows_in - reader.rows_rejected,
+        "rows_rejected": reader.rows_rejected,
+        **reader.rejections,
         **counts,
     }
 
 
 def _known_through(path: str) -> date | None:
-    with open_loans(path, labelled=True) as intake:
-        for _ in intake:
+    with open_loans(path, labelled=True) as reader:
+        for _ in reader:
             pass
-    return intake.as_of
+    return reader.as_of
 
 
 def _write(
-    intake: Intake, data: Path, bad: Path, as_of: date | None, as_csv: bool
+    reader: LoanReader, data: Path, bad: Path, as_of: date | None, as_csv: bool
 ) -> dict[str, int]:
     counts = {"rows_defaulted": 0, "rows_paid": 0, "rows_unfinished": 0}
     schema = pl.Schema(RECORDS | ({AS_OF: pl.String} if as_csv else {}))
@@ -76,7 +75,7 @@ def _write(
         (CsvSink if as_csv else ParquetSink)(data, schema) as out,
         CsvSink(bad, pl.Schema(SCHEMA)) as rejected,
     ):
-        for block in intake:
+        for block in reader:
             records = block.records.select(RECORDS.names())
             if as_csv:
                 stated = f"{as_of:%Y-%m}" if as_of else None
@@ -86,8 +85,8 @@ def _write(
             counts["rows_defaulted"] += int((records[DEFAULT] == 1).sum())
             counts["rows_paid"] += int((records[DEFAULT] == 0).sum())
             counts["rows_unfinished"] += records[DEFAULT].null_count()
-            log.info("%s rows read, %s rejected", intake.rows_in, intake.rows_rejected)
-        known = as_of or intake.as_of
+            log.info("%s rows read, %s rejected", reader.rows_in, reader.rows_rejected)
+        known = as_of or reader.as_of
         if isinstance(out, ParquetSink) and known:
             out.annotate({AS_OF: f"{known:%Y-%m}"})
     return counts

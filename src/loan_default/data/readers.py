@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from loan_default import storage
-from loan_default.data.csv_reader import LONGEST_RECORD, Block, csv_blocks
-from loan_default.data.prefetch import ahead
+from loan_default.data.csv_reader import MAX_RECORD_BYTES, Block, csv_blocks
+from loan_default.data.prefetch import prefetch
 from loan_default.errors import InputError
 
 PARQUET_ROWS = 50_000
@@ -57,8 +57,8 @@ def open_table(path: str, wanted: Iterable[str], numbers: Collection[str] = ()) 
         zipped = magic[:2] == b"\x1f\x8b"
         with gzip.open(stream, "rb") if zipped else nullcontext(stream) as plain:
             text = cast(BinaryIO, plain)
-            header = _header(path, text.readline(LONGEST_RECORD))
-            with ahead(csv_blocks(path, text, header, set(wanted), numbers)) as blocks:
+            header = _header(path, text.readline(MAX_RECORD_BYTES))
+            with prefetch(csv_blocks(path, text, header, set(wanted), numbers)) as blocks:
                 yield Table(path, stream.name, header, {}, blocks)
 
 

@@ -18,7 +18,8 @@ SCHEMA = {
     "code": pl.String,
     "reason": pl.String,
 }
-MISSING = ("", "n/a", "N/A", "NA", "nan", "NaN", "null", "NULL", "None", "#N/A")
+REJECTED_FILE = "rejected.csv"
+MISSING_TEXTS = ("", "n/a", "N/A", "NA", "nan", "NaN", "null", "NULL", "None", "#N/A")
 
 
 class Fault(StrEnum):
@@ -53,7 +54,7 @@ _SENTENCES = {
 }
 
 
-class Kind(NamedTuple):
+class RejectionKind(NamedTuple):
     """A kind of rejection: the fault and the record's column, None where the whole row is at
     fault."""
 

@@ -19,7 +19,7 @@ _RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
-class Figure:
+class Metric:
     """A figure and its interval; the ends are None where too few loans tell how sure it is."""
 
     value: float
@@ -27,25 +27,25 @@ class Figure:
     high: float | None = None
 
 
-def rate(events: int, count: int) -> Figure:
+def rate(events: int, count: int) -> Metric:
     """The share of `events` in `count` > 0, with Wilson's interval (1927, JASA 22:209)."""
     share, z2 = events / count, _Z**2
     middle = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = _Z / (1 + z2 / count) * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
-    return Figure(share, max(0.0, middle - half), min(1.0, middle + half))
+    return Metric(share, max(0.0, middle - half), min(1.0, middle + half))
 
 
-def brier(default: Integers, probability: Floats) -> Figure:
+def brier(default: Integers, probability: Floats) -> Metric:
     """The mean squared error of the probability (Brier 1950), with the interval of a mean."""
     errors = (np.asarray(probability, dtype=np.float64) - default) ** 2
     mean = float(errors.mean())
     if len(errors) < 2:
-        return Figure(mean)
+        return Metric(mean)
     half = _Z * float(errors.std(ddof=1)) / math.sqrt(len(errors))
-    return Figure(mean, max(0.0, mean - half), min(1.0, mean + half))
+    return Metric(mean, max(0.0, mean - half), min(1.0, mean + half))
 
 
-def auc(default: Integers, probability: Floats) -> Figure | None:
+def auc(default: Integers, probability: Floats) -> Metric | None:
     """The AUC with DeLong's interval (1988, Biometrics 44:837) on the log-odds scale.
 
     Computed from ranks (Sun and Xu 2014, IEEE Signal Processing Letters 21:1389), on the scale that
@@ -58,7 +58,7 @@ def auc(default: Integers, probability: Floats) -> Figure | None:
     if value is None:
         return None
     if min(repaid.sum(), defaulted.sum()) < 2 or not 0 < value < 1:
-        return Figure(value)
+        return Metric(value)
     variance = sum(
         _variance(rank.share_below(others), counts) / counts.sum()
         for others, counts in ((repaid, defaulted), (defaulted, repaid))
@@ -66,10 +66,10 @@ def auc(default: Integers, probability: Floats) -> Figure | None:
     log_odds = math.log(value / (1 - value))
     half = _Z * math.sqrt(variance) / (value * (1 - value))
     low, high = (1 / (1 + math.exp(-(log_odds + side))) for side in (-half, half))
-    return Figure(value, low, high)
+    return Metric(value, low, high)
 
 
-def f1(default: Integers, declined: Integers, seed: int = 0) -> Figure | None:
+def f1(default: Integers, declined: Integers, seed: int = 0) -> Metric | None:
     """The F1 of the decisions with its percentile bootstrap interval; None where there is none.
 
     Drawing loans with replacement draws the four counts of the confusion matrix from a multinomial
@@ -81,7 +81,7 @@ def f1(default: Integers, declined: Integers, seed: int = 0) -> Figure | None:
     draws = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), _RESAMPLES)
     scores = _f1(draws[draws[:, 1:].any(axis=1)])
     low, high = np.quantile(scores, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Figure(float(_f1(counts[None, :])[0]), float(low), float(high))
+    return Metric(float(_f1(counts[None, :])[0]), float(low), float(high))
 
 
 def _f1(counts: NDArray[np.int64]) -> NDArray[np.float64]:

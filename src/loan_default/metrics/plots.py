@@ -26,7 +26,7 @@ SUBTITLE: dict[str, Any] = {"xytext": (0, 9), "textcoords": "offset points", "co
 PADDING = {"w_pad": 0.15, "h_pad": 0.12}
 CLASSES = ("paid in full", "default")
 # No picture is wide enough to show more points of a curve
-MOST_POINTS = 2000
+MAX_POINTS = 2000
 
 
 def roc(default: Integers, probability: Floats, subtitle: str) -> Figure:
@@ -175,7 +175,7 @@ def _share_axes(axes: Axes, across: str, up: str, top: float = 1) -> None:
 
 
 def _thinned(*curves: Floats) -> list[Floats]:
-    """The curves, each (n,), at no more than MOST_POINTS of their points, both ends kept."""
+    """The curves, each (n,), at no more than MAX_POINTS of their points, both ends kept."""
     n = len(curves[0])
-    kept = np.linspace(0, n - 1, min(n, MOST_POINTS)).astype(int)
+    kept = np.linspace(0, n - 1, min(n, MAX_POINTS)).astype(int)
     return [curve[kept] for curve in curves]

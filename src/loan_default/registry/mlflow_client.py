@@ -249,7 +249,7 @@ class Registry:
             raise ServiceError(f"the tracking database {self.uri} does not work: {error}") from None
         except Exception as error:
             # MLflow lets through what Cloud Storage raises while it moves artifacts.
-            if told := storage.explanation(error, self._settings.mlflow_artifact_root):
+            if told := storage.translate_error(error, self._settings.mlflow_artifact_root):
                 raise told from None
             raise
 

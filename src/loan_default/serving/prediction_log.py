@@ -134,7 +134,7 @@ def _frame(entries: list[Entry]) -> pl.DataFrame:
     """The entries' typed records, (n, id, record, scores, version, request, time)."""
     table = Table(entries[0].table.columns, [row for e in entries for row in e.table.rows])
     # Each request has been judged by itself; what it may not hold depends on its own rows alone.
-    typed = records(table, entries[0].time.date(), judge_scale=False)
+    typed = records(table, entries[0].time.date(), check_scale=False)
     # A row without an id was numbered among these rows, which tells nobody anything.
     own = typed[ID] != "row-" + typed["row"].cast(pl.String)
     ids = typed[ID].zip_with(own, pl.Series(_request_rows(entries)))

@@ -78,9 +78,9 @@ def _plan(names: tuple[str, ...], levels: Levels, columns: tuple[str, ...]) -> "
     return _Plan(place, names, levels) if _core_is_in(place) else None
 
 
-def records(table: Table, today: date, judge_scale: bool = True) -> pl.DataFrame:
+def records(table: Table, today: date, check_scale: bool = True) -> pl.DataFrame:
     """Typed records of the rows, the credit history counted to `today` where a row has no issue
-    month. With `judge_scale`, dollars that came as logarithms are refused.
+    month. With `check_scale`, dollars that came as logarithms are refused.
 
     Raises InputError that names the row, the column and the reason.
     """
@@ -92,7 +92,7 @@ def records(table: Table, today: date, judge_scale: bool = True) -> pl.DataFrame
     for place, name in enumerate(table.columns):
         if name in parsing.SOURCES:
             cells[name] = _cells(name, [row[place] for row in table.rows])
-    parsed = parsing.parse(pl.DataFrame(cells), today.replace(day=1), judge_scale=judge_scale)
+    parsed = parsing.parse(pl.DataFrame(cells), today.replace(day=1), check_scale=check_scale)
     if not parsed.rejected.is_empty():
         row, reason = parsed.rejected.select("row", "reason").row(0)
         raise InputError(f"row {row}: {reason}")

@@ -151,13 +151,13 @@ def check_target(path: str) -> None:
     _ready_to_write(path)
 
 
-def explanation(error: Exception, place: str) -> LoanDefaultError | None:
+def translate_error(error: Exception, place: str) -> LoanDefaultError | None:
     """What it means when another library fails in Cloud Storage; None where that is not it."""
     if "google.cloud.storage" not in sys.modules:
         return None
     from loan_default.storage import gcs
 
-    return gcs.explanation(error, place)
+    return gcs.translate_error(error, place)
 
 
 def _ready_to_write(path: str) -> bool:

@@ -107,13 +107,13 @@ def check_bucket(path: str) -> None:
     _check(_bucket(path))
 
 
-def forget() -> None:
+def reset_clients() -> None:
     """Take the environment anew, for a service that lies elsewhere now."""
     _client.cache_clear()
     _check.cache_clear()
 
 
-def explanation(error: Exception, place: str) -> LoanDefaultError | None:
+def translate_error(error: Exception, place: str) -> LoanDefaultError | None:
     """What a failure means and what to do, None where it is none of Cloud Storage's."""
     match error:
         case auth.DefaultCredentialsError():
@@ -143,7 +143,7 @@ def _explained(path: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if meaning := explanation(error, path):
+        if meaning := translate_error(error, path):
             raise meaning from None
         raise
 

@@ -15,7 +15,7 @@ from loan_default.columns import DEFAULT, PREDICTION, PROBABILITY, TERM, VERSION
 from loan_default.data.maturity import maturity_month
 from loan_default.metrics import intervals
 from loan_default.metrics.auc import Floats, auc
-from loan_default.metrics.intervals import Figure
+from loan_default.metrics.intervals import Metric
 from loan_default.monitoring.days.labelled_predictions import COHORT, Judged
 
 # The bounds of the score bands: the same ones always, so that months can be compared.
@@ -103,7 +103,7 @@ def _figures(loans: pl.DataFrame) -> Figures:
     }
 
 
-def _plain(figure: Figure | None) -> dict[str, float | None] | None:
+def _plain(figure: Metric | None) -> dict[str, float | None] | None:
     return asdict(figure) if figure else None
 
 
