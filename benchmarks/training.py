@@ -67,11 +67,12 @@ def profile(data: str) -> dict[str, float]:
         import train_with_mlflow as script
         from loan_default.metrics import classification
         from loan_default.model import features
+        from loan_default.pipelines import train as pipeline
         from loan_default.promotion import gate
         from loan_default.registry.mlflow_client import Registry
         from loan_default.training import cohorts, fitting, model_card, provenance
     clock.on(builtins, "__import__", "imports")
-    clock.on(script, "_read", "reading and cleaning")
+    clock.on(pipeline, "read", "reading and cleaning")
     clock.on(cohorts, "split", "splitting by month")
     clock.on(provenance, "data_digest", "digest of the data")
     clock.on(features, "matrix", "feature matrix")

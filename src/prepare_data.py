@@ -13,7 +13,7 @@ from loan_default import cli
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line; a flag that is not given is as in the settings."""
+    """Return the parser; flags that are not given come from the settings."""
     flags = cli.parser(__doc__)
     flags.add_argument("--input-path", help="the export, CSV or Parquet (TRAIN_DATA_PATH)")
     flags.add_argument("--output-path", help=".parquet or .csv (PREPARED_DATA_PATH)")
@@ -21,8 +21,8 @@ def build_parser() -> argparse.ArgumentParser:
     return flags
 
 
-def prepare(flags: argparse.Namespace) -> dict[str, Any]:
-    """The job: returns what the JSON line holds."""
+def job(flags: argparse.Namespace) -> dict[str, Any]:
+    """Run the job and return the JSON result."""
     from loan_default.data import prepare as prepared
     from loan_default.settings import settings
 
@@ -36,8 +36,8 @@ def prepare(flags: argparse.Namespace) -> dict[str, Any]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the script; returns its exit code."""
-    return cli.run(build_parser(), prepare, argv)
+    """Run the script and return its exit code."""
+    return cli.run(build_parser(), job, argv)
 
 
 if __name__ == "__main__":

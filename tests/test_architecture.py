@@ -41,6 +41,7 @@ LAYERS = (
     "monitoring.decision",
     "monitoring.reports",
     "sandbox",
+    "pipelines",
     # The address of the loader that registered versions name
     {"pyfunc"},
 )

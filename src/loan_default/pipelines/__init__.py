@@ -1,0 +1,1 @@
+"""What the scripts do: each script's job from its inputs to its JSON result."""

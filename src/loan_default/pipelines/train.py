@@ -1,0 +1,161 @@
+"""Train on completed loans, evaluate, register the version and move the candidate's alias."""
+
+import logging
+import tempfile
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from loan_default import cli
+from loan_default.columns import PROBABILITY
+from loan_default.data.ingest import open_loans
+from loan_default.errors import InputError
+from loan_default.promotion import aliases, gate
+from loan_default.registry.mlflow_client import FINGERPRINT, IDEMPOTENCY_KEY, Registry, Version
+from loan_default.settings import Settings, settings
+from loan_default.training import cohorts, fitting, model_card, provenance
+from loan_default.training.cohorts import Split
+from loan_default.training.train import Trained
+from loan_default.training.train import train as fit_and_evaluate
+
+REPEATED = "this idempotency key has registered it before"
+SAME_INPUTS = "same data, settings and training code"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to train on; a field that is None comes from the settings.
+
+    `as_of` comes from the file and `test_from` follows from TEST_SHARE unless given. A repeat with
+    the same `idempotency_key` registers nothing.
+    """
+
+    data_path: str | None
+    as_of: date | None
+    test_from: date | None
+    model_name: str | None
+    alias: str | None
+    idempotency_key: str | None
+
+
+def train(request: Request) -> dict[str, Any]:
+    """Train a model version, or find the one that the same inputs have registered before.
+
+    Returns the script's JSON result. Raises InputError if the loans cannot be used.
+    """
+    config = settings()
+    fitting.require_device(config)
+    registry = Registry(config)
+    name = request.model_name or config.model_name
+    alias, key = request.alias or config.model_alias, request.idempotency_key
+    if key and (version := registry.tagged(name, IDEMPOTENCY_KEY, key)):
+        return _result(registry, version, alias, config, REPEATED)
+    path = request.data_path or config.train_data_path
+    split = _split(path, request, config)
+    digest = provenance.data_digest(split)
+    tags = {FINGERPRINT: provenance.fingerprint(digest, config)}
+    if version := registry.tagged(name, FINGERPRINT, tags[FINGERPRINT]):
+        return _result(registry, version, alias, config, SAME_INPUTS)
+    if key:
+        tags[IDEMPOTENCY_KEY] = key
+    version = _register(registry, split, name, path, digest, tags, config)
+    return _result(registry, version, alias, config, None)
+
+
+def read(path: str, max_rejected_share: float) -> tuple[pl.DataFrame, date | None]:
+    """Read labelled loans: typed records, and the month through which outcomes are known.
+
+    Raises InputError if the file cannot be used or more than `max_rejected_share` of its loans
+    break the contract.
+    """
+    with open_loans(path, labelled=True) as reader:
+        loans = pl.concat([block.records for block in reader]).drop("row")
+        reader.check_rejected_share(max_rejected_share)
+    log.info("%s rows read, %s rejected", reader.rows_in, reader.rows_rejected)
+    return loans, reader.as_of
+
+
+def _split(path: str, request: Request, config: Settings) -> Split:
+    loans, known_through = read(path, config.max_rejected_share)
+    as_of = request.as_of or known_through
+    if as_of is None:
+        raise InputError(
+            f"{path} does not tell through which month outcomes are known: give --as-of"
+        )
+    split = cohorts.split(loans, as_of, config.test_share, request.test_from)
+    log.info(
+        "outcomes known through %s: %s matured loans, tested on %s issued %s to %s",
+        f"{as_of:%Y-%m}",
+        split.matured.height,
+        split.test.height,
+        f"{split.test_from:%Y-%m}",
+        f"{split.test_through:%Y-%m}",
+    )
+    return split
+
+
+def _register(
+    registry: Registry,
+    split: Split,
+    name: str,
+    path: str,
+    digest: str,
+    tags: dict[str, str],
+    config: Settings,
+) -> Version:
+    """Fit in an MLflow run of its own, log it and register its model."""
+    with registry.run("train", tags) as run_id, tempfile.TemporaryDirectory() as folder:
+        with cli.progress("boosting", config.xgb_max_rounds) as advance:
+            trained = fit_and_evaluate(split, config, advance)
+        params = provenance.training_settings(config) | provenance.library_versions()
+        params |= {"git_commit": provenance.commit(), "data_digest": digest, "data_path": path}
+        params |= _months(split)
+        _log_run(registry, run_id, trained, params, Path(folder, "report"))
+        registry.log_data(path, digest, "training")
+        trained.save(Path(folder, "model"))
+        example = trained.self_check.head(1).drop(PROBABILITY)
+        return registry.register(Path(folder, "model"), name, tags, example)
+
+
+def _months(split: Split) -> dict[str, str]:
+    return {
+        "fit_through": f"{split.fit_through:%Y-%m}",
+        "test_from": f"{split.test_from:%Y-%m}",
+        "test_through": f"{split.test_through:%Y-%m}",
+    }
+
+
+def _log_run(
+    registry: Registry, run_id: str, trained: Trained, params: dict[str, Any], folder: Path
+) -> None:
+    model_card.write(trained, params, folder)
+    registry.log(params, trained.metrics, folder)
+    registry.log_curve(run_id, "train_log_loss", trained.validation.train_loss)
+    registry.log_curve(run_id, "validation_log_loss", trained.validation.validation_loss)
+
+
+def _result(
+    registry: Registry, version: Version, alias: str, config: Settings, existing: str | None
+) -> dict[str, Any]:
+    """Point the alias at the version and ask the gate; `existing` says why no run was needed."""
+    registry.point(version, alias)
+    decision = gate.judge(registry, version, config.production_alias, config)
+    decision = aliases.with_history(decision, version)
+    if existing:
+        log.info("no new version: version %s stands (%s)", version.number, existing)
+    return {
+        "run_id": version.run_id,
+        "model_name": version.name,
+        "model_version": version.number,
+        "alias": alias,
+        "registered": existing in (None, REPEATED),
+        "existing_because": existing,
+        "metrics": registry.metrics(version),
+        "promotable": decision.promotable,
+        "reasons": decision.reasons,
+    }
