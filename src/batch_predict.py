@@ -1,9 +1,9 @@
-"""Score a file of applications with a registered model.
+"""Score a file of applications with a registered model version.
 
 Writes predictions.parquet, sample.parquet, rejected.csv and manifest.json under
-ROOT/predictions/run_date=YYYY-MM-DD/ and then moves the marker latest_prediction.txt. A rerun of a
-date uses the version in its manifest and gives the same files, unless --rescore. The last line of
-stdout is a JSON object: run_date, the paths, model_version and the row counts.
+ROOT/predictions/run_date=YYYY-MM-DD/, then updates the marker latest_prediction.txt. Scoring a date
+again uses the version in its manifest and writes the same files, unless --rescore is given. The
+last line of stdout is a JSON object: run_date, the paths, model_version and the row counts.
 """
 
 import argparse
@@ -21,9 +21,16 @@ def build_parser() -> argparse.ArgumentParser:
     flags.add_argument("--output-path", help="root of predictions/ (OUTPUT_PATH)")
     flags.add_argument("--run-date", type=cli.day, help="YYYY-MM-DD (default: today in UTC)")
     flags.add_argument("--model-name", help="registered model (MODEL_NAME)")
-    flags.add_argument("--alias", help="aliases A[,B], the first that exists (BATCH_ALIAS)")
-    flags.add_argument("--reasons", choices=("declined", "all", "none"), default="declined")
-    flags.add_argument("--rescore", action="store_true", help="take the alias's version anew")
+    flags.add_argument("--alias", help="aliases A[,B]: the first that exists is used (BATCH_ALIAS)")
+    flags.add_argument(
+        "--reasons",
+        choices=("declined", "all", "none"),
+        default="declined",
+        help="applications that get reasons (default: declined)",
+    )
+    flags.add_argument(
+        "--rescore", action="store_true", help="use the version behind the alias now"
+    )
     return flags
 
 

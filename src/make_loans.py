@@ -1,10 +1,10 @@
-"""Make loans in the layout of the LendingClub export, of known default probability.
+"""Generate loans in the layout of the LendingClub export, with known default probabilities.
 
-Shaped like LendingClub's loans of 2007 to 2018 as they stood in March 2019, newest month first; the
-same rows and seed give the same bytes. The last line of stdout is a JSON object: rows, output_path,
-the matured loans' default_rate, and best_auc: what no model can beat on the matured loans.
-best_auc_newest is the same on the newest 20 % of them, in months of which every loan has matured.
-Both are null without such loans.
+They resemble LendingClub's loans of 2007 to 2018 as of March 2019, newest month first; the same
+rows and seed give the same bytes. The last line of stdout is a JSON object: rows, output_path,
+default_rate of the matured loans, and best_auc, the highest AUC that a model can reach on them.
+best_auc_newest is the same for the newest 20% of them, in issue months of which every loan has
+matured. Both are null if there are no such loans.
 """
 
 import argparse
@@ -18,10 +18,10 @@ from loan_default import cli
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; flags that are not given come from the settings."""
     flags = cli.parser(__doc__)
-    flags.add_argument("--rows", type=int, required=True, help="how many loans")
-    flags.add_argument("--seed", type=int, help="0 or more (RANDOM_SEED)")
+    flags.add_argument("--rows", type=int, required=True, help="number of loans")
+    flags.add_argument("--seed", type=int, help="random seed, 0 or more (RANDOM_SEED)")
     flags.add_argument(
-        "--output-path", required=True, help=".csv, or .csv.gz, which takes several times as long"
+        "--output-path", required=True, help=".csv, or .csv.gz (several times slower)"
     )
     flags.add_argument("--truth-path", help="also write id,default_probability to this CSV")
     return flags

@@ -1,16 +1,24 @@
-"""Compare a scored day with the days before and with what the model learned from, through
-Evidently, and say whether it drifts and how good its predictions are.
+"""Monitor a scored day: data drift, data quality, realised performance, and what to do about them.
 
-Without --run-date the latest day of the --source is monitored: the batch run that the marker names,
-or the online prediction log's newest day. Writes drift_report.html, drift_report.json and
-quality_report.json under ROOT/reports/run_date=YYYY-MM-DD/, the day's row of
-ROOT/reports/history.parquet and the overview, ROOT/reports/index.html; MLflow gets them too, and
-Evidently's own UI where EVIDENTLY_UI_URL is set. The last line of stdout is a JSON object: drift
-(true, false, or null when there are too few rows to say), drift_share, drifted_columns (worst
-first), what they were compared_with, the same against the model's reference (reference_drift, ...),
-the reports' paths and sampled_rows; realised (quality on outcomes, null before there are any) and
-estimate; and alert, retrain and decision: whether to tell people, whether to train anew, and why,
-with severity, alert_subject and alert_text. It decides; the caller carries it out.
+Compares the day with the days before it and with the model's reference sample, using Evidently.
+Without --run-date it monitors the latest day of the --source: the batch run that the marker names,
+or the newest day of the online prediction log.
+
+Writes drift_report.html, drift_report.json and quality_report.json under
+ROOT/reports/run_date=YYYY-MM-DD/, the day's row of ROOT/reports/history.parquet and the overview,
+ROOT/reports/index.html. It sends them to MLflow too, and to Evidently's UI if EVIDENTLY_UI_URL is
+set. The last line of stdout is a JSON object:
+
+  drift                 true, false, or null if there are too few rows to tell
+  drift_share, drifted_columns (worst first), compared_with
+  reference_drift, ...  the same against the model's reference sample
+  realised              performance on known outcomes; null before there are any
+  estimate              performance estimated from the scores
+  alert, retrain        whether to notify people and whether to retrain
+  decision, severity, alert_subject, alert_text
+  sampled_rows and the paths of the reports
+
+The script only decides; the caller sends the alert or starts the retraining.
 """
 
 import argparse
@@ -27,20 +35,24 @@ def build_parser() -> argparse.ArgumentParser:
     flags.add_argument("--output-path", help="root of predictions/ and reports/ (OUTPUT_PATH)")
     flags.add_argument("--run-date", type=cli.day, help="YYYY-MM-DD (default: the latest)")
     flags.add_argument(
-        "--source", choices=("batch", "online", "both"), help="what to look at (MONITOR_SOURCE)"
+        "--source",
+        choices=("batch", "online", "both"),
+        help="predictions to monitor (MONITOR_SOURCE)",
     )
     flags.add_argument(
-        "--report-only", action="store_true", help="write the report; call for nothing"
+        "--report-only", action="store_true", help="write the reports only: no alert, no retraining"
     )
     flags.add_argument(
-        "--labels", help="outcomes (id, loan_status), kept and judged by from now on"
+        "--labels", help="file of outcomes (id, loan_status) to store and evaluate with"
     )
     flags.add_argument(
         "--labels-as-of",
         type=cli.month,
-        help="YYYY-MM through which the labels hold (default: what the file says, else this month)",
+        help="YYYY-MM through which outcomes are known (default: from the file, else this month)",
     )
-    flags.add_argument("--idempotency-key", help="a repeat with the same key decides the same")
+    flags.add_argument(
+        "--idempotency-key", help="a repeat with the same key returns the same decision"
+    )
     return flags
 
 

@@ -1,7 +1,7 @@
-"""Turn the LendingClub export into typed application records with an outcome.
+"""Convert a LendingClub export into typed application records with an outcome.
 
-Rows that break the contract go to rejected.csv beside the output, with the reason. The last line of
-stdout is a JSON object: output_path, rejected_path, as_of and the counts.
+Rows that break the data contract go to rejected.csv next to the output, each with a code and a
+reason. The last line of stdout is a JSON object: output_path, rejected_path, as_of and the counts.
 """
 
 import argparse

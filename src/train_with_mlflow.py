@@ -1,8 +1,8 @@
-"""Learn from finished loans, judge the model, register it and point the candidate's alias at it.
+"""Train on completed loans, evaluate, register the version and point the candidate alias at it.
 
 Reads a LendingClub export or a prepared file. The last line of stdout is a JSON object: run_id,
-model_name, model_version, alias, metrics, promotable, reasons, and whether this run registered a
-new version: a repeat with the same --idempotency-key says what its first try did.
+model_name, model_version, alias, metrics, promotable, reasons, and registered: whether this run
+registered a new version. A repeat with the same --idempotency-key reports what its first try did.
 """
 
 import argparse
@@ -20,7 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
     flags.add_argument("--as-of", type=cli.month, help="YYYY-MM through which outcomes are known")
     flags.add_argument("--test-from", type=cli.month, help="YYYY-MM of the first test month")
     flags.add_argument("--model-name", help="registered model (MODEL_NAME)")
-    flags.add_argument("--alias", help="alias to point at the version (MODEL_ALIAS)")
+    flags.add_argument("--alias", help="alias to move to the version (MODEL_ALIAS)")
     flags.add_argument("--idempotency-key", help="a repeat with the same key registers nothing")
     return flags
 
