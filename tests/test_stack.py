@@ -22,6 +22,13 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 TRAIN = "train_model_with_mlflow"
 SAMPLE = (ROOT / "data" / "sample_input.json").read_bytes()
 INIT = {"airflow-init", "mlflow-init"}
+# Prints the code that a service's process may change
+CHANGEABLE_CODE = """
+import os
+walked = (found for top in ("src", "airflow", "infra", "/opt/venv") for found in os.walk(top))
+paths = (f"{folder}/{name}" for folder, _, names in walked for name in (".", *names))
+print([path for path in paths if os.access(path, os.W_OK)])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +84,7 @@ def test_every_part_is_healthy_and_confined(stack: DockerStack) -> None:
         assert set(bound) <= {"127.0.0.1"}, name
         if name != "postgres":
             assert stack.python(name, "import os; print(os.getuid())").strip() == "50000", name
+            assert stack.python(name, CHANGEABLE_CODE).strip() == "[]", name
 
 
 def test_secrets_are_generated_and_readable_by_their_owner_alone(stack: DockerStack) -> None:
@@ -234,7 +242,7 @@ def test_a_broken_dag_and_pending_migrations_are_named(stack: DockerStack, tmp_p
     assert problem == (
         "a DAG cannot be imported: broken.py: ModuleNotFoundError: No module named 'nothing_here'"
     )
-    stack.compose("exec", "-T", service, "rm", place)
+    stack.compose("exec", "-T", "--user", "root", service, "rm", place)
     stack.compose("restart", service)
 
     sql = ["exec", "-T", "postgres", "psql", "-U", "postgres", "-d", "airflow", "-tAc"]
