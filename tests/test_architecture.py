@@ -224,6 +224,18 @@ def test_serving_never_reaches_mlflow() -> None:
     assert "registry.mlflow_client" not in below("serving.server")
 
 
+def test_the_serving_image_holds_what_serving_imports() -> None:
+    scripts = [SCRIPTS["serve_model"], SCRIPTS["fetch_model"]]
+    tops = {
+        module.split(".")[0] for path in scripts for name in own(path) for module in below(name)
+    }
+    wanted = {PACKAGE / (top if (PACKAGE / top).is_dir() else f"{top}.py") for top in tops}
+    text = (ROOT / "Dockerfile.serve").read_text().replace("\\\n", "")
+    copies = [line.split()[1:-1] for line in re.findall(r"^COPY src/.+", text, re.MULTILINE)]
+    copied = {ROOT / source for sources in copies for source in sources}
+    assert copied == {*scripts, PACKAGE / "__init__.py", *wanted}
+
+
 def test_scripts_import_the_package_and_never_each_other() -> None:
     for path in [*SCRIPTS.values(), *MODULES.values()]:
         assert not {name.split(".")[0] for name in imports(path)} & set(SCRIPTS), path.name
