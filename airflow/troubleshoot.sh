@@ -116,8 +116,7 @@ check_bucket() {
   [[ $place == gs://* ]] || { ok "artifacts are kept in a volume"; return; }
   running airflow-scheduler || return
   local said
-  said=$(compose exec -T airflow-scheduler python -c "
-import sys; sys.path.insert(0, 'src')
+  said=$(compose exec -T --workdir /opt/airflow/src airflow-scheduler python -c "
 from loan_default import storage
 storage.check_target('$place')
 storage.exists('$place/.reachable')" 2>&1) && { ok "the bucket $place can be reached"; return; }
