@@ -148,7 +148,12 @@ def test_a_tracking_server_that_is_down_is_a_failure_to_retry(
 ) -> None:
     path = {"train_with_mlflow": ["--data-path", export], "promote_model": []}
     arguments = path.get(script, ["--input-path", APPLICATIONS, "--output-path", tmp_path / "out"])
-    done = workspace.run(script, *arguments, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    done = workspace.run(
+        script,
+        *arguments,
+        MLFLOW_TRACKING_URI="http://127.0.0.1:9",
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES="0",
+    )
     assert_refused(done, "the tracking server http://127.0.0.1:9 does not answer", code=1)
     assert not (tmp_path / "out").exists()
 

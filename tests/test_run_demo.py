@@ -29,7 +29,7 @@ def test_the_demo_runs_the_four_dags_and_its_addresses_answer_until_told_to_stop
 ) -> None:
     folder = tmp_path / "demo"
     arguments = ("--rows", "20000", "--folder", folder, "--keep")
-    done = Workspace(tmp_path).run("run_demo", *arguments, PROMOTION_AUC_THRESHOLD="0.5")
+    done = Workspace(tmp_path).spawn("run_demo", *arguments, PROMOTION_AUC_THRESHOLD="0.5")
     result = done.result
     assert set(result["runs"]) == set(DAGS)
     assert "What happened" in done.stderr and "from trigger to the last run" in done.stderr
@@ -44,13 +44,13 @@ def test_the_demo_runs_the_four_dags_and_its_addresses_answer_until_told_to_stop
 def test_a_refused_file_is_said_and_starts_nothing(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing.csv")
     arguments = ("--folder", tmp_path / "demo")
-    done = Workspace(tmp_path).run("run_demo", *arguments, TRAIN_DATA_PATH=missing)
+    done = Workspace(tmp_path).spawn("run_demo", *arguments, TRAIN_DATA_PATH=missing)
     assert done.code == 2 and f"cannot read {missing}" in done.stderr
     assert not (tmp_path / "demo" / "airflow").exists()
 
 
 def test_a_folder_in_a_bucket_is_refused(tmp_path: Path) -> None:
-    done = Workspace(tmp_path).run("run_demo", "--folder", "gs://loans/demo")
+    done = Workspace(tmp_path).spawn("run_demo", "--folder", "gs://loans/demo")
     assert done.code == 2 and "the demo works in a local folder" in done.error
     assert list(tmp_path.iterdir()) == []
 
@@ -58,7 +58,7 @@ def test_a_folder_in_a_bucket_is_refused(tmp_path: Path) -> None:
 def test_a_failing_task_shows_its_log_and_leaves_no_process(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     arguments = ("--rows", "20000", "--folder", folder)
-    done = Workspace(tmp_path).run("run_demo", *arguments, TEST_SHARE="0.999")
+    done = Workspace(tmp_path).spawn("run_demo", *arguments, TEST_SHARE="0.999")
     assert done.code == 1 and "train_with_mlflow.py refused its input" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: train_model_with_mlflow failed")
     assert processes(folder) == []

@@ -45,7 +45,7 @@ def test_it_starts_before_any_model_and_takes_the_first_one_by_itself(
 def test_a_port_that_is_taken_is_one_clear_line(workspace: Workspace) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = workspace.run("serve_model", "--port", port)
+        done = workspace.spawn("serve_model", "--port", port)
     assert done.code == 2
     assert done.error == (
         f"error: cannot listen on 127.0.0.1:{port} (Address already in use): stop what does, or "
@@ -54,7 +54,7 @@ def test_a_port_that_is_taken_is_one_clear_line(workspace: Workspace) -> None:
 
 
 def test_a_host_that_is_no_address_is_one_clear_line(workspace: Workspace) -> None:
-    done = workspace.run("serve_model", "--host", "nowhere.invalid", "--port", "0")
+    done = workspace.spawn("serve_model", "--host", "nowhere.invalid", "--port", "0")
     assert done.code == 2
     assert done.error == "error: cannot listen on nowhere.invalid: no address of this machine"
 
@@ -100,7 +100,7 @@ def test_a_stop_while_it_starts_leaves_nothing_behind(
 def test_a_registry_that_cannot_be_watched_is_one_clear_line(
     workspace: Workspace, uri: str, says: str
 ) -> None:
-    done = workspace.run("serve_model", "--port", "0", MLFLOW_TRACKING_URI=uri)
+    done = workspace.spawn("serve_model", "--port", "0", MLFLOW_TRACKING_URI=uri)
     assert done.code == 2 and says in done.error
 
 
