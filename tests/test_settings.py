@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from conftest import ROOT
 from loan_default.errors import InputError
-from loan_default.settings import Settings, alias_list, column_thresholds, settings
+from loan_default.settings import Settings, alias_list, settings
 
 
 def test_the_environment_comes_before_the_env_file_and_that_before_the_default(
@@ -42,23 +42,38 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) ->
         ("GCS_BUCKET", "loans/folder"),
         ("GCS_BUCKET", "Loans"),
         ("GCS_BUCKET", "lo"),
-        ("DRIFT_COLUMN_THRESHOLDS", "annual_inc"),
-        ("DRIFT_COLUMN_THRESHOLDS", "annual_inc=0"),
-        ("DRIFT_COLUMN_THRESHOLDS", "annual_inc=nan"),
-        ("DRIFT_COLUMN_THRESHOLDS", "zip_code=0.2"),
-        ("DRIFT_COLUMN_THRESHOLDS", "dti:gone=0.2"),
-        ("GCS_BUCKET", "gs://loans"),
-        ("GCS_BUCKET", "loans/folder"),
-        ("GCS_BUCKET", "Loans"),
-        ("GCS_BUCKET", "lo"),
+        ("DRIFT_COLUMN_THRESHOLDS", "{annual_inc"),
+        ("BATCH_ALIAS", "[production"),
     ],
 )
 def test_a_bad_setting_is_named_with_its_value(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(InputError, match=f"{name}='{value}'"):
+    with pytest.raises(InputError, match=re.escape(f"bad setting: {name}='{value}': ")):
         settings()
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("annual_inc", "[annual_inc]='': Input should be a valid number"),
+        ("annual_inc=0", "[annual_inc]='0': Input should be greater than 0"),
+        ("dti=0.1,annual_inc=nan", "[annual_inc]='nan': Input should be a finite number"),
+        ("annual_inc=inf", "[annual_inc]='inf': Input should be a finite number"),
+        ("zip_code=0.2", "[zip_code]='zip_code': not a monitored column, nor COLUMN:missing"),
+        ("dti:gone=0.2", "[dti:gone]='dti:gone': not a monitored column, nor COLUMN:missing"),
+        ('{"dti": -1}', "[dti]=-1: Input should be greater than 0"),
+    ],
+)
+def test_a_bad_threshold_is_named_with_its_column(
+    monkeypatch: pytest.MonkeyPatch, value: str, problem: str
+) -> None:
+    monkeypatch.setenv("DRIFT_COLUMN_THRESHOLDS", value)
+    with pytest.raises(InputError) as error:
+        settings()
+    assert str(error.value).startswith(f"bad setting: DRIFT_COLUMN_THRESHOLDS{problem}")
+    assert "\n" not in str(error.value)
 
 
 def test_a_bucket_takes_what_is_written_and_no_path_is_given_for(
@@ -104,9 +119,14 @@ def example() -> list[tuple[str, str, str]]:
     return re.findall(r"# (.+)\n# ([A-Z0-9_]+)=(.*)\n", text)
 
 
+def written(default: object) -> str:
+    """A default as a line of `.env` holds it."""
+    return ",".join(default) if isinstance(default, (tuple, dict)) else str(default)
+
+
 def test_the_example_file_names_every_setting_with_its_meaning_and_default() -> None:
     fields = Settings.model_fields.items()
-    expected = [(f.description, name.upper(), str(f.default)) for name, f in fields]
+    expected = [(f.description, name.upper(), written(f.default)) for name, f in fields]
     assert example()[: len(expected)] == expected
 
 
@@ -135,7 +155,37 @@ def test_alias_list_drops_blanks() -> None:
     assert alias_list(" production, ,staging,") == ("production", "staging")
 
 
-def test_columns_may_have_thresholds_of_their_own() -> None:
-    found = column_thresholds("annual_inc=0.2, dti:missing = 0.3,default_probability=1,")
-    assert found == {"annual_inc": 0.2, "dti:missing": 0.3, "default_probability": 1.0}
-    assert column_thresholds("") == {}
+@pytest.mark.parametrize(
+    ("text", "aliases"),
+    [
+        ("a", ("a",)),
+        (" a, ,b,", ("a", "b")),
+        ('["a", "b"]', ("a", "b")),
+        ("", ("production", "staging")),
+    ],
+)
+def test_aliases_may_be_a_list_or_json(
+    monkeypatch: pytest.MonkeyPatch, text: str, aliases: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("BATCH_ALIAS", text)
+    assert settings().batch_alias == aliases
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "annual_inc=0.2, dti:missing = 0.3,default_probability=1,",
+        '{"annual_inc": 0.2, "dti:missing": 0.3, "default_probability": 1}',
+    ],
+)
+def test_columns_may_have_thresholds_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    assert settings().drift_column_thresholds == {}
+    settings.cache_clear()
+    monkeypatch.setenv("DRIFT_COLUMN_THRESHOLDS", text)
+    assert settings().drift_column_thresholds == {
+        "annual_inc": 0.2,
+        "dti:missing": 0.3,
+        "default_probability": 1.0,
+    }

@@ -53,7 +53,7 @@ def test_what_grows_cold_lies_where_the_platform_writes_it() -> None:
         folder, day = prefix.split("/")
         assert re.search(rf'"{folder}", f"{day}\{{', source), prefix
     # Nothing that is kept may begin like what is deleted.
-    assert not settings.BELOW_THE_BUCKET["mlflow_artifact_root"].startswith("/tmp")
+    assert not settings.BUCKET_PATHS["mlflow_artifact_root"].startswith("/tmp")
 
 
 def run(folder: Path, *arguments: str, programs: str = "") -> "subprocess.CompletedProcess[str]":

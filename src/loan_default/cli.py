@@ -1,8 +1,8 @@
-"""What every script shares: parse, run, print one JSON line, and turn failures into exit codes.
+"""Run a script: parse its arguments, print its result as one JSON line, map failures to exit codes.
 
-Logs and progress go to stderr; stdout carries one line, the result as a JSON object. Exit 0 done, 2
-bad input or usage, 1 anything else; a failure that the user can mend is one line on stderr, without
-traceback.
+Logs and progress go to stderr; stdout carries one line, the result as a JSON object. The exit code
+is 0 on success, 2 for invalid input or usage and 1 for any other failure. A user-correctable
+failure is reported as one line on stderr, without a traceback.
 """
 
 import argparse
@@ -18,17 +18,17 @@ from loan_default.errors import InputError, LoanDefaultError
 
 Job = Callable[[argparse.Namespace], dict[str, Any]]
 
-log = logging.getLogger("loan_default")
+log = logging.getLogger(__name__)
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """One line instead of the whole usage."""
+        """Report a usage error in one line, without the usage text."""
         self.exit(2, f"error: {message}; see {self.prog} --help\n")
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """An argument parser whose flags default to None, which means "as in the settings"."""
+    """Return an argument parser; a flag that is not given is None, which means the setting."""
     return _Parser(
         description=(description or "").strip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -37,17 +37,17 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def month(text: str) -> date:
-    """An argument YYYY-MM as the first day of that month."""
+    """Parse an argument YYYY-MM into the first day of that month."""
     return _date(f"{text}-01", "a month such as 2018-03", text)
 
 
 def day(text: str) -> date:
-    """An argument YYYY-MM-DD."""
+    """Parse an argument YYYY-MM-DD."""
     return _date(text, "a day such as 2018-03-31", text)
 
 
 def port(text: str) -> int:
-    """An argument 0 to 65535; 0 takes any free port."""
+    """Parse a port from 0 to 65535; 0 means any free port."""
     try:
         number = int(text)
     except ValueError:
@@ -57,17 +57,20 @@ def port(text: str) -> int:
     return number
 
 
-def _date(iso: str, wanted: str, text: str) -> date:
+def _date(iso: str, expected: str, text: str) -> date:
     try:
         return date.fromisoformat(iso)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not {expected}") from None
 
 
 @contextlib.contextmanager
-def progress(what: str, total: int | None) -> Iterator[Callable[[int], None] | None]:
-    """A progress bar on stderr where that is a terminal: yields what sets how much is done, else
-    None."""
+def progress(label: str, total: int | None) -> Iterator[Callable[[int], None] | None]:
+    """Show a progress bar on stderr if that is a terminal.
+
+    Yields:
+        A function that sets how many of `total` steps are done; None without a terminal.
+    """
     if not sys.stderr.isatty():
         yield None
         return
@@ -75,12 +78,21 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None] | N
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
+        task = bar.add_task(label, total=total)
         yield lambda done: bar.update(task, completed=done)
 
 
 def run(arguments: argparse.ArgumentParser, job: Job, argv: Sequence[str] | None = None) -> int:
-    """Parse `argv`, run `job`, print its result to stdout; returns the exit code."""
+    """Parse `argv`, run `job` and print its result to stdout as one JSON line.
+
+    Args:
+        arguments: the script's parser.
+        job: called with the parsed arguments; returns the result.
+        argv: the arguments, by default those of the process.
+
+    Returns:
+        The exit code: 0, 2 (InputError), 130 (interrupted) or 1 (any other failure).
+    """
     parsed = arguments.parse_args(argv)
     try:
         _start_logging()
@@ -100,7 +112,7 @@ def run(arguments: argparse.ArgumentParser, job: Job, argv: Sequence[str] | None
 
 
 def _start_logging() -> None:
-    from loan_default.settings import settings  # pydantic: --help does not wait for it
+    from loan_default.settings import settings  # imports pydantic, too slow for --help
 
     logging.basicConfig(
         stream=sys.stderr,

@@ -1,8 +1,8 @@
-"""The data contract: every column with its kind, unit and range, and what is never a feature.
+"""The data contract: each column's kind, unit and range, and the columns that are never features.
 
 The names are those of the LendingClub export (`accepted_2007_to_2018Q4.csv`, 151 columns) and its
-data dictionary. A *typed application record* holds the columns of `RECORD`: numbers in the units
-that people use, categories as strings; anything but the core may be missing.
+data dictionary. A *typed application record* holds the columns of `RECORD`: numbers in everyday
+units, categories as strings. All but the core columns may be missing.
 """
 
 from dataclasses import dataclass
@@ -20,11 +20,18 @@ PERCENT = (0, 10_000)
 class Column:
     """One column of the typed application record.
 
-    `low` and `high` bound a number (both ends allowed). `levels` are a category's known values;
-    others count as missing. `ordered` levels are encoded by rank. `risk` is the direction in which
-    a number may move the default probability: +1 up, -1 down, 0 free. `reason` is what an applicant
-    is told when the column counted against them; None where the lender, not the applicant, set the
-    value.
+    Attributes:
+        name: the column's typed name.
+        kind: number or category.
+        unit: the unit of a number, in words.
+        low: smallest allowed number.
+        high: largest allowed number.
+        levels: known values of a category; others count as missing.
+        ordered: whether the levels are encoded by rank.
+        core: whether a row without the column is rejected.
+        risk: direction in which a number may move the default probability: +1 up, -1 down, 0 free.
+        reason: phrase for the adverse-action notice when the column counted against the applicant;
+            None if the lender set the value.
     """
 
     name: str
@@ -55,7 +62,7 @@ def _category(name: str, levels: str, reason: str | None, ordered: bool = False)
     return Column(name, "category", "", levels=names, reason=reason, ordered=ordered)
 
 
-# Wordings follow the sample adverse-action form C-1 of Regulation B (12 CFR 1002, Appendix C).
+# The phrases follow the sample adverse-action form C-1 of Regulation B (12 CFR 1002, Appendix C).
 _AMOUNT = "Amount of credit requested"
 _TERM = "Length of the loan requested"
 _INCOME = "Income insufficient for amount of credit requested"
@@ -145,16 +152,16 @@ ISSUE_MONTH = "issue_month"
 TERM = "term"
 DEFAULT = "default"
 STATUS = "loan_status"
-# What a model adds to a record.
+# Columns that a model adds to a record.
 PROBABILITY = "default_probability"
 PREDICTION = "prediction"
 REASONS = "reasons"
 VERSION = "model_version"
 
-# The raw column that a typed one is computed from, where the names differ.
+# Typed columns that are computed from a raw column of another name.
 RAW_SOURCE = {"credit_history_months": "earliest_cr_line", ISSUE_MONTH: "issue_d"}
 
-# The label by final status: 1 the borrower defaulted, 0 paid in full, None not finished.
+# Label by loan status: 1 defaulted, 0 paid in full, None still open.
 POLICY_PREFIX = "Does not meet the credit policy. Status:"
 LABELS: dict[str, int | None] = {
     "Charged Off": 1,
@@ -167,7 +174,7 @@ LABELS: dict[str, int | None] = {
     "Late (31-120 days)": None,
 }
 
-# Every column of the export, in its order.
+# Every column of the export, in order.
 EXPORT: tuple[str, ...] = tuple(""" id member_id loan_amnt funded_amnt funded_amnt_inv term int_rate
 installment grade sub_grade emp_title emp_length home_ownership annual_inc verification_status
 issue_d loan_status pymnt_plan url desc purpose title zip_code addr_state dti delinq_2yrs
@@ -196,8 +203,8 @@ hardship_payoff_balance_amount hardship_last_payment_amount disbursement_method 
 debt_settlement_flag_date settlement_status settlement_date settlement_amount settlement_percentage
 settlement_term """.split())
 
-# Known only after the loan was granted: a model that sees one of these scores 0.99 and predicts
-# nothing.
+# Known only after the loan was granted: a model trained on one of these reaches an AUC of 0.99 and
+# predicts nothing.
 KNOWN_AFTERWARDS: frozenset[str] = frozenset(""" loan_status funded_amnt funded_amnt_inv pymnt_plan
 out_prncp out_prncp_inv total_pymnt total_pymnt_inv total_rec_prncp total_rec_int total_rec_late_fee
 recoveries collection_recovery_fee last_pymnt_d last_pymnt_amnt next_pymnt_d last_credit_pull_d
@@ -208,5 +215,6 @@ hardship_payoff_balance_amount hardship_last_payment_amount debt_settlement_flag
 debt_settlement_flag_date settlement_status settlement_date settlement_amount settlement_percentage
 settlement_term """.split())
 
-# Where the applicant lives stands in for who they are: never a feature (ECOA, 12 CFR 1002.4).
+# The place of residence is a proxy for protected characteristics: never a feature (ECOA, 12 CFR
+# 1002.4).
 PROXIES: frozenset[str] = frozenset({"zip_code", "addr_state"})

@@ -1,4 +1,4 @@
-"""The loader that registered model versions name: an address that never changes."""
+"""Stable import path of the MLflow loader: registered versions store it as `loader_module`."""
 
 from loan_default.model.pyfunc import _load_pyfunc
 

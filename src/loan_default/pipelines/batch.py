@@ -84,7 +84,7 @@ def _version(request: Request, run: RunFiles, config: Settings) -> tuple[str, st
         log.info("%s was scored before: version %s again", run.run_date, earlier["model_version"])
         return earlier["model_name"], str(earlier["model_version"])
     name = request.model_name or config.model_name
-    aliases = alias_list(request.alias or config.batch_alias)
+    aliases = alias_list(request.alias) if request.alias else config.batch_alias
     if not aliases:
         raise InputError("--alias names no alias")
     return name, resolve.choose(config, name, aliases)

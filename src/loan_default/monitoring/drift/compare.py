@@ -18,7 +18,7 @@ from loan_default.monitoring.drift.baseline import RECENT, REFERENCE
 from loan_default.monitoring.drift.evidently_report import Comparison
 from loan_default.monitoring.drift.verdict import Thresholds
 from loan_default.registry.mlflow_client import Registry
-from loan_default.settings import Settings, column_thresholds
+from loan_default.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -87,5 +87,5 @@ def thresholds(config: Settings) -> Thresholds:
         missing=config.drift_missing_threshold,
         share=config.drift_share_threshold,
         min_rows=config.drift_min_rows,
-        by_column=column_thresholds(config.drift_column_thresholds),
+        by_column=config.drift_column_thresholds,
     )
