@@ -49,7 +49,8 @@ AIRFLOW = sorted((ROOT / "airflow").rglob("*.py"))
 PLUGINS = {path.stem for path in AIRFLOW if path.parent.name == "plugins"}
 SOURCES = [*SCRIPTS.values(), *MODULES.values(), *AIRFLOW, *sorted((ROOT / "infra").rglob("*.py"))]
 
-MOST_LINES_OF_A_FILE, MOST_LINES_OF_A_FUNCTION = 300, 40
+# A file of more than 300 lines wants a reason: one idea that should not be torn apart
+MAX_LINES_OF_A_FILE, MAX_LINES_OF_A_FUNCTION = 400, 40
 
 # The only files that import each library. What is in neither table nor EVERYWHERE is nobody's yet:
 # whoever brings a library in decides here which file is its door.
@@ -280,11 +281,11 @@ def test_the_environment_is_read_in_one_place() -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 def test_files_and_functions_stay_short(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= MOST_LINES_OF_A_FILE
+    assert len(path.read_text().splitlines()) <= MAX_LINES_OF_A_FILE
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno
-            assert node.end_lineno - node.lineno < MOST_LINES_OF_A_FUNCTION, node.name
+            assert node.end_lineno - node.lineno < MAX_LINES_OF_A_FUNCTION, node.name
 
 
 def makefile_targets() -> dict[str, str | None]:
