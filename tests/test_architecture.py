@@ -77,6 +77,7 @@ DOORS = {
     # The model: fitted, kept and scored, imported without its ballast
     "xgboost": {"training.fitting", "model.artifact", "model.xgboost_import"},
     "sklearn": {"metrics.classification", "training.fitting", "metrics.plots"},
+    "scipy": {"metrics.intervals"},
     "matplotlib": {"metrics.plots", "monitoring.reports.charts"},
     # What Evidently and MLflow's pyfunc want their tables in
     "pandas": {"monitoring.drift.evidently_report", "model.pyfunc"},
@@ -114,7 +115,7 @@ PURE = {
     "monitoring.performance.degradation",
     "data.rejections",
 }
-PURE_LIBRARIES = {"numpy", "polars", "sklearn"}
+PURE_LIBRARIES = {"numpy", "polars", "scipy", "sklearn"}
 # Who touches the environment beside settings.py, and why.
 ENVIRONMENT = {
     "settings.py": "pydantic-settings reads it; no os.environ is needed",

@@ -128,7 +128,7 @@ def test_single_precision_gives_the_same_metrics():
     ],
 )
 def test_one_class_only_is_refused_with_the_counts(judge, value):
-    message = f"^one class only: {3 * value} of 3 loans defaulted; give loans of which some"
+    message = f"^one class only: {3 * value} of 3 loans defaulted; provide loans of both outcomes"
     with pytest.raises(InputError, match=message):
         judge(np.full(3, value), np.array([0.1, 0.2, 0.3]))
 

@@ -103,7 +103,7 @@ def test_a_late_write_does_not_replace_a_newer_one(service: Relay, emulator: Emu
     with storage.atomic_file(PATH) as partial:
         partial.write_text("ours")
         service.on_upload = lambda: _write_directly(emulator, "theirs")
-        with pytest.raises(ServiceError, match="replaced by somebody else: run again"):
+        with pytest.raises(ServiceError, match="replaced by another process: run again"):
             storage.publish(partial, PATH)
         service.on_upload = lambda: None
         assert storage.read_text(PATH) == "theirs"
@@ -136,7 +136,7 @@ def test_an_empty_file_is_a_file(service: Relay) -> None:
 def test_what_came_through_damaged_is_refused(service: Relay) -> None:
     storage.write_text(PATH, "as it was written")
     service.damage = True
-    with pytest.raises(ServiceError, match=f"{PATH} came through damaged: run again"):
+    with pytest.raises(ServiceError, match=f"{PATH} was corrupted in transit: run again"):
         storage.read_text(PATH)
 
 
@@ -180,7 +180,7 @@ def test_who_is_not_logged_in_is_told_how(service: Relay) -> None:
 
 
 def test_a_missing_bucket_is_found_before_anything_is_computed(service: Relay) -> None:
-    missing = "there is no bucket nowhere: make it .*terraform-apply.*, or name another"
+    missing = "there is no bucket nowhere: create it .*terraform-apply.* or name another"
     begun = False
     with pytest.raises(InputError, match=missing), storage.atomic_file("gs://nowhere/file"):
         begun = True
@@ -209,10 +209,10 @@ def test_no_credentials(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "there is no such key file"),
-        ("", "is no key"),
-        ("{}", "is no key"),
-        ('{"type": "service_account"}', "is no key"),
+        (None, "there is no such file"),
+        ("", "is not a service account key"),
+        ("{}", "is not a service account key"),
+        ('{"type": "service_account"}', "is not a service account key"),
     ],
 )
 def test_a_key_file_that_is_none(tmp_path: Path, content: str | None, said: str) -> None:

@@ -185,7 +185,7 @@ def test_a_training_into_a_missing_bucket_is_refused_before_it_learns(
 
     nowhere = {"GCS_BUCKET": "nowhere", "MLFLOW_EXPERIMENT_NAME": "elsewhere", "RANDOM_SEED": "7"}
     done = cloud.run("train_with_mlflow", "--data-path", RAW, **nowhere)
-    assert done.code == 2 and "there is no bucket nowhere: make it" in done.error
+    assert done.code == 2 and "there is no bucket nowhere: create it" in done.error
     client = MlflowClient(cloud.settings["MLFLOW_TRACKING_URI"])
     assert client.get_experiment_by_name("elsewhere") is None
 

@@ -5,6 +5,8 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from loan_default.metrics import intervals
 
+Z = stats.norm.isf(0.025)
+
 
 def loans(seed: int, n: int = 400) -> tuple[np.ndarray, np.ndarray]:
     """Scores that are their own default probability, and outcomes drawn from them."""
@@ -15,10 +17,12 @@ def loans(seed: int, n: int = 400) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("events, count", [(0, 1), (1, 1), (0, 50), (7, 50), (499, 500)])
 def test_a_rate_has_wilsons_interval(events: int, count: int) -> None:
-    found = intervals.rate(events, count)
-    exact = stats.binomtest(events, count).proportion_ci(method="wilson")
-    assert (found.low, found.high) == pytest.approx((exact.low, exact.high), abs=1e-6)
-    assert found.value == events / count
+    metric = intervals.rate(events, count)
+    assert metric.value == events / count
+    # Both ends are the p at which the score test just rejects the observed share.
+    for p in (metric.low, metric.high):
+        assert (metric.value - p) ** 2 == pytest.approx(Z**2 * p * (1 - p) / count, abs=1e-12)
+    assert 0 <= metric.low <= metric.value <= metric.high <= 1 and metric.low < metric.high
 
 
 def test_a_rate_never_leaves_its_range() -> None:

@@ -104,7 +104,7 @@ def test_confusion_matrix():
     assert axes.get_xticks().tolist() == axes.get_yticks().tolist() == [0, 1]
     assert {text.get_rotation() for text in axes.get_yticklabels()} == {90}
     assert tick_labels(axes.xaxis) == tick_labels(axes.yaxis) == ["paid in full", "default"]
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("what was predicted", "what happened")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "observed")
 
 
 def test_confusion_matrix_where_nothing_is_predicted_to_default():

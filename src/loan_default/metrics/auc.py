@@ -45,9 +45,9 @@ def auc(repaid: Weights, defaulted: Weights) -> float | None:
         defaulted: weight of the defaulted loans at the same scores (k,).
 
     Returns:
-        The area in [0, 1], None where either class has no weight.
+        The area in [0, 1]; None if either class has no weight.
     """
     pairs = defaulted.sum() * repaid.sum()
     outscored = np.cumsum(repaid) - repaid / 2
-    # Not `@`: on a busy machine the threads of a BLAS dot product cost ten times what they save
+    # Not `@`: on a busy machine, the threads of a BLAS dot product cost ten times what they save
     return float(np.sum(defaulted * outscored) / pairs) if pairs else None

@@ -1,7 +1,7 @@
-"""How good predicted default probabilities are. Pure functions of arrays.
+"""Metrics of predicted default probabilities, and decision thresholds. Pure functions of arrays.
 
-Everywhere `default` is an array (n,) of 0 (paid in full) and 1 (defaulted), `probability` an array
-(n,) in [0, 1] of the same loans, and default is predicted when `probability >= threshold`.
+In all of them, `default` is an array (n,) of 0 (repaid) and 1 (defaulted), `probability` an array
+(n,) in [0, 1] for the same loans, and a default is predicted if `probability >= threshold`.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from loan_default.metrics.auc import Floats, Integers, auc
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimated difference, and the interval that holds the true one at confidence `level`."""
+    """An estimated difference with its confidence interval at `level`."""
 
     difference: float
     low: float
@@ -24,17 +24,21 @@ class Interval:
 
 
 def metrics(default: Integers, probability: Floats, threshold: float) -> dict[str, float]:
-    """The figures of one model on one set of loans: finite, in [0, 1] but for `log_loss` (nats).
+    """Return the metrics of one model on one set of loans.
 
-    `F1`, `Precision` (0 where no default is predicted) and `Recall` hold at `threshold`. `PR_AUC`
-    is the average precision, `KS` the largest |TPR - FPR| over all thresholds (Kolmogorov-Smirnov),
-    `Brier` and `calibration_error` are the functions below. Raises InputError when the loans hold
-    one class only.
+    Returns:
+        Finite metrics by name, in [0, 1] except `log_loss` (nats). `F1`, `Precision` (0 if no
+        default is predicted) and `Recall` are at `threshold`. `PR_AUC` is the average precision,
+        `KS` the largest |TPR - FPR| over all thresholds (Kolmogorov-Smirnov); `Brier` and
+        `calibration_error` are the functions below.
+
+    Raises:
+        InputError: the loans have one class only.
     """
     from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
     _need_both_classes(default)
-    # Sums and the clipping in log_loss depend on the precision of what they are given
+    # Sums, and the clipping in log_loss, depend on the floating-point precision
     probability = probability.astype(np.float64)
     return {
         "AUC": float(roc_auc_score(default, probability)),
@@ -50,16 +54,16 @@ def metrics(default: Integers, probability: Floats, threshold: float) -> dict[st
 
 
 def brier(default: Integers, probability: Floats) -> float:
-    """The mean squared error of the probability, in [0, 1] (Brier 1950)."""
+    """Return the mean squared error of the probability, in [0, 1] (Brier 1950)."""
     return float(np.mean((probability - default) ** 2))
 
 
 def calibration_error(default: Integers, probability: Floats) -> float:
-    """How far, on average over the loans, what was said lies from what happened; in [0, 1].
+    """Return the expected calibration error, in [0, 1], over 10 bins of equal count.
 
-    The expected calibration error (Naeini et al. 2015, Obtaining well calibrated probabilities
-    using Bayesian binning) over 10 bins of equal count (Nixon et al. 2019, Measuring calibration in
-    deep learning).
+    It is the mean difference between predicted probability and observed default rate, weighted by
+    loans (Naeini et al. 2015, Obtaining well calibrated probabilities using Bayesian binning; bins
+    of equal count: Nixon et al. 2019, Measuring calibration in deep learning).
     """
     table = calibration_table(default, probability)
     gaps = (row["count"] * abs(row["default_rate"] - row["mean_probability"]) for row in table)
@@ -69,20 +73,21 @@ def calibration_error(default: Integers, probability: Floats) -> float:
 def calibration_table(
     default: Integers, probability: Floats, bins: int = 10
 ) -> list[dict[str, float]]:
-    """At most `bins` bins of equal count by rising probability: what was said, what happened.
+    """Compare predicted and observed default rates in bins of equal count.
 
-    Each row holds `mean_probability`, `default_rate` (both in [0, 1]) and `count`. Loans of equal
-    probability share a bin, so the order of the loans cannot matter; bins that this leaves empty
-    are left out.
+    Returns:
+        At most `bins` rows by rising probability, each with `mean_probability`, `default_rate`
+        (both in [0, 1]) and `count`. Loans of equal probability share a bin, so the order of the
+        loans does not matter; bins that this leaves empty are omitted.
     """
     bin_of = _equal_count_bins(probability, bins)
     counts = np.bincount(bin_of)
-    said = np.bincount(bin_of, weights=probability)
-    happened = np.bincount(bin_of, weights=default)
+    predicted = np.bincount(bin_of, weights=probability)
+    defaulted = np.bincount(bin_of, weights=default)
     return [
         {
-            "mean_probability": float(said[i] / counts[i]),
-            "default_rate": float(happened[i] / counts[i]),
+            "mean_probability": float(predicted[i] / counts[i]),
+            "default_rate": float(defaulted[i] / counts[i]),
             "count": int(counts[i]),
         }
         for i in np.flatnonzero(counts)
@@ -92,13 +97,14 @@ def calibration_table(
 def by_quarter(
     issue_month: ArrayLike, default: Integers, probability: Floats, threshold: float
 ) -> list[dict[str, str | float | None]]:
-    """One row for each quarter of issue, oldest first; `issue_month` (n,) holds dates.
+    """Return metrics for each quarter of issue, oldest first; `issue_month` (n,) holds dates.
 
-    Each row holds `quarter` ("2010Q4"), `count`, `default_rate`, `mean_probability`,
-    `declined_share` (the share at or above `threshold`), `AUC` (None where the quarter holds one
-    class only) and `Brier`.
+    Returns:
+        Rows with `quarter` ("2010Q4"), `count`, `default_rate`, `mean_probability`,
+        `declined_share` (the share at or above `threshold`), `AUC` (None if the quarter has one
+        class only) and `Brier`.
     """
-    # numpy counts months from 1970-01, which begins a quarter, as every third month after it does
+    # numpy counts months from 1970-01, the first month of a quarter
     quarters = np.asarray(issue_month).astype("datetime64[M]").astype(np.int64) // 3
     rows: list[dict[str, str | float | None]] = []
     for quarter in np.unique(quarters):
@@ -109,23 +115,24 @@ def by_quarter(
 
 
 def best_f1_threshold(default: Integers, probability: Floats) -> float:
-    """The threshold, one of the probabilities, with the highest F1; among equals the highest.
+    """Return the probability that gives the highest F1 as the threshold; the highest of ties.
 
-    Raises InputError when the loans hold one class only.
+    Raises:
+        InputError: the loans have one class only.
     """
     from sklearn.metrics import confusion_matrix_at_thresholds
 
     _need_both_classes(default)
     _, fp, fn, tp, thresholds = confusion_matrix_at_thresholds(default, probability)
-    # One division of exact counts lets equal F1 compare equal; thresholds fall, so the first wins
+    # One division of exact counts makes equal F1 compare equal; thresholds fall, so the first wins
     return float(thresholds[np.argmax(2 * tp / (2 * tp + fp + fn))])
 
 
 def cost_threshold(cost_ratio: float) -> float:
-    """The threshold, in (0, 1), of least expected cost for calibrated probabilities.
+    """Return the threshold, in (0, 1), with the lowest expected cost for calibrated probabilities.
 
-    `cost_ratio` > 0 is the cost of a missed default over the cost of a good loan declined; a right
-    decision costs nothing. Elkan 2001, The foundations of cost-sensitive learning, equation 2.
+    `cost_ratio` > 0 is the cost of a missed default divided by the cost of declining a good loan;
+    correct decisions cost nothing (Elkan 2001, The foundations of cost-sensitive learning, eq. 2).
     """
     return 1 / (1 + cost_ratio)
 
@@ -138,12 +145,22 @@ def paired_auc_difference(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> Interval:
-    """AUC(challenger) - AUC(champion) on the same loans, with its percentile bootstrap interval.
+    """Return AUC(challenger) - AUC(champion) with its percentile bootstrap interval.
 
-    `champion` and `challenger` are scores (n,), higher is riskier. Each resample draws n loans with
-    replacement for both models at once, so that what makes a draw easy or hard cancels (Efron and
-    Tibshirani 1993, An introduction to the bootstrap, chapter 13). Draws of one class only, which
-    have no AUC, are drawn again. Raises InputError when the loans hold one class only.
+    Each resample draws n loans with replacement for both models at once, so that the difficulty of
+    a draw cancels (Efron and Tibshirani 1993, An introduction to the bootstrap, chapter 13).
+    Resamples of one class, which have no AUC, are drawn again.
+
+    Args:
+        default: (n,) of 0 and 1, both present.
+        champion: scores (n,), higher is riskier.
+        challenger: scores (n,), higher is riskier.
+        seed: seed of the resamples.
+        resamples: number of resamples.
+        level: confidence level of the interval.
+
+    Raises:
+        InputError: the loans have one class only.
     """
     _need_both_classes(default)
     generator = np.random.default_rng(seed)
@@ -166,7 +183,7 @@ def _need_both_classes(default: Integers) -> None:
     if not _both_classes(default):
         raise InputError(
             f"one class only: {np.count_nonzero(default)} of {len(default)} loans defaulted; "
-            "give loans of which some defaulted and some were paid in full"
+            "provide loans of both outcomes"
         )
 
 
@@ -189,7 +206,10 @@ def _kolmogorov_smirnov(default: Integers, probability: Floats) -> float:
 
 
 def _equal_count_bins(probability: Floats, bins: int) -> Integers:
-    """The bin (n,), 0 to `bins` - 1, of each loan by rank; tied loans go to their middle rank's."""
+    """Return the bin (n,) of each loan by rank, 0 to `bins` - 1.
+
+    Tied loans share the bin of their mean rank.
+    """
     _, group, size = np.unique(probability, return_inverse=True, return_counts=True)
     twice_rank = 2 * np.cumsum(size) - size - 1
     bin_of: Integers = (twice_rank * bins // (2 * len(probability)))[group]
@@ -201,26 +221,26 @@ def _summary(
 ) -> dict[str, str | float | None]:
     from sklearn.metrics import roc_auc_score
 
-    auc = float(roc_auc_score(default, probability)) if _both_classes(default) else None
+    area = float(roc_auc_score(default, probability)) if _both_classes(default) else None
     return {
         "count": len(default),
         "default_rate": float(default.mean()),
         "mean_probability": float(probability.mean()),
         "declined_share": float(np.mean(probability >= threshold)),
-        "AUC": auc,
+        "AUC": area,
         "Brier": brier(default, probability),
     }
 
 
 def _cells(default: Integers, score: Floats) -> Integers:
-    """Twice the rank (n,) of each loan's score among the distinct ones, plus one for a default."""
+    """Return twice the rank (n,) of each score among the distinct ones, plus 1 for a default."""
     ranks = np.unique(score, return_inverse=True)[1]
     cells: Integers = 2 * ranks + default
     return cells
 
 
 def _resample(default: Integers, generator: np.random.Generator) -> Integers:
-    """How often each loan (n,) comes up when n are drawn with replacement, of both classes."""
+    """Draw n loans with replacement until both classes occur; return each loan's count (n,)."""
     n = len(default)
     while True:
         weight = np.bincount(generator.integers(n, size=n), minlength=n)
@@ -229,11 +249,11 @@ def _resample(default: Integers, generator: np.random.Generator) -> Integers:
 
 
 def _weighted_auc(cells: Integers, weight: NDArray[np.number]) -> float:
-    """The AUC of loans weighted by `weight` (n,), whose `cells` come from `_cells`.
+    """Return the AUC of loans with `weight` (n,) and `cells` (n,) from `_cells`.
 
-    Scores are sorted once and only counted here: the bootstrap's speed.
+    Scores are sorted once, in `_cells`, and only counted here, which makes the bootstrap fast.
     """
-    # An even length gives each rank both its columns, also where the top score has no default
+    # An even length gives each rank both columns, even if the top score has no default
     totals = np.bincount(cells, weights=weight, minlength=cells.max() // 2 * 2 + 2)
     value = auc(*totals.reshape(-1, 2).T)
     assert value is not None, "every resample holds both classes"

@@ -1,7 +1,7 @@
-"""What chance leaves open about a figure: 95 % confidence intervals of counts, means, AUC and F1.
+"""95% confidence intervals of rates, means, AUC and F1. Pure functions of arrays.
 
-Pure. `default` is an array (n,) of 0 and 1, `probability` an array (n,) in [0, 1], `declined` an
-array (n,) of 0 and 1, all of the same loans.
+`default` and `declined` are arrays (n,) of 0 and 1, `probability` an array (n,) in [0, 1], all for
+the same loans.
 """
 
 import math
@@ -9,18 +9,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest, norm
 
 from loan_default.metrics import auc as rank
 from loan_default.metrics.auc import Floats, Integers
 
 LEVEL = 0.95
-_Z = 1.959964
+_Z = float(norm.isf((1 - LEVEL) / 2))
 _RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure and its interval; the ends are None where too few loans tell how sure it is."""
+    """A metric with its confidence interval, which is None with too few loans."""
 
     value: float
     low: float | None = None
@@ -28,15 +29,13 @@ class Metric:
 
 
 def rate(events: int, count: int) -> Metric:
-    """The share of `events` in `count` > 0, with Wilson's interval (1927, JASA 22:209)."""
-    share, z2 = events / count, _Z**2
-    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = _Z / (1 + z2 / count) * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
-    return Metric(share, max(0.0, middle - half), min(1.0, middle + half))
+    """Return the share of `events` in `count` > 0 with Wilson's interval (1927, JASA 22:209)."""
+    interval = binomtest(events, count).proportion_ci(LEVEL, method="wilson")
+    return Metric(events / count, float(interval.low), float(interval.high))
 
 
 def brier(default: Integers, probability: Floats) -> Metric:
-    """The mean squared error of the probability (Brier 1950), with the interval of a mean."""
+    """Return the mean squared error of the probability (Brier 1950) with the interval of a mean."""
     errors = (np.asarray(probability, dtype=np.float64) - default) ** 2
     mean = float(errors.mean())
     if len(errors) < 2:
@@ -46,12 +45,14 @@ def brier(default: Integers, probability: Floats) -> Metric:
 
 
 def auc(default: Integers, probability: Floats) -> Metric | None:
-    """The AUC with DeLong's interval (1988, Biometrics 44:837) on the log-odds scale.
+    """Return the AUC with DeLong's interval (1988, Biometrics 44:837) on the log-odds scale.
 
-    Computed from ranks (Sun and Xu 2014, IEEE Signal Processing Letters 21:1389), on the scale that
-    keeps the interval in [0, 1] (Pepe 2003, The statistical evaluation of medical tests, 5.2). None
-    where the loans hold one class only; without ends where the classes are apart, or a class has a
-    single loan.
+    It is computed from ranks (Sun and Xu 2014, IEEE Signal Processing Letters 21:1389); the log
+    odds keep the interval in [0, 1] (Pepe 2003, The statistical evaluation of medical tests, 5.2).
+
+    Returns:
+        The metric; None if the loans have one class only. The interval is None if the classes are
+        perfectly separated or one of them has a single loan.
     """
     repaid, defaulted = rank.counts_by_score(default, probability)
     value = rank.auc(repaid, defaulted)
@@ -70,10 +71,14 @@ def auc(default: Integers, probability: Floats) -> Metric | None:
 
 
 def f1(default: Integers, declined: Integers, seed: int = 0) -> Metric | None:
-    """The F1 of the decisions with its percentile bootstrap interval; None where there is none.
+    """Return the F1 of the decisions with a percentile bootstrap interval.
 
-    Drawing loans with replacement draws the four counts of the confusion matrix from a multinomial
-    (Efron and Tibshirani 1993, An introduction to the bootstrap, chapter 13): all that F1 needs.
+    F1 depends only on the four counts of the confusion matrix, and drawing loans with replacement
+    draws these counts from a multinomial distribution (Efron and Tibshirani 1993, An introduction
+    to the bootstrap, chapter 13).
+
+    Returns:
+        The metric; None if no loan defaulted and none was declined.
     """
     counts = np.bincount(2 * np.asarray(default) + np.asarray(declined), minlength=4)
     if not counts[1:].any():
@@ -85,11 +90,11 @@ def f1(default: Integers, declined: Integers, seed: int = 0) -> Metric | None:
 
 
 def _f1(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """F1 of confusion counts (m, 4): paid and approved, paid and declined, missed, caught."""
+    """Return F1 (m,) of counts (m, 4): repaid and approved, repaid and declined, missed, caught."""
     _, wrong, missed, caught = counts.T
     return np.asarray(2 * caught / (2 * caught + wrong + missed), dtype=np.float64)
 
 
 def _variance(values: Floats, counts: Integers) -> float:
-    """The sample variance of `values` (k,), each observed `counts` (k,) times."""
+    """Return the sample variance of `values` (k,), each observed `counts` (k,) times."""
     return float(np.cov(values, fweights=counts))

@@ -1,7 +1,7 @@
-"""The pictures of one model. Each function returns a Figure, drawn without pyplot or global state.
+"""Plots of one model. Each function returns a Figure, drawn without pyplot or global state.
 
-`default` is an array (n,) of 0 and 1, `probability` an array (n,) in [0, 1] of the same loans, both
-classes among them. `subtitle` says what is shown: which model, which months.
+`default` is an array (n,) of 0 and 1, both present, and `probability` an array (n,) in [0, 1] for
+the same loans. `subtitle` names the model and the months shown.
 """
 
 from collections.abc import Sequence
@@ -25,12 +25,12 @@ TITLE: dict[str, Any] = {"loc": "left", "pad": 26, "fontsize": 14, "fontweight":
 SUBTITLE: dict[str, Any] = {"xytext": (0, 9), "textcoords": "offset points", "color": QUIET}
 PADDING = {"w_pad": 0.15, "h_pad": 0.12}
 CLASSES = ("paid in full", "default")
-# No picture is wide enough to show more points of a curve
+# No plot is wide enough to show more points of a curve
 MAX_POINTS = 2000
 
 
 def roc(default: Integers, probability: Floats, subtitle: str) -> Figure:
-    """True against false positive rate over all thresholds, with the AUC."""
+    """Plot the true against the false positive rate over all thresholds, with the AUC."""
     from sklearn.metrics import roc_auc_score, roc_curve
 
     figure, axes = _canvas("ROC curve", subtitle)
@@ -44,7 +44,7 @@ def roc(default: Integers, probability: Floats, subtitle: str) -> Figure:
 
 
 def precision_recall(default: Integers, probability: Floats, subtitle: str) -> Figure:
-    """Precision against recall over all thresholds, with the average precision (AP)."""
+    """Plot precision against recall over all thresholds, with the average precision (AP)."""
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
     figure, axes = _canvas("Precision and recall", subtitle)
@@ -59,18 +59,18 @@ def precision_recall(default: Integers, probability: Floats, subtitle: str) -> F
 
 
 def calibration(default: Integers, probability: Floats, subtitle: str, bins: int = 10) -> Figure:
-    """Observed default rate against predicted probability, above how often each is predicted."""
+    """Plot the observed default rate against the predicted probability, above a histogram of it."""
     figure = _figure(7)
     above, below = figure.subplots(2, sharex=True, height_ratios=(3, 1))
     _dress(above, "Calibration", subtitle)
     _dress(below)
     table = calibration_table(default, probability, bins)
-    said = [row["mean_probability"] for row in table]
-    happened = [row["default_rate"] for row in table]
-    figures = f"Brier {brier(default, probability):.4f}"
-    figures += f", calibration error {calibration_error(default, probability):.4f}"
-    above.plot(said, happened, marker="o", label=f"model ({figures})", **CURVE)
-    top = 1.05 * max(float(probability.max()), *happened)
+    predicted = [row["mean_probability"] for row in table]
+    observed = [row["default_rate"] for row in table]
+    metrics = f"Brier {brier(default, probability):.4f}"
+    metrics += f", calibration error {calibration_error(default, probability):.4f}"
+    above.plot(predicted, observed, marker="o", label=f"model ({metrics})", **CURVE)
+    top = 1.05 * max(float(probability.max()), *observed)
     above.plot([0, top], [0, top], label="perfect calibration", **BASELINE)
     _share_axes(above, "", "observed default rate", top)
     above.legend(loc="upper left", **LEGEND)
@@ -83,7 +83,7 @@ def calibration(default: Integers, probability: Floats, subtitle: str, bins: int
 def confusion_matrix(
     default: Integers, probability: Floats, threshold: float, subtitle: str
 ) -> Figure:
-    """Loans by what happened (rows) and what was predicted at `threshold` (columns)."""
+    """Plot the loans by outcome (rows) and prediction at `threshold` (columns)."""
     figure, axes = _canvas(f"Decisions at threshold {threshold:.4f}", subtitle)
     cell = 2 * default.astype(int) + (probability >= threshold)
     counts = np.bincount(cell, minlength=4).reshape(2, 2)
@@ -97,18 +97,18 @@ def confusion_matrix(
         axes.text(column, row, text, ha="center", va="center", fontsize=13, color=color)
     axes.set_xticks((0, 1), CLASSES)
     axes.set_yticks((0, 1), CLASSES, rotation=90, va="center")
-    axes.set(xlabel="what was predicted", ylabel="what happened")
+    axes.set(xlabel="predicted", ylabel="observed")
     return figure
 
 
 def feature_importance(
     names: Sequence[str], gains: Sequence[float], subtitle: str, top: int = 25
 ) -> Figure:
-    """The `top` features by their share of the booster's total gain, largest first.
+    """Plot the `top` features by their share of the booster's total gain, largest first.
 
-    `gains` (n,) are total gains, at least 0, of the features in `names` (n,).
+    `gains` (n,) are the total gains (>= 0) of the features in `names` (n,).
     """
-    # A booster without a single split has no gain to share
+    # A booster without any split has no gain
     shares = np.asarray(gains) / (np.sum(gains) or 1)
     order = np.argsort(-shares, kind="stable")[:top]
     figure, axes = _canvas("Feature importance", subtitle, height=1.8 + 0.26 * len(order))
@@ -125,7 +125,7 @@ def feature_importance(
 def loss_curves(
     train: Sequence[float], validation: Sequence[float], best_round: int, subtitle: str
 ) -> Figure:
-    """Log loss (nats) after each boosting round; `best_round`, from 1, is the last one kept."""
+    """Plot the log loss (nats) by boosting round; `best_round`, from 1, is the last round kept."""
     figure, axes = _canvas("Log loss by boosting round", subtitle)
     rounds = range(1, len(train) + 1)
     for name, losses, color in (("train", train, MAIN), ("validation", validation, SECOND)):
@@ -140,7 +140,7 @@ def loss_curves(
 
 
 def save(figure: Figure, path: str | Path) -> None:
-    """Write a PNG to a local path. The same figure gives the same bytes: no date, no software."""
+    """Write a PNG to a local path; without date and software, equal figures give equal bytes."""
     figure.savefig(path, format="png", dpi=144, metadata={"Software": None})
 
 
@@ -175,7 +175,7 @@ def _share_axes(axes: Axes, across: str, up: str, top: float = 1) -> None:
 
 
 def _thinned(*curves: Floats) -> list[Floats]:
-    """The curves, each (n,), at no more than MAX_POINTS of their points, both ends kept."""
+    """Thin the curves, each (n,), to at most MAX_POINTS points, keeping both ends."""
     n = len(curves[0])
-    kept = np.linspace(0, n - 1, min(n, MAX_POINTS)).astype(int)
-    return [curve[kept] for curve in curves]
+    places = np.linspace(0, n - 1, min(n, MAX_POINTS)).astype(int)
+    return [curve[places] for curve in curves]

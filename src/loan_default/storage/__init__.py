@@ -1,4 +1,4 @@
-"""Local paths and gs:// behind one interface; files appear whole or not at all."""
+"""One interface to local and gs:// paths; writes are atomic."""
 
 from loan_default.storage.files import (
     PARTIAL,

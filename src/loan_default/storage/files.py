@@ -1,6 +1,6 @@
-"""Local paths and `gs://` behind one face; what appears under a final name is always whole.
+"""One interface to local and `gs://` paths; writes are atomic.
 
-The only door to Google Cloud Storage (`gcs`), which a purely local run never loads.
+Google's libraries are imported (through `gcs`) only when a remote path is used.
 """
 
 import contextlib
@@ -22,19 +22,19 @@ PARTIAL = ".partial"
 
 
 def is_remote(path: str) -> bool:
-    """Whether `path` lies in Google Cloud Storage."""
+    """Return whether `path` is in Google Cloud Storage."""
     return path.startswith(REMOTE)
 
 
 def join(root: str, *parts: str) -> str:
-    """`parts` below `root`, for local and remote roots alike."""
+    """Join `parts` to a local or remote `root`."""
     if not is_remote(root):
         return str(Path(root, *parts))
     return REMOTE + "/".join([root.removeprefix(REMOTE).strip("/"), *parts])
 
 
 def exists(path: str) -> bool:
-    """Whether there is a file at `path`."""
+    """Return whether there is a file at `path`."""
     if not is_remote(path):
         return Path(path).is_file()
     from loan_default.storage import gcs
@@ -43,10 +43,10 @@ def exists(path: str) -> bool:
 
 
 def files_below(folder: str) -> list[str]:
-    """The paths of the whole files below `folder`, sorted; none where there is no such folder."""
+    """List the paths of the complete files below `folder`, sorted; empty if it does not exist."""
     if not is_remote(folder):
-        found = (path for path in Path(folder).rglob("*") if path.is_file())
-        return sorted(str(path) for path in found if not path.name.endswith(PARTIAL))
+        files = (path for path in Path(folder).rglob("*") if path.is_file())
+        return sorted(str(path) for path in files if not path.name.endswith(PARTIAL))
     from loan_default.storage import gcs
 
     return gcs.files_below(folder)
@@ -54,9 +54,10 @@ def files_below(folder: str) -> list[str]:
 
 @contextlib.contextmanager
 def open_input(path: str) -> Iterator[BinaryIO]:
-    """The bytes at `path`, seekable; a remote file is fetched first, and checked.
+    """Open the file at `path` for reading; a remote file is downloaded and verified first.
 
-    Raises InputError when there is no such file or it may not be read.
+    Raises:
+        InputError: the file does not exist or is not readable.
     """
     if is_remote(path):
         from loan_default.storage import gcs
@@ -74,13 +75,17 @@ def open_input(path: str) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def atomic_file(path: str) -> Iterator[Path]:
-    """A local file to write, published as `path` when the block ends well, gone when it does not.
+    """Yield a local file to write; publish it as `path` on success, delete it on an exception.
 
-    A local target is replaced by a rename on the same file system, a remote one by one upload: a
-    reader sees the old file or the new one, never a part.
+    A local target is replaced by a rename within its file system, a remote one by a single upload:
+    a reader sees the old file or the new one, never a part.
+
+    Raises:
+        InputError: `path` cannot be written.
     """
-    parent = None if _ready_to_write(path) else _make_parent(path)
-    partial = _new_file(parent or Path(tempfile.gettempdir()), Path(path).name)
+    check_target(path)
+    folder = Path(tempfile.gettempdir()) if is_remote(path) else _make_parent(path)
+    partial = _new_file(folder, Path(path).name)
     try:
         yield partial
         publish(partial, path)
@@ -89,7 +94,7 @@ def atomic_file(path: str) -> Iterator[Path]:
 
 
 def publish(local: Path, path: str) -> None:
-    """Make the local file appear as `path`, replacing what was there, in one step."""
+    """Move or upload the local file to `path`, replacing an earlier file atomically."""
     if is_remote(path):
         from loan_default.storage import gcs
 
@@ -105,31 +110,35 @@ def publish(local: Path, path: str) -> None:
 
 
 def digest(path: str) -> str:
-    """SHA-256 of the bytes at `path`, in hexadecimal."""
+    """Return the SHA-256 of the bytes at `path`, in hexadecimal."""
     with open_input(path) as stream:
         return hashlib.file_digest(cast(BufferedReader, stream), "sha256").hexdigest()
 
 
 def write_text(path: str, text: str) -> None:
-    """Replace the file at `path` by `text`, atomically."""
+    """Write `text` to `path` atomically, replacing an earlier file."""
     with atomic_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
 def read_text(path: str) -> str:
-    """The text at `path`. Raises InputError when there is none."""
+    """Return the text at `path`. Raises InputError if there is no such file."""
     with open_input(path) as stream:
         return stream.read().decode("utf-8")
 
 
 @contextlib.contextmanager
 def work_folder(root: str, name: str) -> Iterator[Path]:
-    """An empty local folder for files on their way to `root`, removed at the end.
+    """Yield an empty local folder for files to be published below `root`; remove it at the end.
 
-    Below a local `root`, so that publishing is a rename; what a killed run left under the name goes
-    first.
+    The folder is below a local `root`, so that publishing is a rename. Leftovers of a killed run of
+    the same `name` are deleted first.
+
+    Raises:
+        InputError: nothing can be written below `root`.
     """
-    if _ready_to_write(root):
+    check_target(root)
+    if is_remote(root):
         with tempfile.TemporaryDirectory(prefix="loan-default-") as temporary:
             yield Path(temporary)
         return
@@ -146,13 +155,22 @@ def work_folder(root: str, name: str) -> Iterator[Path]:
 
 
 def check_target(path: str) -> None:
-    """Raise what would stop a write to `path` for certain, before hours are spent on its content:
-    no credentials, no such bucket, a kind of storage that is not known here."""
-    _ready_to_write(path)
+    """Check that nothing rules out a write to `path`, before hours are spent on its content.
+
+    Raises:
+        InputError: unsupported kind of storage, no credentials or no such bucket.
+        ServiceError: Cloud Storage does not respond.
+    """
+    if is_remote(path):
+        from loan_default.storage import gcs
+
+        gcs.check_bucket(path)
+    elif "://" in path:
+        raise InputError(f"cannot write {path}: name a local path or gs://BUCKET/NAME")
 
 
 def translate_error(error: Exception, place: str) -> LoanDefaultError | None:
-    """What it means when another library fails in Cloud Storage; None where that is not it."""
+    """Translate a Cloud Storage exception raised by another library; None if it is not one."""
     if "google.cloud.storage" not in sys.modules:
         return None
     from loan_default.storage import gcs
@@ -160,23 +178,11 @@ def translate_error(error: Exception, place: str) -> LoanDefaultError | None:
     return gcs.translate_error(error, place)
 
 
-def _ready_to_write(path: str) -> bool:
-    """Whether `path` is remote; raises what `check_target` does."""
-    if not is_remote(path):
-        if "://" in path:
-            raise InputError(f"cannot write {path}: name a local path or gs://BUCKET/NAME")
-        return False
-    from loan_default.storage import gcs
-
-    gcs.check_bucket(path)
-    return True
-
-
 def _new_file(folder: Path, name: str) -> Path:
-    """Create an empty file of a name that no other process has.
+    """Create an empty file under a unique name, with the mode that the process's umask allows.
 
-    It gets the mode that the process's umask gives a new file, where `tempfile` would make it
-    private to its owner; asking for the umask would change it for every thread.
+    `tempfile` would make it private to its owner, and reading the umask would change it for every
+    thread.
     """
     partial = folder / f".{name}.{secrets.token_hex(8)}{PARTIAL}"
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
