@@ -129,7 +129,8 @@ mutation: $(MUTATION) ## Change the pure modules in thousands of ways and count 
 
 .PHONY: test-stack
 test-stack: $(INSTALLED) ## Test the whole platform in Docker, under a name and on ports of its own (needs Chromium)
-	$(BIN)/python -m pytest -m docker tests/test_stack.py tests/test_stack_bucket.py tests/test_stack_operations.py $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m docker --durations 10 $(PYTEST_ARGS) \
+	  $(patsubst %,tests/stack/test_%.py,first_day faults operations shutdown bucket)
 
 .PHONY: bench
 bench: $(INSTALLED) ## Measure every step on the full file's 2.26 million loans beside its peer, and a training (half an hour)

@@ -180,6 +180,26 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         emulator.kill()
 
 
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The platform in Docker, with generated loans to train on; removed afterwards.
+
+    All files of `tests/stack` share it and go on from each other, in the Makefile's order.
+    """
+    from docker_stack import DockerStack
+
+    made = DockerStack(tmp_path_factory.mktemp("stack"))
+    loans = made.folder / "data" / "raw"
+    loans.mkdir()
+    for name, seed in (("loans.csv", "11"), ("newer.csv", "12")):
+        arguments = ("--rows", "20000", "--seed", seed, "--output-path", loans / name)
+        assert Workspace(loans).run("make_loans", *arguments).code == 0
+    made.configure(TRAIN_DATA_PATH="data/raw/loans.csv", PROMOTION_AUC_THRESHOLD="0.5")
+    made.make("start")
+    yield made
+    made.remove()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """RUN_INTEGRATION_TESTS=0 leaves the slow tests out; they run by default."""
     if os.environ.get("RUN_INTEGRATION_TESTS", "1") != "0":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -23,6 +24,14 @@ PORTS = {
     "serve": "SERVE_PORT",
     "monitoring": "MONITORING_PORT",
 }
+
+
+SAMPLE = (ROOT / "data" / "sample_input.json").read_bytes()
+
+
+def problems(output: str) -> list[str]:
+    """Return the first line of each problem that troubleshooting reports."""
+    return re.findall("PROBLEM  (.+)", output)
 
 
 def wait_for(found: Callable[[], Any], seconds: float = 60) -> Any:
@@ -108,6 +117,12 @@ class DockerStack:
         """MLflow's REST API for its administrator."""
         login = ("admin", self.secret("MLFLOW_ADMIN_PASSWORD"))
         return httpx.Client(base_url=f"{self.url('mlflow')}/api/2.0/mlflow/", auth=login)
+
+    def versions(self) -> list[str]:
+        """Return the registered versions, newest first."""
+        named = {"filter": "name='loan_default_model'"}
+        answer = self.mlflow.get("model-versions/search", params=named).raise_for_status()
+        return [version["version"] for version in answer.json()["model_versions"]]
 
     def params(self, alias: str) -> dict[str, str]:
         """What the training of the version behind the alias was logged with."""

@@ -7,13 +7,12 @@ import httpx
 import pytest
 
 from cloud_storage import BUCKET, Emulator, reached_at
-from conftest import ROOT, Workspace
-from docker_stack import DockerStack, wait_for
+from conftest import Workspace
+from docker_stack import SAMPLE, DockerStack, wait_for
 from loan_default import storage
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 
-SAMPLE = (ROOT / "data" / "sample_input.json").read_bytes()
 # Where the emulator is for the containers that use the bucket; the real service needs nothing.
 OVERRIDE = """\
 services:

@@ -1,26 +1,22 @@
-"""The whole platform in Docker as a person uses it: `make test-stack`. The tests go on from each
-other, in the order of the file."""
+"""The platform's first day: started, confined, trained, looked at, restarted in mid-run."""
 
 import os
 import re
 import shutil
-import socket
 import stat
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from conftest import ROOT, Workspace
-from docker_stack import PROJECT, DockerStack, wait_for
+from conftest import ROOT
+from docker_stack import SAMPLE, DockerStack, problems, wait_for
 from loan_default.errors import ServiceError
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 
 TRAIN = "train_model_with_mlflow"
-SAMPLE = (ROOT / "data" / "sample_input.json").read_bytes()
 INIT = {"airflow-init", "mlflow-init"}
 # Prints the code that a service's process may change
 CHANGEABLE_CODE = """
@@ -31,38 +27,15 @@ print([path for path in paths if os.access(path, os.W_OK)])
 """
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerStack]:
-    """A stack just started, with generated loans to learn from; gone afterwards."""
-    made = DockerStack(tmp_path_factory.mktemp("stack"))
-    loans = made.folder / "data" / "raw"
-    loans.mkdir()
-    for name, seed in (("loans.csv", "11"), ("newer.csv", "12")):
-        arguments = ("--rows", "20000", "--seed", seed, "--output-path", loans / name)
-        assert Workspace(loans).run("make_loans", *arguments).code == 0
-    made.configure(TRAIN_DATA_PATH="data/raw/loans.csv", PROMOTION_AUC_THRESHOLD="0.5")
-    made.make("start")
-    yield made
-    made.remove()
-
-
 @pytest.fixture
 def page() -> Iterator[Callable[..., Page]]:
-    """Opens pages of a browser without a window."""
+    """Open pages in a browser without a window."""
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
     assert program, "Chromium is missing: install Debian's package chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser.new_page
         browser.close()
-
-
-def versions(stack: DockerStack) -> list[str]:
-    """The registered versions, newest first."""
-    found = stack.mlflow.get(
-        "model-versions/search", params={"filter": "name='loan_default_model'"}
-    )
-    return [version["version"] for version in found.raise_for_status().json()["model_versions"]]
 
 
 def test_every_part_is_healthy_and_confined(stack: DockerStack) -> None:
@@ -152,7 +125,7 @@ def test_one_training_promotes_scores_monitors_and_is_served(stack: DockerStack)
     answer = wait_for(lambda: (got := stack.post(SAMPLE)).is_success and got)
     assert answer.json() == {"predictions": [0]}
     assert wait_for(lambda: httpx.get(f"{stack.url('serve')}/ready").json()["passed_gate"]) is True
-    assert versions(stack) == ["1"]
+    assert stack.versions() == ["1"]
     assert stack.params("staging")["git_commit"] == stack.git("rev-parse", "HEAD")
     assert "PROBLEM" not in stack.make("troubleshoot")
 
@@ -182,7 +155,7 @@ def test_a_run_survives_restarts_of_the_database_and_the_scheduler(stack: Docker
     stack.compose("restart", "postgres")
     stack.compose("restart", "--timeout", "1", "airflow-scheduler")
     wait_for(lambda: answering(stack) and stack.finished(2), 900)
-    assert versions(stack) == ["2", "1"]
+    assert stack.versions() == ["2", "1"]
 
 
 def answering(stack: DockerStack) -> bool:
@@ -191,114 +164,3 @@ def answering(stack: DockerStack) -> bool:
         return stack.api.healthy()
     except (ServiceError, httpx.HTTPError):
         return False
-
-
-def test_a_missing_alias_is_named(stack: DockerStack) -> None:
-    alias = {"name": "loan_default_model", "alias": "staging"}
-    registered = "registered-models/alias"
-    assert stack.mlflow.request("DELETE", registered, json=alias).is_success
-    # What it has served it would go on serving, also over a restart.
-    stack.compose("rm", "--stop", "--force", "serve")
-    stack.run("docker", "volume", "rm", f"{PROJECT}_serve-cache")
-    stack.compose("up", "--detach", "--wait", "serve")
-    said = wait_for(lambda: problems(stack.run("bash", "airflow/troubleshoot.sh").stdout))
-    assert said == ["no model is served: no version has the alias staging, the newest is 2"]
-    assert stack.mlflow.post(registered, json=alias | {"version": "2"}).is_success
-    wait_for(lambda: stack.post(SAMPLE).is_success)
-
-
-def test_faults_are_named_with_what_to_do(stack: DockerStack) -> None:
-    said = stack.make("troubleshoot", code=2, DOCKER_HOST="unix:///nowhere")
-    assert problems(said) == ["Docker is not running, or you may not use it"]
-    said = stack.make("troubleshoot", code=2, LEAST_FREE_MB="999999999")
-    (problem,) = problems(said)
-    assert "disk of Docker is nearly full" in problem
-
-    environment = stack.folder / ".env"
-    kept = environment.read_text()
-    environment.write_text(re.sub("MLFLOW_SECRET_KEY=.*\n", "", kept))
-    assert ".env lacks MLFLOW_SECRET_KEY" in problems(stack.make("troubleshoot", code=2))
-    environment.write_text(kept + "MLFLOW_ARTIFACTS_DESTINATION=gs://no-such-bucket/mlflow\n")
-    (problem,) = problems(stack.make("troubleshoot", code=2))
-    assert problem.startswith("the bucket gs://no-such-bucket/mlflow cannot be reached")
-    environment.write_text(kept)
-
-    stack.compose("kill", "monitoring")
-    said = stack.make("troubleshoot", code=2)
-    assert [problem.split(";")[0] for problem in problems(said)] == [
-        "monitoring is exited, health unhealthy"
-    ]
-    assert "its last lines:\n           " in said
-    stack.compose("up", "--detach", "--wait", "monitoring")
-
-
-def test_a_broken_dag_and_pending_migrations_are_named(stack: DockerStack, tmp_path: Path) -> None:
-    service, place = "airflow-dag-processor", "/opt/airflow/airflow/dags/broken.py"
-    (tmp_path / "broken.py").write_text("from airflow.sdk import DAG\nimport nothing_here\n")
-    (tmp_path / "broken.py").chmod(0o644)
-    stack.compose("cp", str(tmp_path / "broken.py"), f"{service}:{place}")
-    stack.compose("exec", "-T", service, "airflow", "dags", "reserialize", code=None)
-    (problem,) = problems(stack.make("troubleshoot", code=2))
-    assert problem == (
-        "a DAG cannot be imported: broken.py: ModuleNotFoundError: No module named 'nothing_here'"
-    )
-    stack.compose("exec", "-T", "--user", "root", service, "rm", place)
-    stack.compose("restart", service)
-
-    sql = ["exec", "-T", "postgres", "psql", "-U", "postgres", "-d", "airflow", "-tAc"]
-    (known,) = stack.compose(*sql, "select version_num from alembic_version").split()
-    older = "e79fc784f145"  # pragma: allowlist secret
-    stack.compose(*sql, f"update alembic_version set version_num = '{older}'")
-    said = stack.make("troubleshoot", code=2)
-    stack.compose(*sql, f"update alembic_version set version_num = '{known}'")
-    assert "Airflow's database waits for migrations" in problems(said)
-    wait_for(lambda: in_order(stack))
-
-
-def in_order(stack: DockerStack) -> bool:
-    """Whether troubleshooting finds nothing."""
-    return stack.run("bash", "airflow/troubleshoot.sh").returncode == 0
-
-
-def problems(said: str) -> list[str]:
-    """What troubleshooting has found wrong, each its first line."""
-    return re.findall("PROBLEM  (.+)", said)
-
-
-def test_stopped_and_started_again_everything_is_still_there(stack: DockerStack) -> None:
-    before = stack.states(), versions(stack), stack.secret("AIRFLOW_ADMIN_PASSWORD")
-    reports = "import pathlib; print(sorted(map(str, pathlib.Path('artifacts').rglob('*.*'))))"
-    files = stack.python("airflow-scheduler", reports)
-    assert "drift_report.html" in files and "predictions.parquet" in files
-    assert "kept" in stack.make("stop")
-    assert stack.compose("ps", "--all", "--quiet") == ""
-    stack.make("start")
-    assert (stack.states(), versions(stack), stack.secret("AIRFLOW_ADMIN_PASSWORD")) == before
-    assert stack.python("airflow-scheduler", reports) == files
-    assert wait_for(lambda: stack.post(SAMPLE)).json() == {"predictions": [0]}
-
-
-def test_a_taken_port_is_named(stack: DockerStack) -> None:
-    stack.make("stop")
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", stack.ports["monitoring"]))
-        taken.listen()
-        said = stack.make("start", code=2)
-    assert f"port {stack.ports['monitoring']} is taken by another program" in said
-    assert "set MONITORING_PORT in .env to a free port" in said
-
-
-def test_another_env_is_refused_and_nothing_is_removed_without_a_yes(stack: DockerStack) -> None:
-    path = stack.folder / ".env"
-    kept = path.read_text()
-    stack.configure()
-    before = path.read_text()
-    said = stack.make("start", code=2)
-    assert "put that .env back, or remove the data with make clean" in said
-    assert path.read_text() == before
-    assert "Nothing was removed" in stack.make("clean", typed="no\n", code=2)
-    path.write_text(kept)
-    volumes = stack.compose("volumes", "--quiet")
-    assert f"{PROJECT}_postgres-data" in volumes
-    stack.make("clean", typed="yes\n")
-    assert stack.compose("volumes", "--quiet") == ""

@@ -1,39 +1,25 @@
-"""The operations guide on a running platform, its commands as they stand there: `make test-stack`.
-The tests go on from each other, in the order of the file."""
+"""The operations guide on a running platform: its commands as they stand in the guide."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from conftest import ROOT, Workspace
-from docker_stack import DockerStack, wait_for
+from conftest import ROOT
+from docker_stack import SAMPLE, DockerStack, wait_for
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 
-SAMPLE = (ROOT / "data" / "sample_input.json").read_bytes()
 GUIDE = (ROOT / "docs" / "operations.md").read_text()
 SECRETS = set(re.findall(r"([A-Z_]+):\?", (ROOT / "docker-compose.yaml").read_text()))
 # A password that Airflow keeps in its database, encrypted with its Fernet key.
 KEPT = ("exec", "-T", "airflow-scheduler", "airflow", "connections")
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerStack]:
-    """A stack with a model in service; gone afterwards."""
-    made = DockerStack(tmp_path_factory.mktemp("stack"), "loan-default-test-operations")
-    loans = made.folder / "data" / "raw"
-    loans.mkdir()
-    arguments = ("--rows", "20000", "--seed", "11", "--output-path", loans / "loans.csv")
-    assert Workspace(loans).run("make_loans", *arguments).code == 0
-    made.configure(TRAIN_DATA_PATH="data/raw/loans.csv", PROMOTION_AUC_THRESHOLD="0.5")
-    made.make("start")
-    made.train()
-    made.compose(*KEPT, "add", "kept", "--conn-type", "http", "--conn-password", "as-it-was")
-    yield made
-    made.remove()
+@pytest.fixture(scope="module", autouse=True)
+def _a_connection(stack: DockerStack) -> None:
+    stack.compose(*KEPT, "add", "kept", "--conn-type", "http", "--conn-password", "as-it-was")
 
 
 def commands(heading: str) -> str:

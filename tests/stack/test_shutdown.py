@@ -1,0 +1,48 @@
+"""The platform stopped, started again and removed: the last of this folder to use it."""
+
+import socket
+
+import pytest
+
+from docker_stack import PROJECT, SAMPLE, DockerStack, wait_for
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
+
+
+def test_stopped_and_started_again_everything_is_still_there(stack: DockerStack) -> None:
+    before = stack.states(), stack.versions(), stack.secret("AIRFLOW_ADMIN_PASSWORD")
+    reports = "import pathlib; print(sorted(map(str, pathlib.Path('artifacts').rglob('*.*'))))"
+    files = stack.python("airflow-scheduler", reports)
+    assert "drift_report.html" in files and "predictions.parquet" in files
+    assert "kept" in stack.make("stop")
+    assert stack.compose("ps", "--all", "--quiet") == ""
+    stack.make("start")
+    assert (stack.states(), stack.versions(), stack.secret("AIRFLOW_ADMIN_PASSWORD")) == before
+    assert stack.python("airflow-scheduler", reports) == files
+    assert wait_for(lambda: stack.post(SAMPLE)).json() == {"predictions": [0]}
+
+
+def test_a_taken_port_is_named(stack: DockerStack) -> None:
+    stack.make("stop")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", stack.ports["monitoring"]))
+        taken.listen()
+        said = stack.make("start", code=2)
+    assert f"port {stack.ports['monitoring']} is taken by another program" in said
+    assert "set MONITORING_PORT in .env to a free port" in said
+
+
+def test_another_env_is_refused_and_nothing_is_removed_without_a_yes(stack: DockerStack) -> None:
+    path = stack.folder / ".env"
+    kept = path.read_text()
+    stack.configure()
+    before = path.read_text()
+    said = stack.make("start", code=2)
+    assert "put that .env back, or remove the data with make clean" in said
+    assert path.read_text() == before
+    assert "Nothing was removed" in stack.make("clean", typed="no\n", code=2)
+    path.write_text(kept)
+    volumes = stack.compose("volumes", "--quiet")
+    assert f"{PROJECT}_postgres-data" in volumes
+    stack.make("clean", typed="yes\n")
+    assert stack.compose("volumes", "--quiet") == ""
