@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import sysconfig
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from conftest import ROOT
 from loan_default import columns, storage
 from loan_default.errors import InputError
 from loan_default.model import artifact
@@ -251,25 +253,43 @@ def test_a_rolled_back_version_goes_up_again_only_by_force(store: Registry, fold
 def test_any_mlflow_client_can_load_and_score_a_version(
     store: Registry, folder: Path, tmp_path: Path
 ) -> None:
-    """In a process that knows nothing of this repository: the version brings its code."""
+    """In a process that cannot import this repository: the version brings its code."""
     row = LOANS.head(3).drop("id", "issue_month", "truth", "default").to_pandas()
     row.to_json(tmp_path / "rows.json")
     code = (
+        f"import sys; sys.path.append({sysconfig.get_path('purelib')!r})\n"
         "import json, mlflow, pandas\n"
         f"mlflow.set_tracking_uri({store.uri!r})\n"
         f"model = mlflow.pyfunc.load_model('models:/{NAME}/1')\n"
         "rows = pandas.read_json('rows.json', dtype=False)\n"
         "full = model.predict(rows, params={'return': 'full'})\n"
-        "print(json.dumps([model.predict(rows).tolist(), full['default_probability'].tolist()]))"
+        "import loan_default\n"
+        "print(json.dumps([model.predict(rows).tolist(), full['default_probability'].tolist(),\n"
+        "    loan_default.__file__]))"
     )
+    # Without site, the .pth file of the editable installation is not read
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-I", "-S", "-c", code], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    decisions, probabilities = json.loads(done.stdout.splitlines()[-1])
+    decisions, probabilities, origin = json.loads(done.stdout.splitlines()[-1])
     served = artifact.load(store.download(store.version(NAME, "1"), tmp_path / "down"), threads=1)
     assert probabilities == pytest.approx(list(served.probability(LOANS.head(3))), abs=1e-6)
     assert decisions == [int(p >= served.facts.threshold) for p in probabilities]
+    assert not Path(origin).is_relative_to(ROOT)
+
+
+def test_a_version_carries_the_whole_package(store: Registry, tmp_path: Path) -> None:
+    store.download(store.version(NAME, "1"), tmp_path)
+    [carried] = tmp_path.rglob("code/loan_default")
+    source = ROOT / "src" / "loan_default"
+    assert files(carried) == files(source)
+
+
+def files(folder: Path) -> set[Path]:
+    """The files below a folder, but for what Python compiles."""
+    found = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    return {path for path in found if "__pycache__" not in path.parts}
 
 
 def test_a_version_is_found_by_its_tag(store: Registry) -> None:

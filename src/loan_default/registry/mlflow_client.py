@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+PACKAGE = Path(__file__).parents[1]
 FINGERPRINT = "fingerprint"
 IDEMPOTENCY_KEY = "idempotency_key"
 # What loads and scores a model version; the platform itself needs more.
@@ -229,7 +230,7 @@ class Registry:
             name="model",
             loader_module="loan_default.pyfunc",
             data_path=str(folder),
-            code_paths=[str(Path(__file__).parent)],
+            code_paths=[str(PACKAGE)],
             signature=_signature(),
             input_example=example.to_pandas(),
             pip_requirements=MODEL_REQUIREMENTS,
