@@ -254,7 +254,7 @@ def test_an_output_of_another_kind_is_refused(source, tmp_path, name):
 
 
 def test_the_output_may_not_take_the_place_of_the_rejected_rows(source, tmp_path):
-    with pytest.raises(InputError, match="rejected.csv holds the bad rows; name another file"):
+    with pytest.raises(InputError, match="rejected.csv holds rejected rows; name another file"):
         ready(source, tmp_path / "rejected.csv")
     assert files(tmp_path) == {"raw/loans.csv"}
 

@@ -1,1 +1,1 @@
-"""From bytes to typed records and back: readers, parsing, rejected rows, writers."""
+"""Read files into typed records and write them: readers, parsing, rejected rows, writers."""

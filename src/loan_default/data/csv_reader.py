@@ -1,8 +1,8 @@
-"""CSV to blocks of cells: streamed, nothing lost.
+"""Stream a CSV as blocks of cells, with a reason for each line that is not a row.
 
-What cannot be a row (a wrong number of fields, bytes that are not UTF-8, a blank line) is handed on
-with its number and the reason. Cells are text, but a block in which every cell of the columns named
-as numbers is one, or is missing, holds them as numbers: less work for all who read it.
+Lines with a wrong number of fields, bytes that are not UTF-8 or no cell at all are reported with
+their row number. Cells are text. Only if every cell of the numeric columns in a block is a number
+or missing, these columns hold floats there, which saves later steps from parsing them.
 """
 
 from collections.abc import Collection, Iterator
@@ -20,21 +20,31 @@ from loan_default.data.rejections import MISSING_TEXTS, Fault, Malformed, blank_
 from loan_default.errors import InputError
 
 BLOCK_BYTES = 32 << 20
-# What is made of a piece stays in a core's cache: two thirds of the time that a block takes at once
+# 2 MiB pieces fit the CPU cache and take two thirds of the time of parsing a whole block.
 PIECE_BYTES = 2 << 20
 MAX_RECORD_BYTES = 256 << 20
 UNCLOSED = "a quote is opened and never closed; a quote within a field is written twice"
 NOT_UTF8 = "bytes that are not UTF-8; convert the file, for example with iconv -f latin1 -t utf-8"
-UNUSED = "\x01"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True)
 class Block:
-    """Consecutive rows; `row` in `cells` is a row's number in the file, from 1, header apart."""
+    """Consecutive rows of a file.
+
+    Attributes:
+        cells: the rows; column `row` is the row's number in the file, from 1, not counting the
+            header.
+        malformed: the lines that are not rows, by row number.
+    """
 
     cells: pl.DataFrame
     malformed: list[Malformed]
+
+    @property
+    def rows(self) -> int:
+        """Return the number of rows, including malformed ones."""
+        return self.cells.height + len(self.malformed)
 
 
 def csv_blocks(
@@ -44,21 +54,28 @@ def csv_blocks(
     wanted: Collection[str],
     numbers: Collection[str],
 ) -> Iterator[Block]:
-    """The blocks of the `wanted` columns of what follows the `header` in `stream`."""
-    names = [name if name in wanted else f"{UNUSED}{place}" for place, name in enumerate(header)]
-    hoped = {name for name in names if name in numbers}
-    row = 1
+    """Parse the rest of a CSV block by block.
+
+    Args:
+        path: the file's name for error messages.
+        stream: the file, positioned after its header.
+        header: the column names, unique unless empty.
+        wanted: the columns to return, if the header has them.
+        numbers: the columns expected to hold numbers.
+
+    Raises:
+        InputError: a quote is never closed.
+    """
+    parser = _Parser(header, wanted, numbers)
     for pieces in _whole_records(path, stream):
-        block, rows = _parse(pieces, names, hoped, row)
-        yield block
-        row += rows
+        yield parser.parse(pieces)
 
 
 def _whole_records(path: str, stream: BinaryIO) -> Iterator[list[memoryview]]:
-    """The stream block by block, each in pieces that end where a record ends, which a newline
-    within quotes does not.
+    """Yield the stream in blocks, each cut into pieces of whole records.
 
-    Blocks share one buffer, without copies: a block is gone when the next one is asked for.
+    A newline within quotes does not end a record. Blocks share one buffer to avoid copies: each is
+    valid only until the next one is requested.
     """
     buffer, filled = bytearray(BLOCK_BYTES), 0
     while read := cast(BufferedReader, stream).readinto(memoryview(buffer)[filled:]):
@@ -80,10 +97,10 @@ def _whole_records(path: str, stream: BinaryIO) -> Iterator[list[memoryview]]:
 
 
 def _pieces(data: bytearray, length: int) -> list[memoryview]:
-    """The whole records of `data[:length]`, which starts with one, some PIECE_BYTES at a time."""
+    """Cut `data[:length]`, which starts with a record, into pieces of whole records."""
     pieces, start, end = [], 0, 0
     while end < length:
-        # Where the last piece was too short for a record, one of twice its size
+        # Double the size if the last piece was too short for a record
         end = min(max(start + PIECE_BYTES, 2 * end - start), length)
         if cut := _last_record_end(data, start, end):
             pieces.append(memoryview(data)[start:cut])
@@ -92,9 +109,9 @@ def _pieces(data: bytearray, length: int) -> list[memoryview]:
 
 
 def _last_record_end(data: bytearray, start: int, end: int) -> int:
-    """Where the last record of `data[start:end]` ends that ends there; 0 where none does.
+    """Return the end of the last whole record in `data[start:end]`; 0 if there is none.
 
-    A record starts at `start`, so a newline ends one when the quotes before it are even in number.
+    A record starts at `start`, so a newline ends one if an even number of quotes precedes it.
     """
     quotes = _quotes(data, start, end)
     while (newline := data.rfind(b"\n", start, end)) >= 0:
@@ -106,7 +123,7 @@ def _last_record_end(data: bytearray, start: int, end: int) -> int:
 
 
 def _quotes(data: bytearray, start: int, end: int) -> int:
-    # Less than half of the time that bytes.count takes, which goes byte by byte
+    # Takes less than half the time of bytes.count, which goes byte by byte
     cells = np.frombuffer(data, np.uint8, end - start, start)
     return int(np.count_nonzero(cells == ord('"')))
 
@@ -121,116 +138,131 @@ def _is_utf8(data: memoryview) -> bool:
     return True
 
 
-def _parse(
-    pieces: list[memoryview], names: list[str], hoped: set[str], first_row: int
-) -> tuple[Block, int]:
-    """The block, and how many rows it has, malformed ones included.
+class _Parser:
+    """Parse the blocks of one CSV, and find out which columns hold numbers.
 
-    The columns `hoped` to be numbers lose those that turn out to hold something else.
+    `_numbers` are the columns to parse as numbers. One that turns out to start with text, such as a
+    number with a unit, is parsed as text in all later blocks.
     """
-    used = [name for name in names if not name.startswith(UNUSED)]
-    if hoped and all(map(_is_utf8, pieces)):
-        numbers = _numbers(pieces, names, used, hoped)
-        if numbers is not None:
-            numbered = _numbered(numbers, np.arange(numbers.height) + first_row)
-            return Block(numbered, []), numbers.height
-    parts, row = [], first_row
-    for piece in pieces:
-        part, rows = _texts(piece, names, used, row)
-        parts.append(part)
-        row += rows
-    cells = pl.concat([part.cells for part in parts], rechunk=True)
-    malformed = [fault for part in parts for fault in part.malformed]
-    hoped -= {name for name in hoped if _starts_with_text(cells[name])}
-    return Block(cells, malformed), row - first_row
 
+    def __init__(
+        self, header: tuple[str, ...], wanted: Collection[str], numbers: Collection[str]
+    ) -> None:
+        # Arrow gets positions for names, since a header may leave several names empty.
+        self._places = [str(place) for place in range(len(header))]
+        self._wanted = {place: n for place, n in zip(self._places, header) if n in wanted}
+        self._numbers = {name for name in self._wanted.values() if name in numbers}
+        self._next_row = 1
 
-def _numbers(
-    pieces: list[memoryview], names: list[str], used: list[str], hoped: set[str]
-) -> pl.DataFrame | None:
-    """The cells, those `hoped` to be numbers as such; None where one is not, or a row is none."""
-    skipped: list[Malformed] = []
-    types = {name: pa.float64() if name in hoped else pa.string() for name in used}
-    tables = []
-    for piece in pieces:
-        try:
-            tables.append(_arrow(piece, names, types, MISSING_TEXTS, skipped))
-        except pa.ArrowInvalid:
+    def parse(self, pieces: list[memoryview]) -> Block:
+        """Parse the next block, which comes in pieces of whole records."""
+        block = self._with_numbers(pieces) if self._numbers else None
+        if block is None:
+            block = self._as_text(pieces)
+            self._numbers -= {
+                name for name in self._numbers if _starts_with_text(block.cells[name])
+            }
+        self._next_row += block.rows
+        return block
+
+    def _with_numbers(self, pieces: list[memoryview]) -> Block | None:
+        """Parse numeric columns as floats; return None if a cell is not numeric or a row is bad."""
+        if not all(map(_is_utf8, pieces)):
             return None
-        if skipped:
-            return None
-    cells = pl.DataFrame(pl.from_arrow(pa.concat_tables(tables)))
-    # What is not finite was a text such as "inf", which is for the next step to refuse by its name
-    return cells if all(cells.select(pl.col(hoped).is_finite().all()).row(0)) else None
+        types = {
+            place: pa.float64() if name in self._numbers else pa.string()
+            for place, name in self._wanted.items()
+        }
+        tables: list[pa.Table] = []
+        skipped: list[Malformed] = []
+        for piece in pieces:
+            try:
+                tables.append(self._arrow(piece, types, MISSING_TEXTS, skipped))
+            except pa.ArrowInvalid:
+                return None
+            if skipped:
+                return None
+        cells = pl.DataFrame(pl.from_arrow(pa.concat_tables(tables)))
+        block = Block(self._numbered(cells, np.arange(cells.height) + self._next_row), [])
+        # Texts such as "inf" are left to the next step, which rejects them with their text.
+        finite = block.cells.select(pl.col(self._numbers).is_finite().all()).row(0)
+        return block if all(finite) else None
+
+    def _as_text(self, pieces: list[memoryview]) -> Block:
+        parts, row = [], self._next_row
+        for piece in pieces:
+            parts.append(self._piece_as_text(piece, row))
+            row += parts[-1].rows
+        cells = pl.concat([part.cells for part in parts], rechunk=True)
+        return Block(cells, [line for part in parts for line in part.malformed])
+
+    def _piece_as_text(self, data: memoryview, first_row: int) -> Block:
+        valid = _is_utf8(data)
+        if not valid:
+            data = memoryview(str(data, "utf-8", "replace").encode("utf-8"))
+        # Invalid bytes count against a row in any column, wanted or not.
+        places = list(self._wanted) if valid else self._places
+        skipped: list[Malformed] = []
+        table = self._arrow(data, dict.fromkeys(places, pa.string()), [""], skipped)
+        cells = pl.DataFrame(pl.from_arrow(table))
+        malformed = [replace(line, row=first_row + line.row - 1) for line in skipped]
+        rows = np.arange(first_row, first_row + cells.height + len(malformed))
+        rows = np.setdiff1d(rows, [line.row for line in malformed])
+        if not valid:
+            broken = _replaced(cells)
+            malformed += [Malformed(int(row), Fault.NOT_UTF8, NOT_UTF8) for row in rows[broken]]
+            cells, rows = cells.filter(~broken), rows[~broken]
+        return Block(self._numbered(cells, rows), sorted(malformed))
+
+    def _numbered(self, cells: pl.DataFrame, rows: NDArray[np.int64]) -> pl.DataFrame:
+        """Return the wanted cells under the header's names, with the rows' numbers first."""
+        cells = cells.select(pl.col(place).alias(name) for place, name in self._wanted.items())
+        return cells.insert_column(0, pl.Series("row", rows, pl.Int64))
+
+    def _arrow(
+        self,
+        data: memoryview,
+        types: dict[str, pa.DataType],
+        missing: Collection[str],
+        skipped: list[Malformed],
+    ) -> pa.Table:
+        """Parse the columns in `types`; append rows of another width to `skipped`."""
+        width = len(self._places)
+
+        def skip(row: Any) -> str:
+            line = Malformed(
+                row.number, Fault.FIELD_COUNT, f"{row.actual_columns} fields, not {width}"
+            )
+            skipped.append(line if row.text.strip() else blank_line(row.number))
+            return "skip"
+
+        return pa.csv.read_csv(
+            pa.BufferReader(pa.py_buffer(data)),
+            # One block, since Arrow's own cuts break a carriage return at a block's end; one
+            # thread, which knows the row numbers.
+            pa.csv.ReadOptions(
+                use_threads=False, block_size=len(data) + 1, column_names=self._places
+            ),
+            pa.csv.ParseOptions(
+                newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=skip
+            ),
+            pa.csv.ConvertOptions(
+                include_columns=list(types),
+                column_types=types,
+                strings_can_be_null=True,
+                null_values=list(missing),
+                check_utf8=False,
+            ),
+        )
 
 
 def _starts_with_text(cells: pl.Series) -> bool:
-    """Whether the first cell that is filled is no number: a unit, say, stands in all of them."""
-    filled = cells.filter(~cells.is_in(MISSING_TEXTS) & cells.is_not_null()).head(1)
-    return bool(filled.str.strip_chars().cast(pl.Float64, strict=False).is_null().any())
+    """Return whether the first cell with a value is not a number; then it probably has a unit."""
+    first = cells.filter(~cells.is_in(MISSING_TEXTS) & cells.is_not_null()).head(1)
+    return bool(first.str.strip_chars().cast(pl.Float64, strict=False).is_null().any())
 
 
-def _texts(
-    data: memoryview, names: list[str], used: list[str], first_row: int
-) -> tuple[Block, int]:
-    skipped: list[Malformed] = []
-    broken = not _is_utf8(data)
-    if broken:
-        data, used = memoryview(str(data, "utf-8", "replace").encode("utf-8")), names
-    table = _arrow(data, names, {name: pa.string() for name in used}, [""], skipped)
-    malformed = [replace(line, row=first_row + line.row - 1) for line in skipped]
-    rows = table.num_rows + len(malformed)
-    kept = np.setdiff1d(np.arange(first_row, first_row + rows), [line.row for line in malformed])
-    cells = _numbered(pl.DataFrame(pl.from_arrow(table)), kept)
-    if broken:
-        cells, unreadable = _without_broken_text(cells)
-        malformed = sorted(malformed + unreadable)
-    return Block(cells, malformed), rows
-
-
-def _numbered(cells: pl.DataFrame, rows: NDArray[np.int64]) -> pl.DataFrame:
-    return cells.insert_column(0, pl.Series("row", rows, pl.Int64))
-
-
-def _arrow(
-    data: memoryview,
-    names: list[str],
-    types: dict[str, pa.DataType],
-    missing: Collection[str],
-    skipped: list[Malformed],
-) -> pa.Table:
-    def skip(row: Any) -> str:
-        reason = f"{row.actual_columns} fields, not {len(names)}"
-        fault = Malformed(row.number, Fault.FIELD_COUNT, reason)
-        skipped.append(fault if row.text.strip() else blank_line(row.number))
-        return "skip"
-
-    return pa.csv.read_csv(
-        pa.BufferReader(pa.py_buffer(data)),
-        # As one block, for Arrow's own cuts lose what a carriage return has at one's end; in one
-        # thread, which knows the rows' numbers.
-        pa.csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
-        pa.csv.ParseOptions(
-            newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=skip
-        ),
-        pa.csv.ConvertOptions(
-            include_columns=list(types),
-            column_types=types,
-            strings_can_be_null=True,
-            null_values=list(missing),
-            check_utf8=False,
-        ),
-    )
-
-
-def _without_broken_text(cells: pl.DataFrame) -> tuple[pl.DataFrame, list[Malformed]]:
-    texts = pl.col(pl.String)
-    broken = cells.select(
-        pl.any_horizontal(texts.str.contains(REPLACEMENT, literal=True))
-    ).to_series()
-    broken = broken.fill_null(False)
-    readable = cells.filter(~broken).select(
-        name for name in cells.columns if not name.startswith(UNUSED)
-    )
-    rows = cells.filter(broken)["row"]
-    return readable, [Malformed(row, Fault.NOT_UTF8, NOT_UTF8) for row in rows]
+def _replaced(cells: pl.DataFrame) -> NDArray[np.bool_]:
+    """Return for each row whether a replacement character stands for invalid bytes."""
+    replaced = pl.any_horizontal(pl.all().str.contains(REPLACEMENT, literal=True))
+    return cells.select(replaced.fill_null(False)).to_series().to_numpy()

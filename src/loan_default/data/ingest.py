@@ -1,4 +1,4 @@
-"""A file of loans or applications as a stream of parsed blocks, with every row accounted for."""
+"""Read a file of loans or applications as parsed blocks and count its rejected rows."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -27,10 +27,15 @@ _LABEL_SOURCES = ((DEFAULT, STATUS), (ISSUE_MONTH, RAW_SOURCE[ISSUE_MONTH]))
 
 
 class LoanReader:
-    """One pass over a file. After it, `rows_in` and `rejected` (rows by kind) tell what came in.
+    """Iterate once over the blocks of a file, counting rows.
 
-    `as_of` is the month through which payments are known, where the file says so. `local` is the
-    file on this machine that is read.
+    Attributes:
+        path: the path as given, local or remote.
+        local: the local file that is read.
+        rows_in: the rows read so far.
+        rejected: the rows rejected so far, by kind.
+        first_rejected: the row number of each kind's first rejection.
+        as_of: the month through which payments are known, if the file states it.
     """
 
     def __init__(self, table: Table, run_month: date | None, labelled: bool) -> None:
@@ -42,9 +47,10 @@ class LoanReader:
         self._table, self._run_month, self._labelled = table, run_month, labelled
 
     def __iter__(self) -> Iterator[Parsed]:
-        """The blocks, each with its records and its rejected rows.
+        """Yield the blocks, each with its records and its rejected rows.
 
-        Raises InputError where the file is damaged or has no rows.
+        Raises:
+            InputError: the file is damaged or has no rows.
         """
         seen = SeenIds()
         for block in self._table.blocks:
@@ -59,12 +65,12 @@ class LoanReader:
 
     @property
     def rows_rejected(self) -> int:
-        """The rows set aside so far, blank lines and footers too."""
+        """Return the number of rows rejected so far, including blank lines and footers."""
         return self.rejected.total()
 
     @property
     def rejections(self) -> dict[str, Any]:
-        """What a result or a manifest says of the rejected rows, the commonest kind first.
+        """Return the rejected rows for a result or a manifest, the most common kind first.
 
         `rejected_by_reason` counts them by sentence, for people; `rejections` lists code, column
         (None for a whole row) and rows, for programs.
@@ -78,8 +84,11 @@ class LoanReader:
         }
 
     def check_rejected_share(self, limit: float) -> None:
-        """Raise InputError where more than the share `limit` of the rows that look like loans is
-        bad."""
+        """Check the share of rejected rows, ignoring blank lines and footers.
+
+        Raises:
+            InputError: the share is above `limit`, or there is no loan.
+        """
         loans = Counter({k: n for k, n in self.rejected.items() if k.code not in NOT_LOANS})
         rows = self.rows_in - self.rejected.total() + loans.total()
         if rows and loans.total() / rows > limit:
@@ -92,7 +101,7 @@ class LoanReader:
                 f"MAX_REJECTED_SHARE={limit:g} allows: {examples}"
             )
         if not rows:
-            raise InputError(f"{self.path} holds no loan, only footers and blank lines")
+            raise InputError(f"{self.path} holds no loans, only footers and blank lines")
 
     def _count(self, cells: pl.DataFrame, parsed: Parsed) -> None:
         self.rows_in += parsed.records.height + parsed.rejected.height
@@ -101,36 +110,42 @@ class LoanReader:
             self.rejected[kind] += 1
             self.first_rejected.setdefault(kind, row)
         if self._labelled:
-            found = [m for m in (self.as_of, latest_month(cells), _stated(cells)) if m]
-            self.as_of = max(found, default=None)
+            months = [m for m in (self.as_of, latest_month(cells), _stated_as_of(cells)) if m]
+            self.as_of = max(months, default=None)
 
 
 @contextmanager
 def open_loans(
     path: str, run_month: date | None = None, labelled: bool = False
 ) -> Iterator[LoanReader]:
-    """Open applications or, with `labelled`, loans with an outcome, raw or typed.
+    """Open a file of applications, or of loans with an outcome, raw or typed.
 
-    Raises InputError: no such file, no core column, or a prepared file that holds what is only
-    known after the loan was granted.
+    Args:
+        path: a local or remote file.
+        run_month: end of the credit history of rows without an issue month.
+        labelled: whether each row needs an issue month and an outcome.
+
+    Raises:
+        InputError: the file or a core column is missing, or a prepared file holds columns that are
+            known only after the loan was granted.
     """
     wanted = (*SOURCES, *AS_OF_SOURCES, AS_OF) if labelled else SOURCES
     with open_table(path, wanted, PLAIN_NUMBERS) as table:
         require_core(path, table.columns, _LABEL_SOURCES if labelled else ())
         if labelled and {DEFAULT, ISSUE_MONTH} & set(table.columns):
-            _refuse_known_afterwards(path, table.columns)
+            _reject_known_afterwards(path, table.columns)
         yield LoanReader(table, run_month, labelled)
 
 
-def _refuse_known_afterwards(path: str, columns: tuple[str, ...]) -> None:
+def _reject_known_afterwards(path: str, columns: tuple[str, ...]) -> None:
     leaks = [name for name in columns if name in KNOWN_AFTERWARDS and name != STATUS]
     if leaks:
         raise InputError(
             f"{path} holds columns that are known only after the loan was granted: "
-            f"{', '.join(leaks)}; remove them, a model must not see them"
+            f"{', '.join(leaks)}; remove them, since a model must not use them"
         )
 
 
-def _stated(cells: pl.DataFrame) -> date | None:
-    stated = cells[AS_OF].drop_nulls().cast(pl.String) if AS_OF in cells.columns else pl.Series([])
-    return month(stated[0]) if len(stated) else None
+def _stated_as_of(cells: pl.DataFrame) -> date | None:
+    months = cells[AS_OF].drop_nulls().cast(pl.String) if AS_OF in cells.columns else pl.Series([])
+    return month(months[0]) if len(months) else None

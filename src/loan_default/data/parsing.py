@@ -1,7 +1,7 @@
-"""Cells to typed application records, in one place for every source; bad rows set aside with a
-reason.
+"""Turn cells into typed application records and reject bad rows with a reason.
 
-The raw export, `data/batch_input.csv`, a prepared file and a JSON request all pass through `parse`.
+Every source passes through `parse`: the raw export, `data/batch_input.csv`, a prepared file and a
+JSON request.
 """
 
 import re
@@ -31,11 +31,10 @@ EMPLOYMENT_YEARS = {"< 1 year": "0", "1 year": "1", "10+ years": "10"} | {
     f"{years} years": str(years) for years in range(2, 10)
 }
 AS_OF_SOURCES = ("last_pymnt_d", "last_credit_pull_d")
-# What `parse` reads, raw and typed.
+# The columns that `parse` reads, raw and typed.
 SOURCES: tuple[str, ...] = (*NAMES, *RAW_SOURCE.values(), ID, ISSUE_MONTH, DEFAULT, STATUS)
 
-# What the export writes in words, a few different ones; what it writes without a unit, most of the
-# time.
+# Numbers that the export writes in words, of few different values; the others mostly have no unit.
 WORDS = frozenset({"term", "emp_length"})
 PLAIN_NUMBERS = frozenset(NUMBERS) - WORDS
 
@@ -46,13 +45,12 @@ _MONTHS = {
     )
 }
 _ISSUE_TEXT = "issue text"
-LOG_SCALE = 25.0  # ln of a dollar amount stays below it (e**25 is 72 billion); dollars do not
+LOG_SCALE = 25.0  # logarithms of dollars stay below it (e**25 is 72 billion), dollars do not
 _MIN_ROWS_FOR_SCALE_CHECK = 20
 
 
 def month(text: str) -> date | None:
-    """The first day of the month that `text` names: `Dec-2010`, `2010-12` or `2010-12-31`; else
-    None."""
+    """Parse `Dec-2010`, `2010-12` or `2010-12-31` into the first day of the month; else None."""
     text = text.strip()
     if named := re.fullmatch(r"([A-Za-z]{3})-(\d{4})", text):
         number, year = _MONTHS.get(named[1].lower(), 0), int(named[2])
@@ -66,7 +64,11 @@ def month(text: str) -> date | None:
 def require_core(
     path: str, columns: tuple[str, ...], more: tuple[tuple[str, ...], ...] = ()
 ) -> None:
-    """Refuse a table without the core columns or without any column of a group in `more`."""
+    """Check that a table has the core columns, and a column of each group in `more`.
+
+    Raises:
+        InputError: columns are missing; the message names them and those of the table.
+    """
     missing = [name for name in CORE if name not in columns]
     missing += [" or ".join(group) for group in more if not set(group) & set(columns)]
     if missing:
@@ -83,39 +85,43 @@ def parse(
     labelled: bool = False,
     check_scale: bool = True,
 ) -> Parsed:
-    """Typed records from cells that are text or numbers already.
+    """Parse cells into typed records and rejected rows.
 
-    `cells` has a column `row` and any of `SOURCES`, in any order. The credit history runs to the
-    issue month or, where a row has none, to `run_month`. With `labelled`, a row needs an issue
-    month and a known `loan_status` (or `default`), else it is rejected.
+    Args:
+        cells: a column `row` and any of `SOURCES`, in any order, as text or numbers.
+        run_month: end of the credit history of rows without an issue month.
+        labelled: whether rows without an issue month and a known `loan_status` (or `default`) are
+            rejected.
+        check_scale: whether to check that dollar columns are not log-transformed.
 
-    Raises InputError where, with `check_scale`, a dollar column holds logarithms.
+    Raises:
+        InputError: with `check_scale`, a dollar column looks log-transformed.
     """
     values = _values(cells, run_month, labelled)
     if check_scale:
-        _refuse_log_scale(values)
+        _reject_log_scale(values)
     faults = _faults(values, labelled)
     faulty = values.select(pl.any_horizontal(faults.values()).fill_null(False)).to_series()
-    kept = [name for name in ("row", ID, ISSUE_MONTH, DEFAULT, *NAMES) if name in values.columns]
+    names = [name for name in ("row", ID, ISSUE_MONTH, DEFAULT, *NAMES) if name in values.columns]
     if not faulty.any():
-        return Parsed(values.select(kept), pl.DataFrame(schema=SCHEMA))
+        return Parsed(values.select(names), pl.DataFrame(schema=SCHEMA))
     return Parsed(
-        values.filter(~faulty).select(kept), explain(values.filter(faulty), faults, cells)
+        values.filter(~faulty).select(names), explain(values.filter(faulty), faults, cells)
     )
 
 
 def latest_month(cells: pl.DataFrame) -> date | None:
-    """The latest month in the columns that tell how far the export looks (`AS_OF_SOURCES`)."""
-    found = [
+    """Return the latest month in `AS_OF_SOURCES`, through which the export knows payments."""
+    latest = [
         _months(_text(cells[name])).max()
         for name in AS_OF_SOURCES
         if name in cells.columns and len(cells)
     ]
-    return max((m for m in found if isinstance(m, date)), default=None)
+    return max((month for month in latest if isinstance(month, date)), default=None)
 
 
 def outcomes(cells: pl.DataFrame) -> pl.Series:
-    """By row 1 defaulted, 0 paid, null not finished, -1 a status that nobody knows (or none).
+    """Return per row 1 defaulted, 0 repaid, null still open, -1 unknown or missing status.
 
     `cells` has a column `loan_status` or `default`.
     """
@@ -133,7 +139,7 @@ def outcomes(cells: pl.DataFrame) -> pl.Series:
 
 
 def _values(cells: pl.DataFrame, run_month: date | None, labelled: bool) -> pl.DataFrame:
-    """Every column typed; beside each number its text, where that was no number."""
+    """Return every column typed; NaN marks numbers that could not be parsed."""
     issued = _issue_text(cells)
     columns = [cells["row"], _ids(cells), issued, _months(issued).alias(ISSUE_MONTH)]
     if labelled:
@@ -172,7 +178,7 @@ def _text(series: pl.Series) -> pl.Series:
 
 
 def _number(column: Column, source: pl.Series) -> pl.Series:
-    """Numbers; NaN stands for a text that is none, which a later step rejects with that text."""
+    """Parse numbers; unparseable text becomes NaN and is rejected later, quoting the text."""
     if source.dtype != pl.String:
         return source
     if column.name in WORDS:
@@ -192,7 +198,7 @@ def _number_of(column: Column, source: pl.Series) -> pl.Series:
 
 
 def _ids(cells: pl.DataFrame) -> pl.Series:
-    """The row's id or, where it has none, its number in the file."""
+    """Return each row's id, or `row-` and its number in the file if it has none."""
     texts = _text(cells[ID]) if ID in cells.columns else _empty(ID, pl.String, cells.height)
     if not texts.has_nulls():
         return texts
@@ -207,14 +213,14 @@ def _issue_text(cells: pl.DataFrame) -> pl.Series:
 
 
 def _months(texts: pl.Series) -> pl.Series:
-    """First days of months; a text that names none becomes null."""
-    known = texts.unique().drop_nulls()
-    parsed = pl.Series([month(text) for text in known], dtype=pl.Date)
-    return texts.replace_strict(known, parsed, default=None, return_dtype=pl.Date)
+    """Parse months into their first days; other text becomes null."""
+    distinct = texts.unique().drop_nulls()
+    parsed = pl.Series([month(text) for text in distinct], dtype=pl.Date)
+    return texts.replace_strict(distinct, parsed, default=None, return_dtype=pl.Date)
 
 
 def _credit_history(issued: pl.Series, source: pl.Series, run_month: date | None) -> pl.Series:
-    """Months from the earliest credit line to the issue month; NaN for a text like no month."""
+    """Return the months from the earliest credit line to the issue month; NaN if unreadable."""
     until = issued.fill_null(run_month) if run_month else issued
     texts = _text(source)
     opened = _months(texts)
@@ -225,7 +231,7 @@ def _credit_history(issued: pl.Series, source: pl.Series, run_month: date | None
     return months.cast(pl.Float64).set(unreadable, float("nan")).alias("credit_history_months")
 
 
-def _refuse_log_scale(values: pl.DataFrame) -> None:
+def _reject_log_scale(values: pl.DataFrame) -> None:
     for column in RECORD:
         if not column.unit.startswith("dollars"):
             continue
@@ -245,7 +251,10 @@ def _refuse_log_scale(values: pl.DataFrame) -> None:
 
 
 def _faults(values: pl.DataFrame, labelled: bool) -> dict[str, pl.Expr]:
-    """By column, whether a row breaks the contract there. NaN does: Polars has it above all."""
+    """Return for each column an expression that is true if a row breaks the contract there.
+
+    NaN counts as out of range because Polars orders it above every number.
+    """
     faults = {}
     for column in RECORD:
         value = pl.col(column.name)

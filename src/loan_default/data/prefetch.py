@@ -1,4 +1,4 @@
-"""Work one item ahead: while one block is scored, the next is read on another core."""
+"""Prefetch one item in a background thread, so that reading overlaps with scoring."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,17 +11,17 @@ _END: Any = object()
 
 @contextmanager
 def prefetch(items: Iterator[T]) -> Iterator[Iterator[T]]:
-    """`items`, each made in another thread while its predecessor is used.
+    """Yield an iterator over `items` that produces each one while its predecessor is in use.
 
-    What making an item raises is raised in its turn. At the end of the block nothing works on them
-    any more, so that what they are read from can be closed.
+    An exception raised while producing an item is re-raised when that item is consumed. On exit the
+    thread has stopped, so that the source of `items` can be closed.
     """
     with ThreadPoolExecutor(1) as thread:
 
-        def made() -> Iterator[T]:
-            coming = thread.submit(next, items, _END)
-            while (item := coming.result()) is not _END:
-                coming = thread.submit(next, items, _END)
+        def prefetched() -> Iterator[T]:
+            upcoming = thread.submit(next, items, _END)
+            while (item := upcoming.result()) is not _END:
+                upcoming = thread.submit(next, items, _END)
                 yield item
 
-        yield made()
+        yield prefetched()

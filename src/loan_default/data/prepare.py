@@ -1,4 +1,4 @@
-"""The prepared file: typed records with issue month and outcome, and their as-of month."""
+"""Write the prepared file: typed records with issue month and outcome, and their as-of month."""
 
 import logging
 from datetime import date
@@ -25,32 +25,33 @@ log = logging.getLogger(__name__)
 def prepare(
     input_path: str, output_path: str, as_of: date | None, max_rejected_share: float
 ) -> dict[str, Any]:
-    """Write the typed records of an export to `output_path` and its bad rows to rejected.csv beside
-    it.
+    """Write the typed records of an export, and its rejected rows to rejected.csv next to them.
 
-    A Parquet file keeps the as-of month in its metadata; a CSV, which has none, in a column. Raises
-    InputError where the input or the output path is not usable; then neither file is touched.
+    Args:
+        input_path: the export, raw or prepared.
+        output_path: a .parquet file, which stores the as-of month in its metadata, or a .csv file,
+            which stores it in a column.
+        as_of: the month through which outcomes are known; by default read from the export.
+        max_rejected_share: largest share of rejected rows, in [0, 1].
+
+    Returns:
+        Paths, as-of month and counts of rows, by outcome and by rejection.
+
+    Raises:
+        InputError: a path cannot be used, or too many rows are rejected; no file is changed then.
     """
-    if not output_path.endswith((".parquet", ".csv")):
-        raise InputError(f"cannot write {output_path}: name a .parquet or a .csv file")
-    if PurePath(output_path).name == REJECTED_FILE:
-        raise InputError(
-            f"cannot write {output_path}: {REJECTED_FILE} holds the bad rows; name another file"
-        )
-    rejected_path = str(PurePath(output_path).parent / REJECTED_FILE)
-    if storage.is_remote(output_path):
-        rejected_path = output_path.rsplit("/", 1)[0] + "/" + REJECTED_FILE
+    rejected_path = _rejected_path(output_path)
     if as_of is None and output_path.endswith(".csv"):
-        as_of = _known_through(input_path)
+        as_of = _as_of(input_path)
     with storage.atomic_file(output_path) as data, storage.atomic_file(rejected_path) as bad:
         with open_loans(input_path, labelled=True) as reader:
             counts = _write(reader, data, bad, as_of, output_path.endswith(".csv"))
             reader.check_rejected_share(max_rejected_share)
-    known = as_of or reader.as_of
+    as_of = as_of or reader.as_of
     return {
         "output_path": output_path,
         "rejected_path": rejected_path,
-        "as_of": f"{known:%Y-%m}" if known else None,
+        "as_of": f"{as_of:%Y-%m}" if as_of else None,
         "rows_in": reader.rows_in,
         "rows_written": reader.rows_in - reader.rows_rejected,
         "rows_rejected": reader.rows_rejected,
@@ -59,7 +60,19 @@ def prepare(
     }
 
 
-def _known_through(path: str) -> date | None:
+def _rejected_path(output_path: str) -> str:
+    if not output_path.endswith((".parquet", ".csv")):
+        raise InputError(f"cannot write {output_path}: name a .parquet or a .csv file")
+    if PurePath(output_path).name == REJECTED_FILE:
+        raise InputError(
+            f"cannot write {output_path}: {REJECTED_FILE} holds rejected rows; name another file"
+        )
+    if storage.is_remote(output_path):
+        return output_path.rsplit("/", 1)[0] + "/" + REJECTED_FILE
+    return str(PurePath(output_path).parent / REJECTED_FILE)
+
+
+def _as_of(path: str) -> date | None:
     with open_loans(path, labelled=True) as reader:
         for _ in reader:
             pass
@@ -78,15 +91,15 @@ def _write(
         for block in reader:
             records = block.records.select(RECORDS.names())
             if as_csv:
-                stated = f"{as_of:%Y-%m}" if as_of else None
-                records = records.with_columns(pl.lit(stated, pl.String).alias(AS_OF))
+                month = f"{as_of:%Y-%m}" if as_of else None
+                records = records.with_columns(pl.lit(month, pl.String).alias(AS_OF))
             out.write(records)
             rejected.write(block.rejected)
             counts["rows_defaulted"] += int((records[DEFAULT] == 1).sum())
             counts["rows_paid"] += int((records[DEFAULT] == 0).sum())
             counts["rows_unfinished"] += records[DEFAULT].null_count()
             log.info("%s rows read, %s rejected", reader.rows_in, reader.rows_rejected)
-        known = as_of or reader.as_of
-        if isinstance(out, ParquetSink) and known:
-            out.annotate({AS_OF: f"{known:%Y-%m}"})
+        as_of = as_of or reader.as_of
+        if isinstance(out, ParquetSink) and as_of:
+            out.annotate({AS_OF: f"{as_of:%Y-%m}"})
     return counts

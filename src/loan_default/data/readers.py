@@ -1,7 +1,6 @@
-"""Bytes to blocks of cells: CSV, gzipped CSV and Parquet, told apart by content, streamed, nothing
-lost.
+"""Stream CSV, gzipped CSV and Parquet files as blocks of cells; content decides the format.
 
-The cells' meaning is for others, `loans` first of all, to find.
+Cells are not interpreted here: `parsing` does that.
 """
 
 import csv
@@ -27,9 +26,14 @@ PARQUET_ROWS = 50_000
 
 @dataclass(frozen=True)
 class Table:
-    """An open input: its column names, its metadata (Parquet) and its blocks, to be read once.
+    """An open input file.
 
-    `local` is the file on this machine that holds what is read, also where `path` is remote.
+    Attributes:
+        path: the path as given, local or remote.
+        local: the local file that is read: a copy if `path` is remote.
+        columns: all column names.
+        metadata: key-value metadata (Parquet only).
+        blocks: the blocks, to be read once.
     """
 
     path: str
@@ -41,12 +45,17 @@ class Table:
 
 @contextmanager
 def open_table(path: str, wanted: Iterable[str], numbers: Collection[str] = ()) -> Iterator[Table]:
-    """Open `path` for one pass over its blocks, which hold those of the `wanted` columns that
-    exist. A CSV's cells are text, those of `numbers` may be numbers (`csv_blocks`).
+    """Open `path` for one pass over its blocks.
 
-    Raises InputError, also while the blocks are read, where the file is not what it should be.
+    Args:
+        path: a local or remote file.
+        wanted: the columns to read, as far as they exist.
+        numbers: columns of a CSV that may be read as numbers instead of text (`csv_blocks`).
+
+    Raises:
+        InputError: the file is missing, damaged or malformed; also raised while reading blocks.
     """
-    with storage.open_input(path) as stream, _explained(path):
+    with storage.open_input(path) as stream, _translated(path):
         magic = stream.read(4)
         stream.seek(0)
         if not magic:
@@ -63,7 +72,7 @@ def open_table(path: str, wanted: Iterable[str], numbers: Collection[str] = ()) 
 
 
 @contextmanager
-def _explained(path: str) -> Iterator[None]:
+def _translated(path: str) -> Iterator[None]:
     try:
         yield
     except EOFError:
@@ -75,27 +84,26 @@ def _explained(path: str) -> Iterator[None]:
 
 
 @contextmanager
-def _parquet_explained(path: str) -> Iterator[None]:
-    # pyarrow reports some damage as a plain OSError; its subclasses come from the disk or the
-    # network.
+def _parquet_translated(path: str) -> Iterator[None]:
+    # pyarrow reports some damage as a plain OSError; subclasses come from the disk or the network.
     try:
         yield
     except (OSError, pa.ArrowException) as error:
         if isinstance(error, OSError) and type(error) is not OSError:
             raise
-        said = str(error).splitlines()[0].rstrip(": .")
-        raise InputError(f"{path} is damaged (Parquet: {said}): fetch it again") from None
+        reason = str(error).splitlines()[0].rstrip(": .")
+        raise InputError(f"{path} is damaged (Parquet: {reason}): fetch it again") from None
 
 
 def _parquet(path: str, stream: BinaryIO, wanted: set[str]) -> Table:
-    with _parquet_explained(path):
+    with _parquet_translated(path):
         file = pa.parquet.ParquetFile(stream)
     names = tuple(file.schema_arrow.names)
-    _refuse_repeated(path, names)
-    odd = [field for field in file.schema_arrow if field.name in wanted and _no_cells(field.type)]
-    if odd:
+    _reject_duplicates(path, names)
+    bad = [f for f in file.schema_arrow if f.name in wanted and _is_unsupported(f.type)]
+    if bad:
         raise InputError(
-            f"{path} holds {', '.join(f'{field.name} as {field.type}' for field in odd)}: "
+            f"{path} holds {', '.join(f'{field.name} as {field.type}' for field in bad)}: "
             "write plain text, numbers or dates"
         )
     metadata = {
@@ -107,14 +115,14 @@ def _parquet(path: str, stream: BinaryIO, wanted: set[str]) -> Table:
     return Table(path, stream.name, names, metadata, _parquet_blocks(path, file, columns))
 
 
-def _no_cells(kind: pa.DataType) -> bool:
+def _is_unsupported(kind: pa.DataType) -> bool:
     binary = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
     return pa.types.is_nested(kind) or any(is_kind(kind) for is_kind in binary)
 
 
 def _parquet_blocks(path: str, file: Any, columns: list[str]) -> Iterator[Block]:
     row = 1
-    with _parquet_explained(path):
+    with _parquet_translated(path):
         for batch in file.iter_batches(batch_size=PARQUET_ROWS, columns=columns):
             frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
             numbers = pl.Series("row", np.arange(row, row + batch.num_rows), pl.Int64)
@@ -136,11 +144,11 @@ def _header(path: str, line: bytes) -> tuple[str, ...]:
             f"{path} does not start with a CSV header: end its lines with LF or CRLF, and name "
             f"each column in less than {csv.field_size_limit():,} characters"
         ) from None
-    _refuse_repeated(path, names)
+    _reject_duplicates(path, names)
     return names
 
 
-def _refuse_repeated(path: str, names: tuple[str, ...]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1 and name})
-    if twice:
-        raise InputError(f"{path} has more than one column named {', '.join(twice)}")
+def _reject_duplicates(path: str, names: tuple[str, ...]) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1 and name})
+    if repeated:
+        raise InputError(f"{path} has more than one column named {', '.join(repeated)}")

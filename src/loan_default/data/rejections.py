@@ -23,7 +23,7 @@ MISSING_TEXTS = ("", "n/a", "N/A", "NA", "nan", "NaN", "null", "NULL", "None", "
 
 
 class Fault(StrEnum):
-    """What is wrong with a rejected row. Programs compare these codes, never the sentences."""
+    """Why a row is rejected. Programs compare these codes, never the sentences."""
 
     BLANK_LINE = "blank_line"
     FOOTER = "footer"
@@ -37,7 +37,7 @@ class Fault(StrEnum):
     OUT_OF_RANGE = "out_of_range"
 
 
-# Rows that hold no loan: counted, but never held against a file.
+# Rows without a loan: counted, but never a reason to reject the file.
 NOT_LOANS = frozenset({Fault.BLANK_LINE, Fault.FOOTER})
 
 _SENTENCES = {
@@ -55,15 +55,14 @@ _SENTENCES = {
 
 
 class RejectionKind(NamedTuple):
-    """A kind of rejection: the fault and the record's column, None where the whole row is at
-    fault."""
+    """A kind of rejection: the fault and the record's column; None if the whole row is at fault."""
 
     code: Fault
     column: str | None
 
     @property
     def sentence(self) -> str:
-        """The kind in words, with the column's name in the raw export for months and outcomes."""
+        """Return the kind in words; months and outcomes go by their column in the raw export."""
         column = self.column
         if self.code in (Fault.NOT_A_MONTH, Fault.UNKNOWN_OUTCOME) and column:
             column = {DEFAULT: STATUS, **RAW_SOURCE}.get(column, column)
@@ -72,10 +71,11 @@ class RejectionKind(NamedTuple):
 
 @dataclass(frozen=True)
 class Parsed:
-    """`records`: row, id, issue_month, default (training only) and the record's columns, all of
-    them.
+    """The parsed rows of a block.
 
-    `rejected`: row, id, column (null where the whole row is at fault), code (`Fault`) and reason.
+    Attributes:
+        records: row, id, issue_month, default (training only) and every column of the record.
+        rejected: row, id, column (null if the whole row is at fault), code (`Fault`) and reason.
     """
 
     records: pl.DataFrame
@@ -83,34 +83,36 @@ class Parsed:
 
 
 class SeenIds:
-    """Finds the rows that repeat an id, over all the blocks of a file, in 8 bytes an id.
+    """Detect duplicate ids across the blocks of a file, in 8 bytes per id.
 
-    Ids are compared by a 64-bit hash: among 10 million the chance of a single false match is 3e-6.
+    Ids are compared by a 64-bit hash: the chance of any false match among 10 million is 3e-6.
     """
 
     def __init__(self) -> None:
-        # Sorted, each more than twice as long as the next: adding to one array would copy it
-        # whole with every block.
+        # Sorted arrays, each more than twice as long as the next: a single array would be copied
+        # for every block.
         self._runs: list[NDArray[np.uint64]] = []
 
     def split(self, parsed: Parsed) -> Parsed:
-        """`parsed` with every later row of a repeated id moved to the rejected ones."""
+        """Return `parsed` with rows that repeat an earlier id moved to the rejected rows."""
         hashes = parsed.records[ID].hash().to_numpy()
         run = np.sort(hashes)
-        # The common case first: looked up in order, ids are found several times as fast
+        # The common case first: looking ids up in order is several times as fast
         if (run[1:] != run[:-1]).all() and not self._known(run).any():
             self._add(run)
             return parsed
         first = parsed.records[ID].is_first_distinct().to_numpy() & ~self._known(hashes)
         self._add(np.sort(hashes[first]))
-        again = parsed.records.filter(~first).select(
+        repeated = parsed.records.filter(~first).select(
             "row",
             ID,
             pl.lit(ID).alias("column"),
             pl.lit(str(Fault.DUPLICATE_ID)).alias("code"),
             pl.lit(_SENTENCES[Fault.DUPLICATE_ID]).alias("reason"),
         )
-        return Parsed(parsed.records.filter(first), pl.concat([parsed.rejected, again]).sort("row"))
+        return Parsed(
+            parsed.records.filter(first), pl.concat([parsed.rejected, repeated]).sort("row")
+        )
 
     def _known(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
         known = np.zeros(len(hashes), dtype=bool)
@@ -147,10 +149,15 @@ def malformed(lines: list[Malformed]) -> pl.DataFrame:
 
 
 def explain(faulty: pl.DataFrame, faults: dict[str, pl.Expr], cells: pl.DataFrame) -> pl.DataFrame:
-    """One rejection for each faulty row: the first column at fault, or the row itself where it is
-    no loan."""
+    """Return one rejection per faulty row (`SCHEMA`): its first faulty column, or the whole row.
+
+    Args:
+        faulty: the typed values of the faulty rows.
+        faults: for each column, an expression that is true if a row breaks the contract there.
+        cells: the cells of the whole block.
+    """
     raw = cells.filter(pl.col("row").is_in(faulty["row"].implode())).with_columns(
-        _empty_but(cells, ID).alias("footer"), _empty_but(cells).alias("blank")
+        _all_empty(cells, ID).alias("footer"), _all_empty(cells).alias("blank")
     )
     flags = faulty.select(**faults)
     rows = []
@@ -164,8 +171,8 @@ def explain(faulty: pl.DataFrame, faults: dict[str, pl.Expr], cells: pl.DataFram
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def _empty_but(cells: pl.DataFrame, *filled: str) -> pl.Expr:
-    others = [name for name in cells.columns if name not in ("row", *filled)]
+def _all_empty(cells: pl.DataFrame, *except_for: str) -> pl.Expr:
+    others = [name for name in cells.columns if name not in ("row", *except_for)]
     return pl.all_horizontal(pl.col(others).is_null())
 
 
@@ -186,7 +193,7 @@ def _reason(
 
 
 def _number_reason(column: Column, value: float | None, cell: dict[str, Any]) -> tuple[Fault, str]:
-    """Code and reason; `value` is None for an empty cell, NaN for unparseable text."""
+    """Return code and reason; `value` is None for an empty cell, NaN for unparseable text."""
     name = column.name
     if value is None:
         return Fault.MISSING_VALUE, f"{name} is empty"

@@ -1,4 +1,4 @@
-"""Frames to files, block by block: what a stream of blocks becomes on disk."""
+"""Write a stream of DataFrames to one Parquet or CSV file."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection
@@ -12,7 +12,7 @@ import pyarrow.parquet
 
 
 class _Sink(ABC):
-    """A file that is closed when its `with` block ends."""
+    """A file that is closed at the end of its `with` block."""
 
     @abstractmethod
     def close(self) -> None: ...
@@ -30,9 +30,9 @@ class _Sink(ABC):
 
 
 class ParquetSink(_Sink):
-    """One Parquet file from many frames of the same schema. The same frames give the same bytes.
+    """Write many frames of one schema to a Parquet file. Equal frames give equal bytes.
 
-    Columns in `distinct`, whose values hardly repeat, are written without a dictionary.
+    Columns in `distinct`, whose values rarely repeat, are written without a dictionary.
     """
 
     def __init__(self, path: Path, schema: pl.Schema, distinct: Collection[str] = ()) -> None:
@@ -57,12 +57,12 @@ class ParquetSink(_Sink):
 
 
 def _leaf(field: pa.Field) -> str:
-    """The path within a Parquet file of the field's values."""
+    """Return the path of the field's values within a Parquet file."""
     return f"{field.name}.list.element" if pa.types.is_large_list(field.type) else field.name
 
 
 class CsvSink(_Sink):
-    """One CSV file from many frames; the header is there even when no row is."""
+    """Write many frames to a CSV file, which has a header even without rows."""
 
     def __init__(self, path: Path, schema: pl.Schema) -> None:
         self._stream = open(path, "wb")
@@ -74,5 +74,5 @@ class CsvSink(_Sink):
             frame.write_csv(self._stream, include_header=False)
 
     def close(self) -> None:
-        """Write what is still in memory."""
+        """Flush and close the file."""
         self._stream.close()
