@@ -16,8 +16,10 @@ import pytest
 from cloud_storage import BUCKET
 from conftest import ROOT, Workspace
 from loan_default import storage
+from loan_default.registry import artifacts
 from loan_default.sandbox.local_stack import LocalStack
-from scoring_server import running_server
+from loan_default.settings import Settings
+from scoring_server import NAME, running_server
 
 pytestmark = pytest.mark.slow
 
@@ -129,14 +131,18 @@ def test_mlflow_keeps_the_artifacts_in_the_bucket(
     assert storage.exists(f"{root}/plots/calibration.png")
 
 
+def fetched_without_mlflow(uri: str, folder: Path) -> bool:
+    return artifacts.fetch(Settings(mlflow_tracking_uri=uri), NAME, "1", folder)
+
+
 def test_the_server_takes_its_model_from_the_bucket_and_is_monitored_there(
-    results: dict[str, dict[str, Any]], cloud: Workspace
+    results: dict[str, dict[str, Any]], cloud: Workspace, tmp_path: Path
 ) -> None:
+    assert fetched_without_mlflow(cloud.settings["MLFLOW_TRACKING_URI"], tmp_path)
     with running_server(cloud) as server:
         server.serves("1")
         assert server.post().status_code == 200
         server.stop()
-        assert "left to MLflow" not in server.log.read_text()
     (log,) = storage.files_below(f"{BUCKET}/online")
     with storage.open_input(log) as stream:
         assert pl.read_parquet(stream)["model_version"].to_list() == ["1"]
@@ -171,11 +177,11 @@ def test_a_tracking_server_that_keeps_artifacts_in_the_bucket(
     trained = stack.run("train_with_mlflow", "--data-path", export).result
     below = f"{BUCKET}/served/"
     assert any(trained["run_id"] in path for path in storage.files_below(below))
+    assert fetched_without_mlflow(tracking_server, tmp_path)
     with running_server(stack, SERVE_LOG_SHARE="0") as server:
         server.serves("1")
         assert server.post().status_code == 200
         server.stop()
-        assert "left to MLflow" not in server.log.read_text()
 
 
 def test_a_training_into_a_missing_bucket_is_refused_before_it_learns(
