@@ -16,8 +16,13 @@ from loan_default.columns import BY_NAME, CORE, NAMES, RECORD, Column
 from loan_default.errors import InputError
 from loan_default.model import features
 from loan_default.model.features import LEVELS
-from loan_default.serving import request_features as application
-from loan_default.serving.request_features import MANY_ROWS, Reader, Table, records
+from loan_default.serving import request_features
+from loan_default.serving.request_features import (
+    MANY_ROWS,
+    FeatureReader,
+    RequestTable,
+    typed_records,
+)
 from test_features import APPLICATIONS, ISSUED, Application, raw
 
 TODAY = date(2026, 2, 3)
@@ -95,7 +100,7 @@ FAULTS = st.sampled_from(RECORD).flatmap(
 
 
 @st.composite
-def tables(draw: st.DrawFn, faults: int) -> Table:
+def tables(draw: st.DrawFn, faults: int) -> RequestTable:
     """Rows of one request: shuffled columns, some left out, some nobody knows."""
     rows = [dict(row) for row in draw(st.lists(SANE, max_size=3))]
     for name, value in draw(st.lists(FAULTS, max_size=faults)):
@@ -108,9 +113,9 @@ def tables(draw: st.DrawFn, faults: int) -> Table:
     return table(rows, names)
 
 
-def table(rows: Sequence[Cells], names: Sequence[str] | None = None) -> Table:
+def table(rows: Sequence[Cells], names: Sequence[str] | None = None) -> RequestTable:
     names = tuple(rows[0]) if names is None else tuple(names)
-    return Table(names, [tuple(row.get(name) for name in names) for row in rows])
+    return RequestTable(names, [tuple(row.get(name) for name in names) for row in rows])
 
 
 def outcome(read: Any) -> tuple[Any, ...]:
@@ -122,34 +127,34 @@ def outcome(read: Any) -> tuple[Any, ...]:
     return (found.shape, found.dtype, found.tobytes())
 
 
-def long_way(asked: Table, names: Sequence[str], levels: features.Levels) -> features.Matrix:
-    return features.matrix(records(asked, TODAY), names, levels)
+def long_way(asked: RequestTable, names: Sequence[str], levels: features.Levels) -> features.Matrix:
+    return features.matrix(typed_records(asked, TODAY), names, levels)
 
 
-def assert_ways_agree(asked: Table, model: str = "the usual model") -> tuple[Any, ...]:
+def assert_ways_agree(asked: RequestTable, model: str = "the usual model") -> tuple[Any, ...]:
     names, levels = READERS[model]
     expected = outcome(lambda: long_way(asked, names, levels))
-    assert outcome(lambda: Reader(names, levels).read(asked, TODAY)) == expected
+    assert outcome(lambda: FeatureReader(names, levels).read(asked, TODAY)) == expected
     return expected
 
 
 @pytest.fixture
-def detours(monkeypatch: pytest.MonkeyPatch) -> list[Table]:
+def detours(monkeypatch: pytest.MonkeyPatch) -> list[RequestTable]:
     """The requests that went the long way."""
-    found: list[Table] = []
+    found: list[RequestTable] = []
 
-    def counted(asked: Table, today: date) -> pl.DataFrame:
+    def counted(asked: RequestTable, today: date) -> pl.DataFrame:
         found.append(asked)
-        return records(asked, today)
+        return typed_records(asked, today)
 
-    monkeypatch.setattr(application, "records", counted)
+    monkeypatch.setattr(request_features, "typed_records", counted)
     return found
 
 
 @pytest.mark.thorough
 @QUICK
 @given(asked=tables(faults=0))
-def test_typed_rows_in_range_give_the_same_matrix_bit_by_bit(asked: Table) -> None:
+def test_typed_rows_in_range_give_the_same_matrix_bit_by_bit(asked: RequestTable) -> None:
     for model, (names, _) in READERS.items():
         assert assert_ways_agree(asked, model)[0] == (len(asked.rows), len(names))
 
@@ -157,7 +162,7 @@ def test_typed_rows_in_range_give_the_same_matrix_bit_by_bit(asked: Table) -> No
 @pytest.mark.thorough
 @QUICK
 @given(asked=tables(faults=3))
-def test_strange_rows_are_read_or_refused_alike(asked: Table) -> None:
+def test_strange_rows_are_read_or_refused_alike(asked: RequestTable) -> None:
     for model in READERS:
         assert_ways_agree(asked, model)
 
@@ -193,7 +198,7 @@ def test_each_strange_value_is_judged_alike(name: str) -> None:
 def test_one_reader_gives_the_same_for_applications_one_by_one_and_together(
     applications: list[Application],
 ) -> None:
-    reader = Reader(features.NAMES, LEVELS)
+    reader = FeatureReader(features.NAMES, LEVELS)
     together = reader.read(table(applications), TODAY)
     alone = [reader.read(table([one]), TODAY) for one in applications]
     assert together.tobytes() == b"".join(one.tobytes() for one in alone)
@@ -205,7 +210,7 @@ def test_one_reader_gives_the_same_for_applications_one_by_one_and_together(
 def test_a_raw_application_gives_the_matrix_of_the_typed_one(
     application: Application, issued: bool
 ) -> None:
-    reader = Reader(features.NAMES, LEVELS)
+    reader = FeatureReader(features.NAMES, LEVELS)
     by_raw = reader.read(table([raw(application, issued)]), ISSUED)
     assert by_raw.tobytes() == reader.read(table([application]), ISSUED).tobytes()
 
@@ -214,12 +219,12 @@ def test_the_credit_history_of_a_raw_row_runs_to_its_issue_month_or_else_to_toda
     place = features.NAMES.index("credit_history_months")
     row = {name: LEAST[name] for name in CORE} | {"earliest_cr_line": "Feb-2016"}
     for more, months in (({}, 120), ({"issue_d": "Mar-2016"}, 1), ({"issue_d": None}, 120)):
-        found = Reader(features.NAMES, LEVELS).read(table([row | more]), TODAY)
+        found = FeatureReader(features.NAMES, LEVELS).read(table([row | more]), TODAY)
         assert found[0, place] == months
 
 
-def test_plain_rows_take_the_short_way_and_others_the_long_one(detours: list[Table]) -> None:
-    reader = Reader(features.NAMES, LEVELS)
+def test_plain_rows_take_the_short_way_and_others_the_long_one(detours: list[RequestTable]) -> None:
+    reader = FeatureReader(features.NAMES, LEVELS)
     for rows in ([LEAST], [LEAST] * 500, []):
         reader.read(table(rows, NAMES), TODAY)
     reader.read(table([LEAST | {"grade": " C ", "purpose": "a yacht", "zip_code": [1]}]), TODAY)
@@ -247,10 +252,10 @@ def batch(rows: int = 1000, **cells: Any) -> list[Cells]:
 
 @pytest.mark.parametrize("rows", [MANY_ROWS - 1, MANY_ROWS, 1000])
 def test_an_ordinary_big_request_does_not_take_the_long_way(
-    rows: int, detours: list[Table]
+    rows: int, detours: list[RequestTable]
 ) -> None:
     asked = table(batch(rows))
-    found = Reader(features.NAMES, LEVELS).read(asked, TODAY)
+    found = FeatureReader(features.NAMES, LEVELS).read(asked, TODAY)
     assert detours == []
     assert found.tobytes() == long_way(asked, features.NAMES, LEVELS).tobytes()
 
@@ -280,7 +285,7 @@ def test_whether_dollars_came_as_logarithms_is_judged_alike(balances: list[float
 
 @pytest.mark.parametrize("names", [NAMES, CORE, (*NAMES, "issue_d", "earliest_cr_line")], ids=len)
 def test_no_rows_give_a_matrix_without_rows(names: tuple[str, ...]) -> None:
-    assert assert_ways_agree(Table(names, []))[0] == (0, len(features.NAMES))
+    assert assert_ways_agree(RequestTable(names, []))[0] == (0, len(features.NAMES))
 
 
 @pytest.mark.parametrize("kind", [int, float])

@@ -12,7 +12,7 @@ from loan_default.columns import CORE, NAMES
 from loan_default.errors import InputError
 from loan_default.model import features
 from loan_default.model.features import LEVELS
-from loan_default.serving.request_features import Reader, Table
+from loan_default.serving.request_features import FeatureReader, RequestTable
 from test_application import LEAST, TODAY, assert_ways_agree, table
 
 
@@ -21,7 +21,9 @@ from test_application import LEAST, TODAY, assert_ways_agree, table
 def test_a_nested_value_is_refused_by_row_and_column(name: str, nested: Any) -> None:
     kind = type(nested).__name__
     asked = table([LEAST | {"earliest_cr_line": None}, LEAST | {name: nested}], (*NAMES, name))
-    asked = Table(tuple(dict.fromkeys(asked.columns)), [row[: len(NAMES)] for row in asked.rows])
+    asked = RequestTable(
+        tuple(dict.fromkeys(asked.columns)), [row[: len(NAMES)] for row in asked.rows]
+    )
     if name not in NAMES:
         names = (*NAMES, name)
         asked = table([LEAST, LEAST | {name: nested}], names)
@@ -44,7 +46,7 @@ def test_missing_core_columns_are_named_with_and_without_rows(rows: int) -> None
     names = tuple(name for name in NAMES if name not in ("term", "annual_inc"))
     refused = assert_ways_agree(table([LEAST] * rows, names))[1]
     assert refused.startswith("the request lacks the columns term, annual_inc; it has loan_amnt")
-    assert "it has none" in assert_ways_agree(Table((), [()] * rows))[1]
+    assert "it has none" in assert_ways_agree(RequestTable((), [()] * rows))[1]
 
 
 def test_an_empty_row_is_called_blank() -> None:
@@ -59,15 +61,15 @@ def test_the_first_row_and_column_at_fault_are_named() -> None:
     )
 
 
-def refusal(asked: Table) -> str:
+def refusal(asked: RequestTable) -> str:
     with pytest.raises(InputError) as refused:
-        Reader(features.NAMES, LEVELS).read(asked, TODAY)
+        FeatureReader(features.NAMES, LEVELS).read(asked, TODAY)
     return str(refused.value)
 
 
 def test_many_columns_named_twice_are_refused_at_once() -> None:
     started = time.perf_counter()
-    refusal(Table(tuple(f"c{number // 2}" for number in range(20_000)), []))
+    refusal(RequestTable(tuple(f"c{number // 2}" for number in range(20_000)), []))
     assert time.perf_counter() - started < 1
 
 
@@ -77,21 +79,21 @@ def test_many_columns_named_twice_are_refused_at_once() -> None:
     ids=["a long name", "many names twice"],
 )
 def test_a_refusal_stays_short(names: tuple[str, ...]) -> None:
-    assert len(refusal(Table(names, []))) < 2000
+    assert len(refusal(RequestTable(names, []))) < 2000
 
 
 def test_the_columns_of_a_refused_request_are_not_kept() -> None:
-    reader, columns = Reader(features.NAMES, LEVELS), tuple(f"c{n}" for n in range(100_000))
+    reader, columns = FeatureReader(features.NAMES, LEVELS), tuple(f"c{n}" for n in range(100_000))
     before = sys.getrefcount(columns)
     with pytest.raises(InputError):
-        reader.read(Table(columns, []), TODAY)
+        reader.read(RequestTable(columns, []), TODAY)
     assert sys.getrefcount(columns) == before
 
 
 def test_a_reader_goes_with_its_version() -> None:
     """By its references alone: what a loaded version leaves is spared by the collector."""
-    reader = Reader(features.NAMES, LEVELS)
-    reader.read(Table(tuple(CORE), [[1000, 36, 10.0, 50_000]]), TODAY)
+    reader = FeatureReader(features.NAMES, LEVELS)
+    reader.read(RequestTable(tuple(CORE), [[1000, 36, 10.0, 50_000]]), TODAY)
     known = weakref.ref(reader)
     gc.disable()
     try:

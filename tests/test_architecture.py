@@ -90,7 +90,9 @@ DOORS = {
     },
     "orjson": {"serving.json_log", "serving.protocol"},
     "yaml": {"registry.artifacts"},
-    "pydantic": {"settings"},
+    "jinja2": {"serving.api_docs"},
+    "typing_extensions": {"serving.openapi"},
+    "pydantic": {"settings", "serving.openapi", "serving.schemas"},
     "pydantic_settings": {"settings"},
     "rich": {"cli", "run_demo"},
 }

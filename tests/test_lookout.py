@@ -13,15 +13,15 @@ from mlflow import MlflowClient
 
 from loan_default.errors import InputError, ServiceError
 from loan_default.registry import alias_lookup
-from loan_default.registry.alias_lookup import Look, Sighting
+from loan_default.registry.alias_lookup import AliasTarget, Lookup
 from loan_default.sandbox.local_stack import free_ports
 from loan_default.settings import Settings
 
 NAME = "loan_default_model"
 
 
-def look_at(uri: str, **more: str) -> Look:
-    return alias_lookup.lookout(Settings(mlflow_tracking_uri=uri, **more), NAME, "staging")
+def look_at(uri: str, **more: str) -> Lookup:
+    return alias_lookup.create_lookup(Settings(mlflow_tracking_uri=uri, **more), NAME, "staging")
 
 
 @pytest.fixture
@@ -42,12 +42,12 @@ def test_mlflows_own_file_is_read_as_mlflow_writes_it(store: Path) -> None:
     writer.set_registered_model_alias(NAME, "other", "3")
     assert look() is None
     writer.set_registered_model_alias(NAME, "staging", "2")
-    assert look() == Sighting("2", passed_gate=False)
+    assert look() == AliasTarget("2", passed_gate=False)
     writer.set_registered_model_alias(NAME, "staging", "11")
     writer.set_model_version_tag(NAME, "11", "promoted_to", "production")
-    assert look() == Sighting("11", passed_gate=True)
+    assert look() == AliasTarget("11", passed_gate=True)
     writer.set_model_version_tag(NAME, "11", "forced", "true")
-    assert look() == Sighting("11", passed_gate=False)
+    assert look() == AliasTarget("11", passed_gate=False)
     writer.delete_registered_model_alias(NAME, "staging")
     assert look() is None
 
@@ -80,7 +80,7 @@ def test_a_file_in_a_folder_of_any_name_is_read(store: Path) -> None:
         )
     connection.close()
     store.rename(odd / "mlflow.db")
-    assert look_at(f"sqlite:///{odd}/mlflow.db")() == Sighting("4", passed_gate=False)
+    assert look_at(f"sqlite:///{odd}/mlflow.db")() == AliasTarget("4", passed_gate=False)
 
 
 def test_looking_makes_no_file(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_the_login_and_the_path_before_the_api_are_sent() -> None:
     found = {"version": "3", "tags": [{"key": "promoted_to", "value": "production"}]}
     login = {"mlflow_tracking_username": "serve", "mlflow_tracking_password": "secret"}
     with answering(200, json.dumps({"model_version": found}).encode()) as (uri, asked):
-        assert look_at(f"{uri}/mlflow/", **login)() == Sighting("3", passed_gate=True)
+        assert look_at(f"{uri}/mlflow/", **login)() == AliasTarget("3", passed_gate=True)
     (request,) = asked
     assert request["Authorization"] == "Basic c2VydmU6c2VjcmV0"
     assert request["path"] == (

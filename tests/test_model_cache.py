@@ -12,7 +12,7 @@ def test_nothing_is_started_once_it_is_closed(tmp_path: Path) -> None:
     cache = ModelCache(tmp_path, "loans", "staging")
     cache.close()
     with pytest.raises(ServiceError, match="stopping"):
-        cache.start("1")
+        cache.start_fetch("1")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -34,7 +34,7 @@ def artifacts(store: Workspace) -> Path:
 
 def files(artifacts: Path) -> dict[str, bytes]:
     below = artifacts / model_files.data_path((artifacts / "MLmodel").read_bytes())
-    return {name: (below / name).read_bytes() for name in model_files.SERVED}
+    return {name: (below / name).read_bytes() for name in model_files.MODEL_FILES}
 
 
 def fetched(folder: Path) -> dict[str, bytes]:
@@ -87,10 +87,10 @@ def test_a_file_that_is_missing_is_left_out(
     shutil.copytree(artifacts, place)
     target.mkdir()
     below = place / model_files.data_path((place / "MLmodel").read_bytes())
-    (below / model_files.SERVED[0]).unlink()
+    (below / model_files.MODEL_FILES[0]).unlink()
     number = registered(store, str(place))
     assert model_files.fetch(settings(store.settings["MLFLOW_TRACKING_URI"]), NAME, number, target)
-    assert set(fetched(target)) == set(model_files.SERVED[1:])
+    assert set(fetched(target)) == set(model_files.MODEL_FILES[1:])
 
 
 @pytest.mark.parametrize("location", ["s3://bucket/model", "file://elsewhere/model", "/nowhere"])

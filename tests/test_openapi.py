@@ -1,19 +1,23 @@
 """The OpenAPI document against the server that it describes, request by request."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conftest import FUZZ_FACTOR, Workspace
+from conftest import FUZZ_FACTOR, ROOT, Workspace
 from loan_default.columns import CORE, RECORD
-from loan_default.serving import openapi
+from loan_default.serving import api_docs, openapi
+from loan_default.serving.schemas import ErrorStatus
 from scoring_server import Server, copy_of, running_server
 
+README = ROOT / "README.md"
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 # What the document cannot say: which CSV is one, that rows are as long as the columns are many.
 BEYOND = "positive_data_acceptance"
@@ -23,7 +27,7 @@ LENIENT = "negative_data_rejection"
 
 def only_records() -> dict[str, Any]:
     """The document with the one format that it describes to the last detail."""
-    document = openapi.document()
+    document = deepcopy(openapi.document())
     del document["paths"]["/invocations"]["post"]["requestBody"]["content"]["text/csv"]
     asked = document["components"]["schemas"]["Request"]
     asked["properties"] = {k: asked["properties"][k] for k in ("dataframe_records", "params")}
@@ -70,11 +74,31 @@ def test_every_column_is_described_with_its_range() -> None:
     application = openapi.document()["components"]["schemas"]["Application"]
     assert application["required"] == list(CORE)
     for column in RECORD:
-        told = application["properties"][column.name]
+        described = application["properties"][column.name]
+        kind = "number" if column.kind == "number" else "string"
+        # A column that may be null is described by two alternatives.
+        alternatives = described.get("anyOf", [described])
+        assert [one["type"] for one in alternatives] == [kind] + ["null"] * (not column.core)
         if column.kind == "number":
-            assert (told["minimum"], told["maximum"]) == (column.low, column.high)
+            limits = alternatives[0]["minimum"], alternatives[0]["maximum"]
+            assert limits == (column.low, column.high)
         else:
-            assert all(level in told["description"] for level in column.levels)
+            assert all(level in described["description"] for level in column.levels)
+
+
+def test_the_readme_names_every_error_status_and_no_other() -> None:
+    (row,) = re.findall(r"^\| `POST /invocations` \| (.+) \|$", README.read_text(), re.MULTILINE)
+    assert {int(code) for code in re.findall(r"\b[45]\d\d\b", row)} == set(ErrorStatus)
+
+
+def test_the_page_escapes_its_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(openapi.document()["info"], "title", "<b>Loans & more</b>")
+    api_docs.page.cache_clear()
+    try:
+        page = api_docs.page()
+    finally:
+        api_docs.page.cache_clear()
+    assert "<h1>&lt;b&gt;Loans &amp; more&lt;/b&gt;</h1>" in page and "<b>" not in page
 
 
 def test_every_reference_leads_somewhere() -> None:

@@ -13,7 +13,7 @@ import pytest
 from loan_default import columns
 from loan_default.serving import prediction_log
 from loan_default.serving.prediction_log import Entry, PredictionLog
-from loan_default.serving.request_features import Table
+from loan_default.serving.request_features import RequestTable
 
 NOON = datetime(2026, 2, 3, 12, tzinfo=UTC)
 LEAST = {"loan_amnt": 10_000, "term": 36, "int_rate": 13.5, "annual_inc": 60_000}
@@ -21,7 +21,7 @@ LEAST = {"loan_amnt": 10_000, "term": 36, "int_rate": 13.5, "annual_inc": 60_000
 
 def entry(*rows: dict[str, Any], request: str = "r", size: int = 100, **more: Any) -> Entry:
     names = tuple(rows[0])
-    table = Table(names, [tuple(row.values()) for row in rows])
+    table = RequestTable(names, [tuple(row.values()) for row in rows])
     scores, decisions = np.full(len(rows), 0.25), np.zeros(len(rows), dtype=np.int64)
     made = Entry(request, NOON, "7", table, scores, decisions, size)
     return replace(made, **more)
@@ -30,7 +30,7 @@ def entry(*rows: dict[str, Any], request: str = "r", size: int = 100, **more: An
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[PredictionLog]:
     """A log that writes when it is closed, or half full."""
-    made = PredictionLog(str(tmp_path), share=1, seconds=1000, rows=100)
+    made = PredictionLog(str(tmp_path), share=1, seconds=1000, max_rows=100)
     made.start()
     yield made
     made.close()
@@ -90,7 +90,7 @@ def test_small_dollars_of_many_requests_are_no_logarithms(
 
 
 def test_what_finds_the_room_taken_is_counted_as_lost(tmp_path: Path) -> None:
-    log = PredictionLog(str(tmp_path), share=1, seconds=1000, rows=5)
+    log = PredictionLog(str(tmp_path), share=1, seconds=1000, max_rows=5)
     for _ in range(3):
         log.add(entry(LEAST, LEAST))
     assert log.lost == 2
@@ -100,8 +100,8 @@ def test_what_finds_the_room_taken_is_counted_as_lost(tmp_path: Path) -> None:
 
 
 def test_what_waits_is_bounded_in_bytes_whatever_the_rows(tmp_path: Path) -> None:
-    log = PredictionLog(str(tmp_path), share=1, seconds=1000, rows=1_000_000)
-    third = prediction_log.MOST_BYTES // 3
+    log = PredictionLog(str(tmp_path), share=1, seconds=1000, max_rows=1_000_000)
+    third = prediction_log.MAX_BYTES // 3
     for _ in range(5):
         log.add(entry(LEAST, size=third))
     assert log.lost == 2
@@ -109,9 +109,9 @@ def test_what_waits_is_bounded_in_bytes_whatever_the_rows(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("full", ["rows", "bytes"])
 def test_half_full_is_written_at_once(full: str, tmp_path: Path) -> None:
-    log = PredictionLog(str(tmp_path), share=1, seconds=1000, rows=10)
+    log = PredictionLog(str(tmp_path), share=1, seconds=1000, max_rows=10)
     log.start()
-    size = prediction_log.MOST_BYTES // 2 if full == "bytes" else 100
+    size = prediction_log.MAX_BYTES // 2 if full == "bytes" else 100
     log.add(entry(*[LEAST] * (1 if full == "bytes" else 5), size=size))
     until = time.monotonic() + 20
     while not log.written and time.monotonic() < until:
@@ -121,7 +121,7 @@ def test_half_full_is_written_at_once(full: str, tmp_path: Path) -> None:
 
 
 def test_it_writes_every_so_often(tmp_path: Path) -> None:
-    log = PredictionLog(str(tmp_path), share=1, seconds=0.05, rows=100)
+    log = PredictionLog(str(tmp_path), share=1, seconds=0.05, max_rows=100)
     log.start()
     log.add(entry(LEAST))
     until = time.monotonic() + 20
@@ -132,7 +132,7 @@ def test_it_writes_every_so_often(tmp_path: Path) -> None:
 
 
 def test_a_share_of_the_requests_is_kept(tmp_path: Path) -> None:
-    log = PredictionLog(str(tmp_path), share=0.25, seconds=1000, rows=100_000)
+    log = PredictionLog(str(tmp_path), share=0.25, seconds=1000, max_rows=100_000)
     for number in range(2000):
         log.add(entry(LEAST, request=f"{number}"))
     log.start()
@@ -144,7 +144,7 @@ def test_a_share_of_the_requests_is_kept(tmp_path: Path) -> None:
 
 def test_what_cannot_be_written_is_counted_and_the_next_file_is_tried(tmp_path: Path) -> None:
     (tmp_path / "online").write_text("a file where the folder should be")
-    log = PredictionLog(str(tmp_path), share=1, seconds=1000, rows=100)
+    log = PredictionLog(str(tmp_path), share=1, seconds=1000, max_rows=100)
     log.add(entry(LEAST, LEAST))
     log.flush()
     assert (log.written, log.lost) == (0, 2)
@@ -155,7 +155,7 @@ def test_what_cannot_be_written_is_counted_and_the_next_file_is_tried(tmp_path: 
 
 
 def test_what_comes_while_a_file_is_written_is_not_forgotten_at_the_end(tmp_path: Path) -> None:
-    log = PredictionLog(str(tmp_path), share=1, seconds=1000, rows=100_000)
+    log = PredictionLog(str(tmp_path), share=1, seconds=1000, max_rows=100_000)
     log.start()
     log.add(entry(*[LEAST] * 50_000))
     # Half full: the thread has begun to write, which takes longer than this.

@@ -10,13 +10,13 @@ from loan_default.errors import InputError
 from loan_default.serving.protocol import (
     FORMATS,
     JSON,
-    Request,
-    UnsupportedType,
+    ScoringRequest,
+    UnsupportedMediaType,
     failure,
+    parse_request,
     predictions,
-    read,
 )
-from loan_default.serving.request_features import Table
+from loan_default.serving.request_features import RequestTable
 
 COLUMNS = ("term", "grade")
 ROWS = [(36, "A"), (60, None)]
@@ -29,11 +29,11 @@ GOOD: dict[str, Any] = {
 }
 
 
-def asked(body: Any, kind: str = JSON) -> Request:
-    return read(kind, json.dumps(body).encode())
+def asked(body: Any, kind: str = JSON) -> ScoringRequest:
+    return parse_request(kind, json.dumps(body).encode())
 
 
-def cells(table: Table) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+def cells(table: RequestTable) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     return table.columns, [tuple(row) for row in table.rows]
 
 
@@ -56,7 +56,10 @@ def test_json_is_read_whatever_the_spelling_of_its_type(kind: str) -> None:
 
 
 def test_csv_takes_a_charset_as_well() -> None:
-    assert cells(read('text/csv; charset="UTF-8"', b"term\n36\n").table) == (("term",), [("36",)])
+    assert cells(parse_request('text/csv; charset="UTF-8"', b"term\n36\n").table) == (
+        ("term",),
+        [("36",)],
+    )
 
 
 @pytest.mark.parametrize(
@@ -76,7 +79,7 @@ def test_csv_takes_a_charset_as_well() -> None:
     ],
 )
 def test_another_type_or_parameter_is_refused(kind: str, words: str) -> None:
-    with pytest.raises(UnsupportedType, match=words):
+    with pytest.raises(UnsupportedMediaType, match=words):
         asked(GOOD, kind)
 
 
@@ -170,7 +173,7 @@ def test_a_split_may_carry_an_index_and_duplicate_columns_are_left_to_the_reader
 def test_a_body_that_does_not_follow_the_protocol_is_refused(body: Any, words: str) -> None:
     with pytest.raises(InputError, match=words) as refused:
         asked(body)
-    assert not isinstance(refused.value, UnsupportedType)
+    assert not isinstance(refused.value, UnsupportedMediaType)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +199,7 @@ def test_params_that_are_no_object_are_refused(params: Any) -> None:
 
 @pytest.mark.parametrize("wanted", ["all", "Full", "", None, 1, True, ["full"], {}], ids=repr)
 def test_an_answer_that_nobody_knows_is_refused(wanted: Any) -> None:
-    with pytest.raises(InputError, match="params \"return\" is 'decision' or 'full', not "):
+    with pytest.raises(InputError, match="params \"return\" must be 'decision' or 'full', not "):
         asked({"inputs": [], "params": {"return": wanted}})
 
 
@@ -228,20 +231,20 @@ def test_an_answer_that_nobody_knows_is_refused(wanted: Any) -> None:
 )
 def test_a_body_that_is_no_json_is_refused(body: bytes) -> None:
     with pytest.raises(InputError, match="the body is not JSON: ") as refused:
-        read(JSON, body)
+        parse_request(JSON, body)
     assert len(str(refused.value)) < 200
 
 
 def test_integers_beyond_64_bits_become_floats() -> None:
     numbers = [2**63, 2**64 - 1, 2**64, -(2**63) - 1, 10**300]
-    (row,) = read(JSON, json.dumps({"inputs": {"a": numbers[0]}}).encode()).table.rows
+    (row,) = parse_request(JSON, json.dumps({"inputs": {"a": numbers[0]}}).encode()).table.rows
     assert row == (2**63,)
     found = asked({"inputs": {"a": numbers}}).table.rows
     assert [float(value) for (value,) in found] == [float(number) for number in numbers]
 
 
 def test_of_a_key_that_comes_twice_the_last_counts() -> None:
-    found = read(JSON, b'{"inputs": [], "inputs": {"a": 1, "b": 2, "a": 3}}').table
+    found = parse_request(JSON, b'{"inputs": [], "inputs": {"a": 1, "b": 2, "a": 3}}').table
     assert cells(found) == (("a", "b"), [(3, 2)])
 
 

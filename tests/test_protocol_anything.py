@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from conftest import tries
 from loan_default.errors import InputError
-from loan_default.serving.protocol import CSV, FORMATS, JSON, UnsupportedType, read
+from loan_default.serving.protocol import CSV, FORMATS, JSON, UnsupportedMediaType, parse_request
 
 MANY = tries(300)
 
 
 def assert_read_or_refused(kind: str, body: bytes) -> None:
-    """Only InputError leaves `read`; what comes out is a table whose rows have all their cells."""
+    """Only InputError leaves `parse_request`; every row of its table has all its cells."""
     try:
-        found = read(kind, body)
+        found = parse_request(kind, body)
     except InputError as refused:
         assert str(refused) and "Traceback" not in str(refused)
         return
@@ -73,8 +73,8 @@ def test_any_quotes_and_line_ends_are_refused_as_csv_or_read(text: str) -> None:
 def test_any_content_type_is_known_or_unsupported(kind: str, follows: bool) -> None:
     kind = f"application/json;{kind}" if follows else kind
     try:
-        read(kind, b'{"inputs": []}')
-    except UnsupportedType as refused:
+        parse_request(kind, b'{"inputs": []}')
+    except UnsupportedMediaType as refused:
         assert str(refused)
 
 
@@ -83,5 +83,5 @@ def test_any_content_type_is_known_or_unsupported(kind: str, follows: bool) -> N
 def test_a_hundred_thousand_random_bytes_are_refused(kind: str, seed: int) -> None:
     body = random.Random(seed).randbytes(100_000)
     with pytest.raises(InputError):
-        read(kind, body)
+        parse_request(kind, body)
     assert_read_or_refused(kind, b'{"inputs": "' + body + b'"}')

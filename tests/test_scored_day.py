@@ -13,7 +13,7 @@ from loan_default.batch.run_files import DATA_FILES, RunFiles
 from loan_default.errors import InputError
 from loan_default.monitoring.days import scored_day
 from loan_default.serving.prediction_log import Entry, PredictionLog
-from loan_default.serving.request_features import Table
+from loan_default.serving.request_features import RequestTable
 
 DAY, NEXT = date(2026, 3, 1), date(2026, 3, 2)
 NAMES = ("id", "loan_amnt", "term", "int_rate", "annual_inc", "dti", "purpose")
@@ -21,12 +21,14 @@ NAMES = ("id", "loan_amnt", "term", "int_rate", "annual_inc", "dti", "purpose")
 
 def serve(root: Path, day: date, ids: list[str], version: str = "1", score: float = 0.25) -> None:
     """Leave requests in the online log of the day."""
-    log = PredictionLog(str(root), share=1, seconds=1000, rows=100_000)
+    log = PredictionLog(str(root), share=1, seconds=1000, max_rows=100_000)
     time = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     dti = {"x": None}
     rows = [(name, 10_000, 36, 13.5, 60_000, dti.get(name, 9.5), "crypto") for name in ids]
     scores = np.full(len(ids), score)
-    log.add(Entry(f"r{version}", time, version, Table(NAMES, rows), scores, scores > 0.3, 100))
+    log.add(
+        Entry(f"r{version}", time, version, RequestTable(NAMES, rows), scores, scores > 0.3, 100)
+    )
     log.flush()
     assert log.lost == 0
 

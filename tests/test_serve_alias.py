@@ -68,7 +68,7 @@ def test_a_broken_version_is_refused_and_the_old_one_stays(
             assert found.metric("serve_refusals_total") == count
         time.sleep(1)
         # Tried once: five looks later there has been no other try.
-        refusals = [line for line in found.lines() if line["message"] == "version refused"]
+        refusals = [line for line in found.lines() if line["message"] == "version rejected"]
         assert [line["model_version"] for line in refusals] == list(broken)
         point(workspace, good)
         assert found.serves(good)["refused"] == {}
@@ -224,7 +224,7 @@ def test_a_kept_version_whose_files_have_changed_is_not_loaded(
     (cache / f"{NAME}-1" / artifact.BOOSTER).write_bytes(b"")
     with running_server(workspace, SERVE_CACHE_PATH=str(cache)) as found:
         found.serves("1")
-        warned = [line for line in found.lines() if line["message"] == "kept version not usable"]
+        warned = [line for line in found.lines() if line["message"] == "cached version not usable"]
         assert len(warned) == 1 and "have changed" in warned[0]["error"]
 
 
@@ -238,4 +238,4 @@ def test_a_cache_that_cannot_be_written_to_does_not_end_the_service(
     with running_server(workspace, SERVE_CACHE_PATH=str(cache)) as found:
         found.serves("1")
         assert found.post().json() == DECISION
-        found.until(lambda _: "version not kept" in found.log.read_text())
+        found.until(lambda _: "version not cached" in found.log.read_text())

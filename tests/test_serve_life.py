@@ -48,15 +48,15 @@ def test_a_port_that_is_taken_is_one_clear_line(workspace: Workspace) -> None:
         done = workspace.spawn("serve_model", "--port", port)
     assert done.code == 2
     assert done.error == (
-        f"error: cannot listen on 127.0.0.1:{port} (Address already in use): stop what does, or "
-        "give --port"
+        f"error: cannot listen on 127.0.0.1:{port} (Address already in use): stop the program that "
+        "uses it, or give another --port"
     )
 
 
 def test_a_host_that_is_no_address_is_one_clear_line(workspace: Workspace) -> None:
     done = workspace.spawn("serve_model", "--host", "nowhere.invalid", "--port", "0")
     assert done.code == 2
-    assert done.error == "error: cannot listen on nowhere.invalid: no address of this machine"
+    assert done.error == "error: cannot listen on nowhere.invalid: not an address of this machine"
 
 
 def test_an_address_of_ip_version_6_serves_both(trained: Workspace, tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_stop_while_it_starts_leaves_nothing_behind(
 @pytest.mark.parametrize(
     ("uri", "says"),
     [
-        ("postgresql://db/mlflow", "serving watches a tracking server"),
+        ("postgresql://db/mlflow", "serving needs a tracking server"),
         ("http://mlflow:port", "MLFLOW_TRACKING_URI"),
     ],
 )

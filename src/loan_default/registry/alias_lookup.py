@@ -1,7 +1,7 @@
-"""Which version an alias points at, asked every few seconds: without importing MLflow.
+"""Resolve a registry alias to a version cheaply, without importing MLflow.
 
-A tracking server is asked over its REST API; MLflow's own SQLite file is read as it is. Both say
-what serving needs to know, and a child process fetches the files only when the alias has moved.
+A tracking server is queried over its REST API; MLflow's own SQLite file is opened read-only.
+Serving polls every few seconds and starts a child process only when the alias has moved.
 """
 
 import logging
@@ -16,10 +16,10 @@ import httpx
 from loan_default.errors import InputError, ServiceError
 from loan_default.settings import Settings
 
-# A stop waits for a look that is under way, and Docker kills what has not stopped after 10 s.
-SECONDS = 5.0
+# A shutdown waits for a lookup in progress, and Docker kills what has not stopped after 10 s.
+TIMEOUT_SECONDS = 5.0
 SQLITE = "sqlite:///"
-# The version behind an alias, once for each of its tags.
+# The version behind an alias, once for each of its tags
 _ALIASED = """
 select aliased.version, tags.key, tags.value
 from registered_model_aliases as aliased
@@ -29,35 +29,37 @@ where aliased.name = ? and aliased.alias = ?
 
 
 @dataclass(frozen=True)
-class Sighting:
-    """A version that the alias points at, and whether it has passed the gate."""
+class AliasTarget:
+    """The version that an alias points at, and whether it passed the promotion gate."""
 
-    number: str
+    version: str
     passed_gate: bool
 
 
-Look = Callable[[], Sighting | None]
+# Returns the alias's current target, or None if there is no such model or alias.
+Lookup = Callable[[], AliasTarget | None]
 
 
-def lookout(settings: Settings, name: str, alias: str) -> Look:
-    """What looks for the version of `name` behind `alias`: None where there is none.
+def create_lookup(settings: Settings, name: str, alias: str) -> Lookup:
+    """Return a function that looks up the version of model `name` behind `alias`.
 
-    The function raises ServiceError where the registry does not answer; InputError where the
-    tracking address is of a kind that cannot be watched.
+    The returned function raises ServiceError if the registry does not answer.
+
+    Raises InputError if `MLFLOW_TRACKING_URI` is neither a tracking server nor an SQLite file.
     """
     uri = settings.mlflow_tracking_uri
     if uri.startswith(("http://", "https://")):
-        return _Server(settings, name, alias)
+        return _RestLookup(settings, name, alias)
     if uri.startswith(SQLITE):
-        return _File(Path(uri.removeprefix(SQLITE)), name, alias)
+        return _SqliteLookup(Path(uri.removeprefix(SQLITE)), name, alias)
     raise InputError(
-        f"MLFLOW_TRACKING_URI={uri!r}: serving watches a tracking server (http://, https://) or "
-        "an SQLite file (sqlite:///)"
+        f"MLFLOW_TRACKING_URI={uri!r}: serving needs a tracking server (http://, https://) or an "
+        "SQLite file (sqlite:///)"
     )
 
 
 def passed_gate(tags: Mapping[str, str]) -> bool:
-    """Whether the version was promoted through the gate, and not rolled back since."""
+    """Return whether the version was promoted through the gate and not rolled back since."""
     return (
         bool(tags.get("promoted_to"))
         and tags.get("forced") != "true"
@@ -66,29 +68,29 @@ def passed_gate(tags: Mapping[str, str]) -> bool:
 
 
 def tracking_client(settings: Settings) -> httpx.Client:
-    """A client of the tracking server's REST API, logged in.
+    """Return an authenticated client for the tracking server's REST API.
 
-    Raises InputError where its address is none.
+    Raises InputError if the URI is invalid.
     """
-    # httpx would log every look.
+    # httpx logs every request at INFO.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     user = settings.mlflow_tracking_username
     address = settings.mlflow_tracking_uri.rstrip("/") + "/"
     auth = (user, settings.mlflow_tracking_password) if user else None
     try:
-        return httpx.Client(base_url=address, auth=auth, timeout=SECONDS)
+        return httpx.Client(base_url=address, auth=auth, timeout=TIMEOUT_SECONDS)
     except httpx.InvalidURL as error:
         raise InputError(f"MLFLOW_TRACKING_URI={address!r}: {error}") from None
 
 
-def read_store(path: Path, query: str, values: tuple[str, ...]) -> list[Any]:
-    """The rows of a query to MLflow's SQLite file, which stays as it is.
+def query_sqlite(path: Path, query: str, values: tuple[str, ...]) -> list[Any]:
+    """Return the rows of a query to MLflow's SQLite file, opened read-only.
 
-    Raises ServiceError where the file does not answer.
+    Raises ServiceError if the file cannot be read or lacks MLflow's tables.
     """
     try:
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=SECONDS
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=TIMEOUT_SECONDS
         )
         try:
             return connection.execute(query, values).fetchall()
@@ -98,52 +100,54 @@ def read_store(path: Path, query: str, values: tuple[str, ...]) -> list[Any]:
         raise ServiceError(f"the registry {path} does not answer: {error}") from None
 
 
-class _Server:
-    """Asks a tracking server."""
+class _RestLookup:
+    """Look the alias up over a tracking server's REST API."""
 
     def __init__(self, settings: Settings, name: str, alias: str) -> None:
         self._client = tracking_client(settings)
         self._query = {"name": name, "alias": alias}
 
-    def __call__(self) -> Sighting | None:
+    def __call__(self) -> AliasTarget | None:
         path = "api/2.0/mlflow/registered-models/alias"
         try:
-            answer = self._client.get(path, params=self._query)
+            response = self._client.get(path, params=self._query)
         except httpx.HTTPError as error:
             raise ServiceError(f"the registry does not answer: {error}") from None
-        if answer.status_code == httpx.codes.FORBIDDEN:
-            # MLflow with logins says so of a model that does not exist, too.
+        if response.status_code == httpx.codes.FORBIDDEN:
+            # With logins enabled, MLflow answers this for a model that does not exist, too.
             name = self._query["name"]
-            raise ServiceError(f"the registry answered 403: there is no {name}, or it is forbidden")
+            raise ServiceError(
+                f"the registry answered 403: the model {name} does not exist or is forbidden"
+            )
         try:
-            return _sighting(answer)
-        # Neither a version nor a refusal of MLflow's: a proxy's page, or another service.
+            return _target(response)
+        # Not an MLflow response: a proxy's error page or another service
         except (ValueError, LookupError, TypeError, AttributeError):
-            told = f"{answer.status_code}: {answer.text[:200]}"
-            raise ServiceError(f"the registry answered {told}") from None
+            status, text = response.status_code, response.text[:200]
+            raise ServiceError(f"the registry answered {status}: {text}") from None
 
 
-def _sighting(answer: httpx.Response) -> Sighting | None:
-    found: dict[str, Any] = answer.json()
-    # MLflow answers 400 (not 404) where the model exists and the alias does not.
-    if found.get("error_code") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+def _target(response: httpx.Response) -> AliasTarget | None:
+    content: dict[str, Any] = response.json()
+    # MLflow answers 400 (not 404) if the model exists and the alias does not.
+    if content.get("error_code") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
         return None
-    version = found["model_version"]
+    version = content["model_version"]
     tags = {tag["key"]: tag.get("value", "") for tag in version.get("tags", [])}
-    return Sighting(str(int(version["version"])), passed_gate(tags))
+    return AliasTarget(str(int(version["version"])), passed_gate(tags))
 
 
-class _File:
-    """Reads MLflow's SQLite file."""
+class _SqliteLookup:
+    """Look the alias up in MLflow's SQLite file."""
 
     def __init__(self, path: Path, name: str, alias: str) -> None:
         self._path, self._name, self._alias = path, name, alias
 
-    def __call__(self) -> Sighting | None:
+    def __call__(self) -> AliasTarget | None:
         if not self._path.exists():
             return None
-        found = read_store(self._path, _ALIASED, (self._name, self._alias))
-        if not found:
+        rows = query_sqlite(self._path, _ALIASED, (self._name, self._alias))
+        if not rows:
             return None
-        tags = {key: value for _, key, value in found if key is not None}
-        return Sighting(str(found[0][0]), passed_gate(tags))
+        tags = {key: value for _, key, value in rows if key is not None}
+        return AliasTarget(str(rows[0][0]), passed_gate(tags))

@@ -1,8 +1,8 @@
-"""A version's files without MLflow, where they are a copy or a download away.
+"""Fetch a version's files without importing MLflow.
 
-Importing MLflow takes most of the time that a fetch takes, and more memory than the server itself.
-So files in a folder, in Cloud Storage, or behind the tracking server that answers for them, are
-fetched as they are; what lies elsewhere (s3://, dbfs:/, ...) is left to MLflow.
+The import takes most of the time of a fetch and more memory than the server itself. Files in a
+local folder, in Cloud Storage or behind the tracking server's artifact proxy are copied directly.
+Anything else (s3://, dbfs:/, ...) is left to MLflow.
 """
 
 import logging
@@ -16,78 +16,82 @@ import yaml
 from loan_default import storage
 from loan_default.errors import LoanDefaultError
 from loan_default.model import artifact
-from loan_default.registry.alias_lookup import SQLITE, read_store, tracking_client
+from loan_default.registry.alias_lookup import SQLITE, query_sqlite, tracking_client
 from loan_default.settings import Settings
 
 DESCRIPTION = "MLmodel"
-SERVED = (artifact.BOOSTER, artifact.FACTS, artifact.SELF_CHECK)
+# The files that scoring needs
+MODEL_FILES = (artifact.BOOSTER, artifact.FACTS, artifact.SELF_CHECK)
 PROXIED = "mlflow-artifacts:/"
 
-# The bytes at a path below a version's files, None where there are none.
-Get = Callable[[str], bytes | None]
+# Returns the content of a file, given its path below the version's root; None if there is none.
+ReadFile = Callable[[str], bytes | None]
 
 log = logging.getLogger(__name__)
 
 
-def fetch(settings: Settings, name: str, number: str, folder: Path) -> bool:
-    """Write what serves of the version's files into `folder`; whether that was possible.
+def fetch(settings: Settings, name: str, version: str, folder: Path) -> bool:
+    """Copy the files that scoring needs into `folder`; return whether that was possible.
 
-    What is not there is left out: trying the files out tells.
+    Missing files are skipped here and reported when the model is loaded.
     """
     try:
-        return _fetch(settings, name, number, folder)
-    # MLflow finds another way, or says in its own words what is wrong.
-    except (OSError, httpx.HTTPError, LoanDefaultError, ValueError, LookupError) as why:
-        log.info("left to MLflow: %s", why)
+        return _fetch(settings, name, version, folder)
+    # MLflow may know another way to the files, or explains what is wrong.
+    except (OSError, httpx.HTTPError, LoanDefaultError, ValueError, LookupError) as error:
+        log.info("fetching through MLflow instead: %s", error)
         return False
 
 
-def _fetch(settings: Settings, name: str, number: str, folder: Path) -> bool:
+def _fetch(settings: Settings, name: str, version: str, folder: Path) -> bool:
     if settings.mlflow_tracking_uri.startswith(SQLITE):
-        return _write(_below(_stored(settings, name, number)), folder)
+        return _copy(_folder_reader(_location_in_sqlite(settings, name, version)), folder)
     with tracking_client(settings) as client:
-        location = _told(client, name, number)
+        location = _location_from_server(client, name, version)
         if location.startswith(PROXIED):
-            return _write(_proxied(client, location.removeprefix(PROXIED)), folder)
-    return _write(_below(location), folder)
+            return _copy(_proxy_reader(client, location.removeprefix(PROXIED)), folder)
+    return _copy(_folder_reader(location), folder)
 
 
-def _stored(settings: Settings, name: str, number: str) -> str:
+def _location_in_sqlite(settings: Settings, name: str, version: str) -> str:
     path = Path(settings.mlflow_tracking_uri.removeprefix(SQLITE))
-    asked = "select coalesce(storage_location, source) from model_versions"
-    found = read_store(path, f"{asked} where name = ? and version = ?", (name, number))
-    return str(found[0][0])
+    query = (
+        "select coalesce(storage_location, source) from model_versions "
+        "where name = ? and version = ?"
+    )
+    return str(query_sqlite(path, query, (name, version))[0][0])
 
 
-def _told(client: httpx.Client, name: str, number: str) -> str:
+def _location_from_server(client: httpx.Client, name: str, version: str) -> str:
     path = "api/2.0/mlflow/model-versions/get-download-uri"
-    answer = client.get(path, params={"name": name, "version": number}).raise_for_status()
-    return str(answer.json()["artifact_uri"])
+    response = client.get(path, params={"name": name, "version": version}).raise_for_status()
+    return str(response.json()["artifact_uri"])
 
 
-def _proxied(client: httpx.Client, root: str) -> Get:
-    def get(path: str) -> bytes | None:
-        place = quote(f"{root.strip('/')}/{path}")
-        answer = client.get(f"api/2.0/mlflow-artifacts/artifacts/{place}")
-        return None if answer.status_code == 404 else answer.raise_for_status().content
+def _proxy_reader(client: httpx.Client, root: str) -> ReadFile:
+    def read(path: str) -> bytes | None:
+        quoted = quote(f"{root.strip('/')}/{path}")
+        response = client.get(f"api/2.0/mlflow-artifacts/artifacts/{quoted}")
+        return None if response.status_code == 404 else response.raise_for_status().content
 
-    return get
+    return read
 
 
-def _below(location: str) -> Get:
-    root = _root(location)
+def _folder_reader(location: str) -> ReadFile:
+    root = _path(location)
 
-    def get(path: str) -> bytes | None:
-        place = storage.join(root, path)
-        if not storage.exists(place):
+    def read(path: str) -> bytes | None:
+        full_path = storage.join(root, path)
+        if not storage.exists(full_path):
             return None
-        with storage.open_input(place) as stream:
+        with storage.open_input(full_path) as stream:
             return stream.read()
 
-    return get
+    return read
 
 
-def _root(location: str) -> str:
+def _path(location: str) -> str:
+    """Return a file:// URI as a local path; gs:// URIs and plain paths stay as they are."""
     if storage.is_remote(location):
         return location
     parts = urlsplit(location)
@@ -96,19 +100,19 @@ def _root(location: str) -> str:
     return unquote(parts.path) if parts.scheme else location
 
 
-def _write(get: Get, folder: Path) -> bool:
-    description = get(DESCRIPTION)
+def _copy(read: ReadFile, folder: Path) -> bool:
+    description = read(DESCRIPTION)
     if description is None:
         return False
     below = data_path(description)
-    for name in SERVED:
-        content = get(f"{below}/{name}")
+    for name in MODEL_FILES:
+        content = read(f"{below}/{name}")
         if content is not None:
             (folder / name).write_bytes(content)
     return True
 
 
 def data_path(description: bytes) -> str:
-    """Where the model's own files lie below a version's, by its MLmodel file."""
-    # MLflow's own reader of this file wants pandas, which the serving image does not have.
+    """Return the folder of the model's own files below the version, given its MLmodel file."""
+    # MLflow's own reader of this file needs pandas, which the serving image does not have.
     return str(yaml.safe_load(description)["flavors"]["python_function"]["data"])

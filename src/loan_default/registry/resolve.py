@@ -1,4 +1,4 @@
-"""Which version to score with, and its files: from MLflow, but without importing it where possible.
+"""Choose the version to score with and fetch its files, importing MLflow only if necessary.
 
 The import takes seconds and 200 MiB.
 """
@@ -9,24 +9,24 @@ from pathlib import Path
 
 from loan_default.errors import LoanDefaultError
 from loan_default.registry import artifacts
-from loan_default.registry.alias_lookup import lookout
+from loan_default.registry.alias_lookup import create_lookup
 from loan_default.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
 def choose(settings: Settings, name: str, aliases: Sequence[str]) -> str:
-    """The number of the version of `name` behind the first of the `aliases` that exists.
+    """Return the version of model `name` behind the first of the `aliases` that exists.
 
-    Raises InputError where none does, ServiceError where MLflow does not answer.
+    Raises InputError if none exists, ServiceError if MLflow does not answer.
     """
     try:
         for alias in aliases:
-            if seen := lookout(settings, name, alias)():
-                return seen.number
-    # MLflow tries again, and says in its own words what is wrong.
-    except LoanDefaultError as why:
-        log.info("left to MLflow: %s", why)
+            if target := create_lookup(settings, name, alias)():
+                return target.version
+    # MLflow handles more kinds of tracking URI, and explains what is wrong.
+    except LoanDefaultError as error:
+        log.info("looking up through MLflow instead: %s", error)
     from loan_default.registry.mlflow_client import Registry
 
     registry = Registry(settings)
@@ -36,16 +36,16 @@ def choose(settings: Settings, name: str, aliases: Sequence[str]) -> str:
     return registry.aliased(name, aliases[-1]).number
 
 
-def files(settings: Settings, name: str, number: str, folder: Path) -> Path:
-    """Fetch what scoring needs of a version into `folder`; returns where it lies.
+def files(settings: Settings, name: str, version: str, folder: Path) -> Path:
+    """Fetch the files that scoring needs into `folder`; return the folder that holds them.
 
-    Raises InputError where there is no such version or its files are gone.
+    Raises InputError if the version does not exist or its files are gone.
     """
-    near = folder / "near"
-    near.mkdir()
-    if artifacts.fetch(settings, name, number, near):
-        return near
+    copied = folder / "copied"
+    copied.mkdir()
+    if artifacts.fetch(settings, name, version, copied):
+        return copied
     from loan_default.registry.mlflow_client import Registry
 
     registry = Registry(settings)
-    return registry.download(registry.version(name, number), folder)
+    return registry.download(registry.version(name, version), folder)

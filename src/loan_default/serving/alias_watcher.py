@@ -1,7 +1,7 @@
-"""Keeps the served version the one behind the alias: looks, fetches, checks, swaps.
+"""Poll the alias and hot-swap the served model: fetch, verify, replace.
 
-A version that cannot be fetched, loaded or does not reproduce its stored scores is refused; the one
-in service stays, as it does when the registry is down.
+A version that cannot be fetched or loaded, or does not reproduce its stored scores, is rejected and
+the current one stays, as it does while the registry is down.
 """
 
 import asyncio
@@ -12,137 +12,144 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from loan_default.errors import InputError, ServiceError
-from loan_default.registry.alias_lookup import Look, Sighting
+from loan_default.registry.alias_lookup import AliasTarget, Lookup
 from loan_default.serving import loaded_model
-from loan_default.serving.loaded_model import Served
+from loan_default.serving.loaded_model import LoadedModel
 from loan_default.serving.model_cache import ModelCache
 
-MOST_BACK_OFF = 60.0
+MAX_RETRY_SECONDS = 60.0
 
-log = logging.getLogger("serve")
+log = logging.getLogger(__name__)
 
 
 @dataclass
-class Service:
-    """What is served now, and what was tried: read by the API, changed by the watch alone.
+class ServingState:
+    """The current model and the state of hot swaps: read by the API, changed by the watcher alone.
 
-    `taking` is the version that is being fetched and loaded, `refused` the one that was refused
-    and why, `registry_down` what is wrong with the registry.
+    `loading` is the version being fetched and loaded, `rejected` the version that was rejected with
+    the reason, `registry_error` the reason why the registry cannot be reached.
     """
 
     name: str
     alias: str
-    current: Served | None = None
+    current: LoadedModel | None = None
     passed_gate: bool | None = None
-    taking: str | None = None
-    registry_down: str | None = "the registry has not answered yet"
-    refused: dict[str, str] = field(default_factory=dict)
+    loading: str | None = None
+    registry_error: str | None = "the registry has not answered yet"
+    rejected: dict[str, str] = field(default_factory=dict)
     swaps: int = 0
-    refusals: int = 0
+    rejections: int = 0
 
 
 @dataclass
-class Watch:
-    """Looks at the alias every `seconds` and keeps `service` current."""
+class AliasWatcher:
+    """Look the alias up every `seconds` and keep `state` current.
 
-    service: Service
-    look: Look
+    `threads` is the number of threads a model scores with; `on_swap` is called after each swap.
+    """
+
+    state: ServingState
+    lookup: Lookup
     cache: ModelCache
     seconds: float
     threads: int
-    on_swap: Callable[[Served], None] = lambda _: None
-    _tried: str | None = None
-    _tries: int = 0
-    _again: float = 0.0
+    on_swap: Callable[[], None] = lambda: None
+    _attempted: str | None = None
+    _attempts: int = 0
+    _retry_at: float = 0.0
 
     async def run(self) -> None:
-        """Look, again and again, until cancelled."""
-        await self._guarded(self._resume)
+        """Restore the cached version, then poll until cancelled."""
+        await self._guarded(self._restore)
         while True:
-            await self._guarded(self.step)
+            await self._guarded(self.poll)
             await asyncio.sleep(self.seconds)
 
-    async def step(self) -> None:
-        """Look once and act on it."""
+    async def poll(self) -> None:
+        """Look the alias up once and hot-swap the model if the alias has moved."""
         try:
-            sighting = await asyncio.to_thread(self.look)
+            target = await asyncio.to_thread(self.lookup)
         except ServiceError as error:
-            self.service.registry_down = str(error)
+            self.state.registry_error = str(error)
             log.warning("registry down", extra={"error": str(error)})
             return
-        self.service.registry_down = None
-        current = self.service.current
-        if sighting is None:
-            self._tried = None
-        elif current and current.number == sighting.number:
-            self._tried = None
-            self.service.passed_gate = sighting.passed_gate
-            self.service.refused.clear()
-        elif sighting.number != self._tried or time.monotonic() >= self._again:
-            await self._take(sighting)
+        self.state.registry_error = None
+        current = self.state.current
+        if target is None:
+            self._attempted = None
+        elif current and current.version == target.version:
+            self._attempted = None
+            self.state.passed_gate = target.passed_gate
+            self.state.rejected.clear()
+        elif target.version != self._attempted or time.monotonic() >= self._retry_at:
+            await self._deploy(target)
 
-    async def _guarded(self, act: Callable[[], Awaitable[None]]) -> None:
-        """A watch that ends leaves a server that never changes again: whatever nobody thought of
-        is logged and shown, and the next look follows."""
+    async def _guarded(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Run one step and log whatever fails.
+
+        If this loop died, the server would never pick up another version, so unexpected exceptions
+        are logged, shown on /ready, and followed by the next poll.
+        """
         try:
-            await act()
+            await step()
         except Exception as error:
-            self.service.registry_down = f"the watch failed: {error!r}"
-            log.exception("the watch failed")
+            self.state.registry_error = f"alias polling failed: {error!r}"
+            log.exception("alias polling failed")
 
-    def _note_try(self, number: str) -> None:
-        """Each next one comes later; a version that the alias moves to is tried at once."""
-        self._tries = self._tries + 1 if number == self._tried else 1
-        self._tried = number
-        pause = min(self.seconds * 2 ** min(self._tries, 6), max(MOST_BACK_OFF, self.seconds))
-        self._again = time.monotonic() + pause
+    def _schedule_retry(self, version: str) -> None:
+        """Double the delay with each attempt; a version that the alias moves to starts anew."""
+        self._attempts = self._attempts + 1 if version == self._attempted else 1
+        self._attempted = version
+        longest = max(MAX_RETRY_SECONDS, self.seconds)
+        self._retry_at = time.monotonic() + min(self.seconds * 2 ** min(self._attempts, 6), longest)
 
-    async def _take(self, sighting: Sighting) -> None:
-        number = self.service.taking = sighting.number
-        self._note_try(number)
+    async def _deploy(self, target: AliasTarget) -> None:
+        version = self.state.loading = target.version
+        self._schedule_retry(version)
         try:
-            await self.cache.fetch(number)
-            loaded = await self._load(number)
+            await self.cache.fetch(version)
+            loaded = await self._load(version)
         except (ServiceError, OSError) as error:
-            self._refuse(number, str(error))
+            self._reject(version, str(error))
             return
         except (InputError, ValueError) as error:
-            # What has been fetched and is wrong stays wrong.
-            self._again = math.inf
-            self._refuse(number, str(error))
+            # Fetched files that are wrong stay wrong.
+            self._retry_at = math.inf
+            self._reject(version, str(error))
             return
         finally:
-            self.service.taking = None
-        await self._swap(loaded, sighting.passed_gate)
+            self.state.loading = None
+        await self._swap(loaded, target.passed_gate)
 
-    async def _load(self, number: str) -> Served:
-        place, name = self.cache.place(number), self.cache.name
-        return await asyncio.to_thread(loaded_model.load, place, name, number, self.threads)
+    async def _load(self, version: str) -> LoadedModel:
+        folder, name = self.cache.folder_of(version), self.cache.name
+        return await asyncio.to_thread(loaded_model.load, folder, name, version, self.threads)
 
-    def _refuse(self, number: str, why: str) -> None:
-        self.service.refused = {number: why}
-        self.service.refusals += 1
-        current = self.service.current
-        self.cache.tidy(current.number if current else None)
-        log.error("version refused", extra={"model_version": number, "error": why})
+    def _reject(self, version: str, reason: str) -> None:
+        self.state.rejected = {version: reason}
+        self.state.rejections += 1
+        current = self.state.current
+        self.cache.remove_all_but(current.version if current else None)
+        log.error("version rejected", extra={"model_version": version, "error": reason})
 
-    async def _swap(self, loaded: Served, passed_gate: bool) -> None:
-        self.service.current = loaded
-        self.service.passed_gate = passed_gate
-        self.service.refused.clear()
-        self.service.swaps += 1
-        self.on_swap(loaded)
-        log.info("version in service", extra={"model_version": loaded.number})
+    async def _swap(self, loaded: LoadedModel, passed_gate: bool) -> None:
+        self.state.current = loaded
+        self.state.passed_gate = passed_gate
+        self.state.rejected.clear()
+        self.state.swaps += 1
+        self.on_swap()
+        log.info("version activated", extra={"model_version": loaded.version})
         try:
-            await asyncio.to_thread(self.cache.keep, loaded.number, passed_gate)
+            await asyncio.to_thread(self.cache.save, loaded.version, passed_gate)
         except (InputError, OSError) as error:
-            # It serves all the same; only a restart will have to fetch it again.
-            log.warning("version not kept", extra={"error": str(error)})
+            # It is served all the same; only a restart will have to fetch it again.
+            log.warning("version not cached", extra={"error": str(error)})
 
-    async def _resume(self) -> None:
-        """Serve again what was served last, until the registry says otherwise."""
+    async def _restore(self) -> None:
+        """Serve the cached version again until the registry names another."""
         try:
-            if kept := await asyncio.to_thread(self.cache.kept):
-                await self._swap(await self._load(kept[0]), kept[1])
+            if cached := await asyncio.to_thread(self.cache.saved):
+                version, passed_gate = cached
+                await self._swap(await self._load(version), passed_gate)
         except (InputError, OSError, ValueError) as error:
-            log.warning("kept version not usable", extra={"error": str(error)})
+            log.warning("cached version not usable", extra={"error": str(error)})

@@ -1,4 +1,4 @@
-"""The scoring server's endpoints; with `guard.py` the only importer of the web framework."""
+"""The scoring server's endpoints; only this module and `middleware.py` import Starlette."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ import importlib.metadata
 import math
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,99 +19,98 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from loan_default.errors import InputError
-from loan_default.serving import openapi, protocol
-from loan_default.serving.alias_watcher import Service, Watch
-from loan_default.serving.loaded_model import Scores, Served
+from loan_default.serving import protocol
+from loan_default.serving.alias_watcher import AliasWatcher, ServingState
+from loan_default.serving.loaded_model import LoadedModel, Scores
 from loan_default.serving.metrics import CONTENT_TYPE, Metrics
-from loan_default.serving.middleware import Guard, Refused, refusal
+from loan_default.serving.middleware import Rejected, RequestMiddleware, error_response
 from loan_default.serving.prediction_log import Entry, PredictionLog
-from loan_default.serving.protocol import UnsupportedType
+from loan_default.serving.protocol import ScoringRequest, UnsupportedMediaType
+from loan_default.serving.schemas import ErrorStatus, NotReady, Ready
 from loan_default.settings import Settings
 
 KEY_HEADER = "x-api-key"
-# What is read and scored on the event loop; more would keep other requests waiting.
-FEW_ROWS, SMALL_BODY = 64, 100_000
-# A row's reasons cost about as much as the scores of so many rows.
+# Parsed and scored on the event loop; more would delay other requests.
+MAX_LOOP_ROWS, MAX_LOOP_BYTES = 64, 100_000
+# The reasons of one row take about as long as the scores of this many rows.
 REASONS_COST = 16
 CLOSE = {"Connection": "close"}
 
 
 @dataclass(frozen=True)
-class Server:
-    """What the endpoints work with."""
+class Endpoints:
+    """The endpoints and the state that they share."""
 
     settings: Settings
-    service: Service
-    watch: Watch
+    state: ServingState
+    watcher: AliasWatcher
     predictions: PredictionLog
     metrics: Metrics
 
     @property
-    def current(self) -> Served:
-        """The version in service; refuses while there is none."""
-        if self.service.current is None:
-            raise Refused(503, self._why_not_ready(), self.retry_after)
-        return self.service.current
+    def current(self) -> LoadedModel:
+        """Return the model in service; reject the request if there is none."""
+        if self.state.current is None:
+            raise Rejected(ErrorStatus.NO_MODEL, self._why_not_ready(), self.retry_after)
+        return self.state.current
 
     @property
     def retry_after(self) -> dict[str, str]:
-        """When to ask again while no model is there."""
+        """Return the header that says when to retry while there is no model in service."""
         return {"Retry-After": str(math.ceil(self.settings.serve_poll_seconds))}
 
     def _why_not_ready(self) -> str:
-        service = self.service
-        if service.registry_down:
-            return f"no model in service yet: {service.registry_down}"
-        if service.taking:
-            return f"no model in service yet: version {service.taking} is being loaded"
-        if service.refused:
-            number, why = next(iter(service.refused.items()))
-            return f"no model in service: version {number} was refused: {why}"
-        return (
-            f"no model in service yet: {service.name} has no version with the alias {service.alias}"
-        )
+        state = self.state
+        if state.registry_error:
+            return f"no model in service yet: {state.registry_error}"
+        if state.loading:
+            return f"no model in service yet: version {state.loading} is being loaded"
+        if state.rejected:
+            version, reason = next(iter(state.rejected.items()))
+            return f"no model in service: version {version} was rejected: {reason}"
+        return f"no model in service yet: {state.name} has no version with the alias {state.alias}"
 
     async def invocations(self, request: Request) -> Response:
         """POST /invocations."""
         started = time.perf_counter()
-        self._refuse_strangers(request)
+        self._check_key(request)
         current = self.current
         body = await self._body(request)
         try:
-            asked = await self._read(request.headers.get("content-type", ""), body)
-            scores = await self._score(current, asked, len(body))
-        except UnsupportedType as error:
-            raise Refused(415, str(error)) from None
+            parsed = await self._parse(request.headers.get("content-type", ""), body)
+            scores = await self._score(current, parsed, len(body))
+        except UnsupportedMediaType as error:
+            raise Rejected(ErrorStatus.UNSUPPORTED_TYPE, str(error)) from None
         except InputError as error:
-            raise Refused(400, str(error)) from None
-        answer = protocol.predictions(current.answer(scores, asked.full))
-        self._note(request, current, asked, scores, len(body))
+            raise Rejected(ErrorStatus.INVALID, str(error)) from None
+        content = protocol.predictions(current.predictions(scores, parsed.full))
+        self._record(request, current, parsed, scores, len(body))
         self.metrics.latency.observe(time.perf_counter() - started)
-        headers = {"X-Model-Version": current.number}
-        return Response(answer, media_type="application/json", headers=headers)
+        headers = {"X-Model-Version": current.version}
+        return Response(content, media_type="application/json", headers=headers)
 
-    async def _read(self, content_type: str, body: bytes) -> protocol.Request:
-        if len(body) <= SMALL_BODY:
-            return protocol.read(content_type, body)
-        return await asyncio.to_thread(protocol.read, content_type, body)
+    async def _parse(self, content_type: str, body: bytes) -> ScoringRequest:
+        if len(body) <= MAX_LOOP_BYTES:
+            return protocol.parse_request(content_type, body)
+        return await asyncio.to_thread(protocol.parse_request, content_type, body)
 
-    async def _score(self, current: Served, asked: protocol.Request, size: int) -> Scores:
+    async def _score(self, current: LoadedModel, parsed: ScoringRequest, size: int) -> Scores:
         today = datetime.now(UTC).date()
-        cost = len(asked.table.rows) * (REASONS_COST if asked.full else 1)
-        if cost <= FEW_ROWS and size <= SMALL_BODY:
-            return current.score(asked.table, asked.full, today)
-        return await asyncio.to_thread(current.score, asked.table, asked.full, today)
+        cost = len(parsed.table.rows) * (REASONS_COST if parsed.full else 1)
+        if cost <= MAX_LOOP_ROWS and size <= MAX_LOOP_BYTES:
+            return current.score(parsed.table, parsed.full, today)
+        return await asyncio.to_thread(current.score, parsed.table, parsed.full, today)
 
-    def _refuse_strangers(self, request: Request) -> None:
-        key = self.settings.serve_api_key
-        given = request.headers.get(KEY_HEADER, "")
-        # Starlette reads headers as Latin-1: back to the bytes that were sent.
-        if key and not hmac.compare_digest(given.encode("latin-1"), key.encode()):
-            raise Refused(401, "the X-API-Key header is missing or wrong")
+    def _check_key(self, request: Request) -> None:
+        expected = self.settings.serve_api_key
+        key = request.headers.get(KEY_HEADER, "")
+        # Starlette decodes headers as Latin-1: encode back to the bytes that were sent.
+        if expected and not hmac.compare_digest(key.encode("latin-1"), expected.encode()):
+            raise Rejected(ErrorStatus.UNAUTHORIZED, "the X-API-Key header is missing or wrong")
 
     async def _body(self, request: Request) -> bytes:
         limit = int(self.settings.serve_max_body_mb * 2**20)
-        too_large = Refused(413, f"the request is larger than {limit:,} bytes")
+        too_large = Rejected(ErrorStatus.TOO_LARGE, f"the request is larger than {limit:,} bytes")
         with contextlib.suppress(ValueError):
             if int(request.headers.get("content-length", "0")) > limit:
                 raise too_large
@@ -124,17 +123,20 @@ class Server:
                     if size > limit:
                         raise too_large
         except TimeoutError:
-            raise Refused(408, "the request took too long to arrive", CLOSE) from None
+            raise Rejected(
+                ErrorStatus.TOO_SLOW, "the request took too long to arrive", CLOSE
+            ) from None
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _note(
+    def _record(
         self,
         request: Request,
-        current: Served,
-        asked: protocol.Request,
+        current: LoadedModel,
+        parsed: ScoringRequest,
         scores: Scores,
         size: int,
     ) -> None:
+        """Count the rows and queue them for the prediction log; `size` is the body's in bytes."""
         rows = len(scores.decision)
         self.metrics.rows.inc(rows)
         self.metrics.declined.inc(int(scores.decision.sum()))
@@ -145,8 +147,8 @@ class Server:
                 Entry(
                     request.scope["request_id"],
                     datetime.now(UTC),
-                    current.number,
-                    asked.table,
+                    current.version,
+                    parsed.table,
                     scores.probability,
                     scores.decision,
                     size,
@@ -155,20 +157,20 @@ class Server:
 
     async def ready(self, request: Request) -> Response:
         """GET /ready."""
-        service, current = self.service, self.service.current
-        state = {
-            "ready": current is not None,
-            "model_name": service.name,
-            "alias": service.alias,
-            "model_version": current.number if current else None,
-            "passed_gate": service.passed_gate,
-            "registry": service.registry_down or "up",
-            "refused": service.refused,
-        }
+        state, current = self.state, self.state.current
+        ready = Ready(
+            ready=current is not None,
+            model_name=state.name,
+            alias=state.alias,
+            model_version=current.version if current else None,
+            passed_gate=state.passed_gate,
+            registry=state.registry_error or "up",
+            refused=state.rejected,
+        )
         if current:
-            return JSONResponse(state)
-        why = {"message": self._why_not_ready()}
-        return JSONResponse(state | why, 503, headers=self.retry_after)
+            return JSONResponse(asdict(ready))
+        not_ready = NotReady(**asdict(ready), message=self._why_not_ready())
+        return JSONResponse(asdict(not_ready), ErrorStatus.NO_MODEL, headers=self.retry_after)
 
     async def show_metrics(self, request: Request) -> Response:
         """GET /metrics."""
@@ -183,45 +185,61 @@ async def _version(request: Request) -> Response:
     return Response(importlib.metadata.version("mlflow-skinny"), media_type="application/json")
 
 
+# Imported when first requested: neither the start nor the memory of a server that nobody asks for
+# its documentation should pay for it. In a thread, because building it takes a while.
 async def _openapi(request: Request) -> Response:
-    return JSONResponse(openapi.document())
+    return JSONResponse(await asyncio.to_thread(_document))
 
 
 async def _docs(request: Request) -> Response:
-    return HTMLResponse(openapi.page())
+    return HTMLResponse(await asyncio.to_thread(_docs_page))
 
 
-def app(server: Server) -> ASGIApp:
-    """The ASGI application; its lifespan runs the watch and the prediction log."""
+def _document() -> dict[str, Any]:
+    from loan_default.serving import openapi
+
+    return openapi.document()
+
+
+def _docs_page() -> str:
+    from loan_default.serving import api_docs
+
+    return api_docs.page()
+
+
+def create_app(endpoints: Endpoints) -> ASGIApp:
+    """Return the ASGI application; its lifespan runs the alias watcher and the prediction log."""
     routes = [
-        Route("/invocations", server.invocations, methods=["POST"]),
+        Route("/invocations", endpoints.invocations, methods=["POST"]),
         Route("/ping", _ping),
         Route("/health", _ping),
         Route("/version", _version),
-        Route("/ready", server.ready),
-        Route("/metrics", server.show_metrics),
+        Route("/ready", endpoints.ready),
+        Route("/metrics", endpoints.show_metrics),
         Route("/openapi.json", _openapi),
         Route("/docs", _docs),
     ]
     handlers: dict[Any, Any] = {
-        HTTPException: lambda _, found: refusal(
-            Refused(found.status_code, found.detail, found.headers)
+        HTTPException: lambda _, error: error_response(
+            Rejected(error.status_code, error.detail, error.headers)
         ),
     }
-    inner = Starlette(routes=routes, lifespan=_lifespan(server), exception_handlers=handlers)
-    return Guard(inner, server.invocations, server.service, server.metrics, routes)
+    inner = Starlette(routes=routes, lifespan=_lifespan(endpoints), exception_handlers=handlers)
+    return RequestMiddleware(
+        inner, endpoints.invocations, endpoints.state, endpoints.metrics, routes
+    )
 
 
-def _lifespan(server: Server) -> Any:
+def _lifespan(endpoints: Endpoints) -> Any:
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        server.predictions.start()
-        watching = asyncio.create_task(server.watch.run())
+        endpoints.predictions.start()
+        watching = asyncio.create_task(endpoints.watcher.run())
         try:
             yield
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
-            await asyncio.to_thread(server.predictions.close)
+            await asyncio.to_thread(endpoints.predictions.close)
 
     return lifespan

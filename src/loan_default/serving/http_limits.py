@@ -1,7 +1,8 @@
-"""uvicorn's HTTP protocol with what it lacks: limits on a request's head, in time and in size.
+"""Limits on a request's headers that uvicorn lacks: a timeout and a maximum size.
 
-Without them a client that sends half a head, or one without an end, holds a connection and memory
-for as long as it likes.
+Without them a client that sends half its headers, or headers without end, holds a connection and
+memory for as long as it likes. SECURITY.md promises both limits. uvicorn has no setting for either;
+`http` in its configuration takes a protocol class of one's own.
 """
 
 import asyncio
@@ -9,60 +10,63 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-MOST_HEAD_BYTES = 64 * 1024
+MAX_HEADER_BYTES = 64 * 1024
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """Closes a connection whose next request's head is not there after `head_seconds`, or is larger
-    than 64 KiB. Between two requests uvicorn's own keep-alive limit holds."""
+    """Close a connection whose next headers take longer than `header_seconds` or exceed 64 KiB.
 
-    def __init__(self, head_seconds: float, **uvicorns: Any) -> None:
-        super().__init__(**uvicorns)
-        self._head_seconds = head_seconds
-        self._timer: asyncio.TimerHandle | None = None
-        self._in_head = False
-        self._size = 0
+    Between two requests uvicorn's own keep-alive timeout applies.
+    """
+
+    def __init__(self, header_seconds: float, **uvicorn_arguments: Any) -> None:
+        super().__init__(**uvicorn_arguments)
+        self._header_seconds = header_seconds
+        self._timeout: asyncio.TimerHandle | None = None
+        self._in_headers = False
+        self._header_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A first request is due."""
+        """Start the header timeout when a client connects."""
         super().connection_made(transport)
-        self._due()
+        self._start_timeout()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is due any more."""
-        self._arrived()
+        """Cancel the header timeout."""
+        self._stop_timeout()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Start to count the bytes of a request's headers."""
         super().on_message_begin()
-        self._in_head, self._size = True, 0
+        self._in_headers, self._header_bytes = True, 0
 
     def on_headers_complete(self) -> None:
-        """Its head is there."""
-        self._arrived()
+        """Cancel the header timeout: the headers are complete."""
+        self._in_headers = False
+        self._stop_timeout()
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
-        """Most heads come whole; the clock runs for the others only."""
+        """Check the limits after each piece that leaves the headers incomplete."""
         super().data_received(data)
-        if not self._in_head or self.transport.is_closing():
+        if not self._in_headers or self.transport.is_closing():
             return
-        self._size += len(data)
-        if self._size > MOST_HEAD_BYTES:
-            self.send_400_response("The head of the request is too large.")
+        self._header_bytes += len(data)
+        if self._header_bytes > MAX_HEADER_BYTES:
+            self.send_400_response("The request headers are too large.")
         else:
-            self._due()
+            # Most headers arrive in one piece: a later request starts its timeout only here.
+            self._start_timeout()
 
-    def _due(self) -> None:
-        if self._timer is None:
-            self._timer = self.loop.call_later(self._head_seconds, self._too_late)
+    def _start_timeout(self) -> None:
+        if self._timeout is None:
+            self._timeout = self.loop.call_later(self._header_seconds, self._close)
 
-    def _arrived(self) -> None:
-        self._in_head = False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _stop_timeout(self) -> None:
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None
 
-    def _too_late(self) -> None:
+    def _close(self) -> None:
         self.transport.close()

@@ -1,4 +1,4 @@
-"""Log records as one JSON object a line, with what was passed as `extra`."""
+"""Log records as one JSON object per line, including the fields passed as `extra`."""
 
 import logging
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 class JsonFormatter(logging.Formatter):
-    """Time in UTC, level, logger, message, the extra fields, and a traceback where there is one."""
+    """Format time in UTC, level, logger, message, extra fields and a traceback if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -25,7 +25,7 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(line, default=str).decode()
 
 
-def start() -> None:
-    """Make the handlers that there are write JSON lines."""
+def log_as_json() -> None:
+    """Make the root logger's handlers write JSON lines."""
     for handler in logging.getLogger().handlers:
         handler.setFormatter(JsonFormatter())

@@ -1,89 +1,86 @@
-"""A model version in service: rows in, decisions out, the version's number with them."""
+"""A loaded model version: scores the rows of a request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from loan_default.columns import PROBABILITY
-from loan_default.model import artifact as model
-from loan_default.model import scoring, xgboost_import
-from loan_default.model.artifact import Model
-from loan_default.serving.request_features import Reader, Table
+from loan_default.model import artifact, scoring, xgboost_import
+from loan_default.serving.request_features import FeatureReader, RequestTable
+from loan_default.serving.schemas import Full, Prediction
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Default probabilities (n,), decisions (n,) of 0 and 1, and reasons where they were asked
-    for."""
+    """Default probabilities (n,), decisions (n,) of 0 and 1, and n lists of reasons or None."""
 
     probability: NDArray[np.float64]
     decision: NDArray[np.int64]
-    reasons: Sequence[Sequence[str]] | None
+    reasons: list[list[str]] | None
 
 
 @dataclass(frozen=True)
-class Served:
-    """One loaded version."""
+class LoadedModel:
+    """One version of the registered model `name`, ready to score."""
 
     name: str
-    number: str
-    model: Model
-    reader: Reader = field(repr=False)
+    version: str
+    model: artifact.Model
+    reader: FeatureReader = field(repr=False)
 
     @property
     def threshold(self) -> float:
-        """The least default probability that is declined."""
+        """Return the lowest default probability that is declined."""
         return self.model.facts.threshold
 
-    def score(self, table: Table, full: bool, today: date) -> Scores:
-        """Score n rows. Raises InputError that names the row, the column and the reason."""
+    def score(self, table: RequestTable, full: bool, today: date) -> Scores:
+        """Score n rows, with their reasons if `full`.
+
+        Raises InputError that names the row, the column and the reason.
+        """
         matrix = self.reader.read(table, today)
         probability = self.model.probability_of(matrix)
         decision = (probability >= self.threshold).astype(np.int64)
         reasons = scoring.explain(self.model, matrix) if full and len(matrix) else None
         return Scores(probability, decision, reasons)
 
-    def answer(self, scores: Scores, full: bool) -> Sequence[Any]:
-        """The predictions as the protocol returns them: decisions, or a record for each row."""
+    def predictions(self, scores: Scores, full: bool) -> Sequence[Prediction | Full]:
+        """Return the n predictions of a response: decisions, or if `full` a record per row."""
         if not full:
             return list(scores.decision.tolist())
         return [
-            {
-                "default_probability": float(probability),
-                "prediction": int(decision),
-                "threshold": self.threshold,
-                "reasons": reasons,
-                "model_version": self.number,
-            }
+            Full(float(probability), 1 if decision else 0, self.threshold, reasons, self.version)
             for probability, decision, reasons in zip(
                 scores.probability, scores.decision, scores.reasons or (), strict=True
             )
         ]
 
 
-def load(folder: Path, name: str, number: str, threads: int) -> Served:
+def load(folder: Path, name: str, version: str, threads: int) -> LoadedModel:
     """Load a version's files, check that it reproduces its stored scores, and warm it up.
 
-    Raises InputError where its files do not serve or its scores differ.
+    `threads` is the number of threads that XGBoost scores with.
+
+    Raises InputError if the files are missing or incompatible, or the scores differ.
     """
     xgboost_import.import_xgboost()
-    loaded = model.load(folder, threads)
-    stored = pl.read_parquet(folder / model.SELF_CHECK)
-    loaded.verify(stored)
-    served = Served(name, number, loaded, Reader(loaded.facts.features, loaded.facts.levels))
-    _warm(served, stored.drop(PROBABILITY))
-    return served
+    model = artifact.load(folder, threads)
+    stored = pl.read_parquet(folder / artifact.SELF_CHECK)
+    model.verify(stored)
+    reader = FeatureReader(model.facts.features, model.facts.levels)
+    loaded = LoadedModel(name, version, model, reader)
+    _warm_up(loaded, stored.drop(PROBABILITY))
+    return loaded
 
 
-def _warm(served: Served, rows: pl.DataFrame) -> None:
-    """The first prediction builds caches inside the booster; no client waits for that."""
-    table = Table(tuple(rows.columns), rows.rows())
+def _warm_up(loaded: LoadedModel, records: pl.DataFrame) -> None:
+    """Score many rows and one: the first prediction builds caches inside the booster."""
+    many = RequestTable(tuple(records.columns), records.rows())
     for full in (False, True):
-        served.score(table, full, date.today())
-        served.score(Table(table.columns, table.rows[:1]), full, date.today())
+        loaded.score(many, full, date.today())
+        loaded.score(RequestTable(many.columns, many.rows[:1]), full, date.today())

@@ -1,7 +1,7 @@
-"""The files of served versions: fetched by a child process, kept for a restart, removed when done.
+"""The files of served versions: fetched by a child process, kept for a restart, then removed.
 
-A folder `NAME-NUMBER` for each version, and `served.json`, which names the one in service with the
-digests of its files.
+The cache holds a folder `NAME-VERSION` per version and `served.json`, which names the version in
+service with the digests of its files.
 """
 
 import asyncio
@@ -23,46 +23,46 @@ from loan_default import storage
 from loan_default.errors import InputError, ServiceError
 
 FETCH = Path(__file__).resolve().parents[2] / "fetch_model.py"
-KEPT = "served.json"
-# Stopped from outside, for want of memory or at a shutdown: that says nothing about the files.
-STOPPED = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+SAVED = "served.json"
+# Signals from outside, when memory runs out or at a shutdown: they say nothing about the files.
+EXTERNAL_SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True)
 class ModelCache:
     """Versions of the model `name` below `folder`, for the server of one `alias`.
 
-    A fetch that takes longer than `seconds` is given up.
+    A fetch that takes longer than `timeout` seconds is abandoned.
     """
 
     folder: Path
     name: str
     alias: str
-    seconds: float = 900.0
+    timeout: float = 900.0
     _children: dict[str, "subprocess.Popen[str]"] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _closed: threading.Event = field(default_factory=threading.Event)
 
-    def place(self, number: str) -> Path:
-        """Where the files of a version lie."""
-        return self.folder / f"{self.name}-{number}"
+    def folder_of(self, version: str) -> Path:
+        """Return the folder for a version's files."""
+        return self.folder / f"{self.name}-{version}"
 
-    def has(self, number: str) -> bool:
-        """Whether the files of a version lie here already."""
-        return self.place(number).exists()
+    def has(self, version: str) -> bool:
+        """Return whether the version's files are cached."""
+        return self.folder_of(version).exists()
 
-    def start(self, number: str) -> None:
-        """Start to fetch a version, for a `fetch` of it later.
+    def start_fetch(self, version: str) -> None:
+        """Start fetching a version in a child process, for a later `fetch` of it.
 
-        Raises ServiceError after `close`: nobody would stop the child.
+        Raises ServiceError after `close`: nothing would stop the child.
         """
         with self._lock:
             if self._closed.is_set():
                 raise ServiceError("the server is stopping")
-            self._children[number] = subprocess.Popen(
+            self._children[version] = subprocess.Popen(
                 [
                     *(sys.executable, str(FETCH), "--model-name", self.name),
-                    *("--version", number, "--folder", str(self.place(number))),
+                    *("--version", version, "--folder", str(self.folder_of(version))),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -71,26 +71,26 @@ class ModelCache:
                 errors="replace",
             )
 
-    async def fetch(self, number: str) -> Path:
-        """Fetch a version in a child process, which also tries it out; returns its folder.
+    async def fetch(self, version: str) -> Path:
+        """Fetch a version in a child process, which also tests it; return its folder.
 
-        Raises ServiceError where it could not be fetched, InputError where it cannot serve.
+        Raises ServiceError if it could not be fetched, InputError if it cannot be served.
         """
-        if number not in self._children:
-            self.start(number)
-        child = self._children.pop(number)
+        if version not in self._children:
+            self.start_fetch(version)
+        child = self._children.pop(version)
         try:
-            said, complaints = await asyncio.to_thread(child.communicate, timeout=self.seconds)
+            out, err = await asyncio.to_thread(child.communicate, timeout=self.timeout)
         except subprocess.TimeoutExpired:
-            raise ServiceError(f"fetching took longer than {self.seconds:.0f} s") from None
+            raise ServiceError(f"fetching took longer than {self.timeout:.0f} s") from None
         finally:
             if child.returncode is None:
                 child.kill()
-        _judge(child.returncode, said, complaints)
-        return self.place(number)
+        _check_result(child.returncode, out, err)
+        return self.folder_of(version)
 
     def close(self) -> None:
-        """Stop what was started and never asked for."""
+        """Stop the children whose result was never fetched."""
         with self._lock:
             self._closed.set()
             for child in self._children.values():
@@ -98,49 +98,58 @@ class ModelCache:
                 child.communicate()
             self._children.clear()
 
-    def keep(self, number: str, passed_gate: bool) -> None:
-        """Remember what is served, for a restart while the registry is down, and remove the files
-        of all other versions."""
-        kept = {"name": self.name, "alias": self.alias, "number": number}
-        digests = _digests(self.place(number))
-        told = json.dumps(kept | {"passed_gate": passed_gate, "digests": digests})
-        storage.write_text(str(self.folder / KEPT), told)
-        self.tidy(number)
+    def save(self, version: str, passed_gate: bool) -> None:
+        """Record the version in service, for a restart while the registry is down.
 
-    def tidy(self, number: str | None) -> None:
-        """Remove the files of all versions but one, and what a fetch that died has left."""
-        version = re.compile(rf"{re.escape(self.name)}-\d+(\..*)?")
+        The files of all other versions are removed.
+        """
+        record = {
+            "name": self.name,
+            "alias": self.alias,
+            "number": version,
+            "passed_gate": passed_gate,
+            "digests": _digests(self.folder_of(version)),
+        }
+        storage.write_text(str(self.folder / SAVED), json.dumps(record))
+        self.remove_all_but(version)
+
+    def remove_all_but(self, version: str | None) -> None:
+        """Remove the files of all other versions and the leftovers of fetches that died."""
+        pattern = re.compile(rf"{re.escape(self.name)}-\d+(\..*)?")
         for folder in self.folder.iterdir():
-            if version.fullmatch(folder.name) and (not number or folder != self.place(number)):
+            if pattern.fullmatch(folder.name) and (
+                not version or folder != self.folder_of(version)
+            ):
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def kept(self) -> tuple[str, bool] | None:
-        """The version that was served last and whether it had passed the gate; None without one.
+    def saved(self) -> tuple[str, bool] | None:
+        """Return the version saved last and whether it passed the gate; None if there is none.
 
-        Raises InputError where its files are not what they were.
+        Raises InputError if its files have changed or the record cannot be read.
         """
         try:
-            kept: dict[str, Any] = json.loads((self.folder / KEPT).read_text())
-            if (kept["name"], kept["alias"]) != (self.name, self.alias):
+            record: dict[str, Any] = json.loads((self.folder / SAVED).read_text())
+            if (record["name"], record["alias"]) != (self.name, self.alias):
                 return None
-            number, passed_gate = str(kept["number"]), bool(kept["passed_gate"])
-            whole = _digests(self.place(number)) == kept["digests"]
+            version, passed_gate = str(record["number"]), bool(record["passed_gate"])
+            unchanged = _digests(self.folder_of(version)) == record["digests"]
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{self.folder / KEPT} cannot be used: {error!r}") from None
-        if not whole:
-            raise InputError(f"the files of the kept version {number} have changed")
-        return number, passed_gate
+            raise InputError(f"{self.folder / SAVED} cannot be used: {error!r}") from None
+        if not unchanged:
+            raise InputError(f"the files of the cached version {version} have changed")
+        return version, passed_gate
 
 
 @contextlib.contextmanager
 def cache_folder(path: str) -> Iterator[Path]:
-    """The folder for versions: `path`, made where it is missing, else one that goes at the end.
+    """Yield the cache's folder: `path`, created if missing, or a temporary one if `path` is empty.
 
-    Raises InputError where `path` is not local."""
+    Raises InputError if `path` is not local.
+    """
     if "://" in path:
-        raise InputError(f"SERVE_CACHE_PATH={path!r}: versions are kept in a local folder")
+        raise InputError(f"SERVE_CACHE_PATH={path!r}: the cache must be a local folder")
     if path:
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
@@ -150,13 +159,15 @@ def cache_folder(path: str) -> Iterator[Path]:
         yield Path(temporary)
 
 
-def _judge(code: int, said: str, complaints: str) -> None:
-    if code < 0 and -code not in STOPPED:
-        raise InputError(f"its files bring down what loads them ({signal.Signals(-code).name})")
+def _check_result(code: int, out: str, err: str) -> None:
+    if code < 0 and -code not in EXTERNAL_SIGNALS:
+        raise InputError(
+            f"its files crash the process that loads them ({signal.Signals(-code).name})"
+        )
     if code:
-        lines = complaints.strip().splitlines() or ["no message"]
+        lines = err.strip().splitlines() or ["no message"]
         raise ServiceError(f"it could not be fetched: {lines[-1]}")
-    if unusable := json.loads(said.splitlines()[-1])["unusable"]:
+    if unusable := json.loads(out.splitlines()[-1])["unusable"]:
         raise InputError(unusable)
 
 

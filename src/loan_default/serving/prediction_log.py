@@ -1,8 +1,8 @@
-"""The log of served predictions: off the request path, by day, as Parquet that monitoring reads.
+"""The log of served predictions, written off the request path as Parquet that monitoring reads.
 
-Requests leave their rows in a bounded queue; a thread reads them as typed records and writes a file
-every so often to ROOT/online/date=YYYY-MM-DD/. What finds the queue full or could not be written is
-counted as lost, never waited for.
+Requests leave their rows in a bounded queue; a thread parses them into typed records and
+periodically writes a file per day to ROOT/online/date=YYYY-MM-DD/. Rows that find the queue full or
+cannot be written are counted as lost; a request never waits.
 """
 
 import logging
@@ -19,41 +19,41 @@ from numpy.typing import NDArray
 
 from loan_default import columns, storage
 from loan_default.columns import ID, PREDICTION, PROBABILITY, VERSION
-from loan_default.serving.request_features import Table, records
+from loan_default.serving.request_features import RequestTable, typed_records
 
 TIME, REQUEST = "time", "request_id"
-# What waits is bounded in bytes too: a row may carry anything beside the application.
-MOST_BYTES = 64 * 2**20
-REST = 1.0
+# The queue is bounded in bytes as well: a row may carry any cells besides the application's.
+MAX_BYTES = 64 * 2**20
+PAUSE_SECONDS = 1.0
 
-log = logging.getLogger("serve")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One answered request: n rows and their scores; `size` is what its body took, in bytes."""
+    """One answered request: n rows and their scores; `size` is the body's size in bytes."""
 
     request_id: str
     time: datetime
     version: str
-    table: Table
+    table: RequestTable
     probability: NDArray[np.float64]
     decision: NDArray[np.int64]
     size: int
 
 
 class PredictionLog:
-    """Keeps a share of the answered requests below `root`.
+    """Log a share of the answered requests below `root`.
 
-    `rows` bounds what waits; `written` and `lost` count rows. A file is written every `seconds`,
-    and before that when half of the room is taken.
+    A file is written every `seconds`, and earlier once the queue is half full. The queue holds at
+    most `max_rows` rows. `written` and `lost` count rows.
     """
 
-    def __init__(self, root: str, share: float, seconds: float, rows: int) -> None:
+    def __init__(self, root: str, share: float, seconds: float, max_rows: int) -> None:
         self.written = self.lost = 0
-        self._root, self._share, self._seconds, self._limit = root, share, seconds, rows
+        self._root, self._share, self._seconds, self._max_rows = root, share, seconds, max_rows
         self._queue: deque[Entry] = deque()
-        self._waiting = self._bytes = 0
+        self._queued_rows = self._queued_bytes = 0
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closed = threading.Event()
@@ -64,22 +64,25 @@ class PredictionLog:
         self._thread.start()
 
     def add(self, entry: Entry) -> None:
-        """Leave a request to be logged; never waits."""
+        """Queue a request; never waits."""
         if self._share < 1 and random.random() >= self._share:
             return
         rows = len(entry.table.rows)
         with self._lock:
-            if self._waiting + rows > self._limit or self._bytes + entry.size > MOST_BYTES:
+            if (
+                self._queued_rows + rows > self._max_rows
+                or self._queued_bytes + entry.size > MAX_BYTES
+            ):
                 self.lost += rows
                 return
-            self._waiting += rows
-            self._bytes += entry.size
+            self._queued_rows += rows
+            self._queued_bytes += entry.size
             self._queue.append(entry)
-            if max(self._waiting / self._limit, self._bytes / MOST_BYTES) >= 0.5:
+            if max(self._queued_rows / self._max_rows, self._queued_bytes / MAX_BYTES) >= 0.5:
                 self._wake.set()
 
     def close(self) -> None:
-        """Write what waits and stop."""
+        """Write the queued rows and stop the thread."""
         self._closed.set()
         self._wake.set()
         self._thread.join()
@@ -89,31 +92,31 @@ class PredictionLog:
             self._wake.wait(self._seconds)
             self._wake.clear()
             self.flush()
-            # Writing takes the interpreter from the requests: a tenth of the time at most.
-            self._closed.wait(REST)
-        # What came while a file was being written when the end was called for.
+            # Writing competes with requests for the interpreter: limit it to a tenth of the time.
+            self._closed.wait(PAUSE_SECONDS)
+        # Rows that arrived while the last file was being written
         self.flush()
 
     def flush(self) -> None:
-        """Write what waits now, one file for each day."""
+        """Write the queued rows now, one file per day."""
         with self._lock:
             entries, self._queue = list(self._queue), deque()
-            self._waiting = self._bytes = 0
+            self._queued_rows = self._queued_bytes = 0
         days: dict[str, list[Entry]] = defaultdict(list)
         for entry in entries:
             days[f"{entry.time:%Y-%m-%d}"].append(entry)
-        for day, of_day in days.items():
-            self._write(day, of_day)
+        for day, entries_of_day in days.items():
+            self._write(day, entries_of_day)
 
     def _write(self, day: str, entries: list[Entry]) -> None:
         rows = sum(len(entry.table.rows) for entry in entries)
         name = f"{datetime.now(UTC):%H%M%S}-{uuid.uuid4().hex[:8]}.parquet"
         path = storage.join(self._root, "online", f"date={day}", name)
         try:
-            frame = pl.concat([_frame(group) for group in _alike(entries)])
+            frame = pl.concat([_frame(group) for group in _by_columns(entries)])
             with storage.atomic_file(path) as partial:
                 frame.write_parquet(partial)
-        # Whatever fails here, storage or a row, must not stop the next file: it is counted.
+        # A failure of storage or of a row must not stop the next file; it is logged and counted.
         except Exception:
             with self._lock:
                 self.lost += rows
@@ -122,8 +125,8 @@ class PredictionLog:
             self.written += rows
 
 
-def _alike(entries: list[Entry]) -> list[list[Entry]]:
-    """Entries with the same columns together, for one pass each."""
+def _by_columns(entries: list[Entry]) -> list[list[Entry]]:
+    """Group entries with the same columns, to parse each group in one pass."""
     groups: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
     for entry in entries:
         groups[entry.table.columns].append(entry)
@@ -131,20 +134,24 @@ def _alike(entries: list[Entry]) -> list[list[Entry]]:
 
 
 def _frame(entries: list[Entry]) -> pl.DataFrame:
-    """The entries' typed records, (n, id, record, scores, version, request, time)."""
-    table = Table(entries[0].table.columns, [row for e in entries for row in e.table.rows])
-    # Each request has been judged by itself; what it may not hold depends on its own rows alone.
-    typed = records(table, entries[0].time.date(), check_scale=False)
-    # A row without an id was numbered among these rows, which tells nobody anything.
-    own = typed[ID] != "row-" + typed["row"].cast(pl.String)
-    ids = typed[ID].zip_with(own, pl.Series(_request_rows(entries)))
-    spread = [
-        (p, d, entry.version, entry.request_id, entry.time)
+    """Return n rows: id, the typed record, score, decision, version, request id and time."""
+    together = RequestTable(
+        entries[0].table.columns, [row for e in entries for row in e.table.rows]
+    )
+    # Each request passed the scale check by itself, which depends on its own rows alone.
+    records = typed_records(together, entries[0].time.date(), check_scale=False)
+    # Rows without an id were numbered within this file, which identifies nothing.
+    has_id = records[ID] != "row-" + records["row"].cast(pl.String)
+    ids = records[ID].zip_with(has_id, pl.Series(_request_ids(entries)))
+    scored = [
+        (probability, decision, entry.version, entry.request_id, entry.time)
         for entry in entries
-        for p, d in zip(entry.probability.tolist(), entry.decision.tolist(), strict=True)
+        for probability, decision in zip(
+            entry.probability.tolist(), entry.decision.tolist(), strict=True
+        )
     ]
     scores = pl.DataFrame(
-        spread,
+        scored,
         orient="row",
         schema={
             PROBABILITY: pl.Float64,
@@ -154,10 +161,11 @@ def _frame(entries: list[Entry]) -> pl.DataFrame:
             TIME: pl.Datetime("us", "UTC"),
         },
     )
-    return typed.select(columns.NAMES).insert_column(0, ids).hstack(scores)
+    return records.select(columns.NAMES).insert_column(0, ids).hstack(scores)
 
 
-def _request_rows(entries: list[Entry]) -> list[str]:
+def _request_ids(entries: list[Entry]) -> list[str]:
+    """Return an id per row: the request's id and the row's number in it, from 1."""
     return [
         f"{entry.request_id}-{row}"
         for entry in entries

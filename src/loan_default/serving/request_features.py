@@ -1,8 +1,9 @@
-"""The rows of a request to the model's features, without building a table where that can be helped.
+"""Turn the rows of a request into model features, avoiding a DataFrame on the fast path.
 
-A row of typed values (numbers, category strings, nulls) takes the short way. Anything else, from a
-raw column to a value out of range, goes through `loans.parse` as every file does, which reads it or
-says what is wrong; the short way may decline, and never differs.
+Rows of typed values (numbers, category strings, nulls) take the fast path. Everything else, from a
+raw column to a value out of range, goes through `parsing.parse` as every file does, which parses
+the rows or says what is wrong. The fast path may fall back to the slow one but never returns a
+different result.
 """
 
 import math
@@ -24,63 +25,70 @@ from loan_default.model import features
 from loan_default.model.features import LARGEST, RATIOS, Levels, Matrix
 
 Row = Sequence[Any]
-# From so many rows on `loans.parse` judges whether dollars came as logarithms.
+# From this many rows on, `parsing.parse` checks whether dollars came as logarithms, and reading
+# column by column is faster.
 MANY_ROWS = 20
-# The export has 151; a request with more takes the long way.
-MOST_COLUMNS = 200
-# What polars strips: Python strips four control characters more.
-BLANK = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+# The export has 151 columns; a request with more than this takes the slow path.
+MAX_COLUMNS = 200
+# The characters that polars strips; Python's `strip` removes four control characters more.
+WHITESPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
 _RAW = frozenset(parsing.SOURCES) - {column.name for column in RECORD} - {ID}
 _MISSING = math.nan
-PLAIN, TEXT = {int, float, type(None)}, {str, type(None)}
+NUMBER_TYPES, TEXT_TYPES = {int, float, type(None)}, {str, type(None)}
 
 
 @dataclass(frozen=True)
-class Table:
-    """The rows of a request: `columns` names the cells of each of `rows`."""
+class RequestTable:
+    """The rows of a request; `columns` names the cells of each row."""
 
     columns: tuple[str, ...]
     rows: Sequence[Row]
 
 
-class Reader:
-    """Reads rows as the features `names`, with the category codes of `levels`."""
+class FeatureReader:
+    """Turn rows into the features `names`, with the category codes of `levels`."""
 
     def __init__(self, names: Sequence[str], levels: Levels) -> None:
         self._names = tuple(names)
         self._levels = levels
-        # Of a function, not a method: a cycle would outlive its version, spared by the collector.
-        self._plan = lru_cache(maxsize=64)(partial(_plan, self._names, levels))
+        # Cache a function, not a bound method: the reference cycle would keep an old model alive
+        # after gc.freeze().
+        self._fast_path = lru_cache(maxsize=64)(partial(_fast_path, self._names, levels))
 
-    def read(self, table: Table, today: date) -> Matrix:
-        """The features of n rows, (n, k) float32, NaN where a value is missing.
+    def read(self, table: RequestTable, today: date) -> Matrix:
+        """Return the features of n rows, (n, k) float32, NaN where a value is missing.
 
         Raises InputError that names the row, the column and the reason.
         """
-        # Not remembered either: a client could fill the memory with columns of its own.
-        ordinary = len(table.columns) <= MOST_COLUMNS
-        plan = self._plan(table.columns) if ordinary else None
+        # Not cached if wide: a client could exhaust memory by sending ever-new column sets.
+        cacheable = len(table.columns) <= MAX_COLUMNS
+        fast_path = self._fast_path(table.columns) if cacheable else None
         few = len(table.rows) < MANY_ROWS
-        if plan and (few or not plan.dollars_look_small(table.rows)):
-            quick = plan.matrix(table.rows) if few else plan.matrix_of_many(table.rows)
-            if quick is not None:
-                return quick
-        return features.matrix(records(table, today), self._names, self._levels)
+        if fast_path and (few or not fast_path.may_hold_logarithms(table.rows)):
+            matrix = fast_path.by_row(table.rows) if few else fast_path.by_column(table.rows)
+            if matrix is not None:
+                return matrix
+        return features.matrix(typed_records(table, today), self._names, self._levels)
 
 
-def _plan(names: tuple[str, ...], levels: Levels, columns: tuple[str, ...]) -> "_Plan | None":
-    """How rows with these columns take the short way, None where they cannot."""
+def _fast_path(
+    names: tuple[str, ...], levels: Levels, columns: tuple[str, ...]
+) -> "_FastPath | None":
+    """Return the fast path for rows with these columns, None if they must take the slow one."""
     if len(set(columns)) < len(columns) or _RAW & set(columns):
         return None
-    place = {name: number for number, name in enumerate(columns)}
-    return _Plan(place, names, levels) if _core_is_in(place) else None
+    place = {name: index for index, name in enumerate(columns)}
+    has_core = all(column.name in place for column in RECORD if column.core)
+    return _FastPath(place, names, levels) if has_core else None
 
 
-def records(table: Table, today: date, check_scale: bool = True) -> pl.DataFrame:
-    """Typed records of the rows, the credit history counted to `today` where a row has no issue
-    month. With `check_scale`, dollars that came as logarithms are refused.
+def typed_records(table: RequestTable, today: date, check_scale: bool = True) -> pl.DataFrame:
+    """Parse the rows into typed records, the slow path.
+
+    The credit history of a row without an issue month is counted up to `today`. `check_scale`
+    rejects dollars that came as logarithms.
 
     Raises InputError that names the row, the column and the reason.
     """
@@ -91,7 +99,7 @@ def records(table: Table, today: date, check_scale: bool = True) -> pl.DataFrame
     cells = {"row": pl.Series(range(1, len(table.rows) + 1), dtype=pl.Int64)}
     for place, name in enumerate(table.columns):
         if name in parsing.SOURCES:
-            cells[name] = _cells(name, [row[place] for row in table.rows])
+            cells[name] = _series(name, [row[place] for row in table.rows])
     parsed = parsing.parse(pl.DataFrame(cells), today.replace(day=1), check_scale=check_scale)
     if not parsed.rejected.is_empty():
         row, reason = parsed.rejected.select("row", "reason").row(0)
@@ -99,9 +107,12 @@ def records(table: Table, today: date, check_scale: bool = True) -> pl.DataFrame
     return parsed.records
 
 
-def _cells(name: str, values: list[Any]) -> pl.Series:
-    """Numbers as numbers where all are, else everything as text; a nested value is refused."""
-    if {type(value) for value in values} <= PLAIN:
+def _series(name: str, values: list[Any]) -> pl.Series:
+    """Return numbers if all values are, else text.
+
+    Raises InputError if a value is a list or an object.
+    """
+    if {type(value) for value in values} <= NUMBER_TYPES:
         return pl.Series(values, dtype=pl.Float64, strict=False)
     for number, value in enumerate(values, start=1):
         if isinstance(value, (list, dict)):
@@ -109,17 +120,16 @@ def _cells(name: str, values: list[Any]) -> pl.Series:
     return pl.Series([None if v is None else str(v) for v in values], dtype=pl.String)
 
 
-def _core_is_in(place: dict[str, int]) -> bool:
-    return all(column.name in place for column in RECORD if column.core)
+class _FastPath:
+    """The source of each feature, for one order of columns.
 
-
-class _Plan:
-    """Where each feature of a row comes from, for one order of columns."""
+    `place` is a column's index in a row, `slot` a feature's index in the matrix.
+    """
 
     def __init__(self, place: dict[str, int], names: tuple[str, ...], levels: Levels) -> None:
         slots = {name: slot for slot, name in enumerate(names)}
         self._width = len(names)
-        # A number that is no feature is still checked: its slot is one behind the last.
+        # A number that is not a feature is checked as well: its slot is one past the last.
         self._numbers = [
             (place[c.name], slots.get(c.name, self._width), c.low, c.high, c.core)
             for c in RECORD
@@ -130,7 +140,7 @@ class _Plan:
             for name, known in levels.items()
             if name in place and name in slots
         ]
-        self._others = [
+        self._unused_categories = [
             place[c.name]
             for c in RECORD
             if c.kind == "category" and c.name in place and c.name not in slots
@@ -144,43 +154,43 @@ class _Plan:
             place[c.name] for c in RECORD if c.unit.startswith("dollars") and c.name in place
         ]
 
-    def matrix(self, rows: Sequence[Row]) -> Matrix | None:
-        """The features (n, k), None where a row holds anything but plain values in range."""
-        found = []
+    def by_row(self, rows: Sequence[Row]) -> Matrix | None:
+        """Return the features (n, k), None unless every value is a plain one in its range."""
+        matrix = []
         for row in rows:
             values = self._row(row)
             if values is None:
                 return None
-            found.append(values)
-        return np.array(found, dtype=np.float32).reshape(len(found), self._width + 1)[:, :-1]
+            matrix.append(values)
+        return np.array(matrix, dtype=np.float32).reshape(len(matrix), self._width + 1)[:, :-1]
 
-    def matrix_of_many(self, rows: Sequence[Row]) -> Matrix | None:
-        """The same, column by column, which is faster from some twenty rows on."""
+    def by_column(self, rows: Sequence[Row]) -> Matrix | None:
+        """Return the same as `by_row`, one column at a time, which is faster for many rows."""
         cells = list(zip(*rows, strict=True))
-        out = np.full((len(rows), self._width + 1), _MISSING, dtype=np.float32)
+        matrix = np.full((len(rows), self._width + 1), _MISSING, dtype=np.float32)
         values: dict[int, NDArray[np.float64]] = {}
         for place, slot, low, high, core in self._numbers:
-            if not set(map(type, cells[place])) <= PLAIN:
+            if not set(map(type, cells[place])) <= NUMBER_TYPES:
                 return None
             number = values[place] = np.array(cells[place], dtype=np.float64)
             missing = np.isnan(number)
             inside = (number >= low) & (number <= high)
             if not (inside if core else inside | missing).all():
                 return None
-            out[:, slot] = number
+            matrix[:, slot] = number
         for place, slot, codes in self._categories:
-            if not set(map(type, cells[place])) <= TEXT:
+            if not set(map(type, cells[place])) <= TEXT_TYPES:
                 return None
-            out[:, slot] = [_code(value, codes) for value in cells[place]]
-        for place in self._others:
-            if not set(map(type, cells[place])) <= TEXT:
+            matrix[:, slot] = [_code(value, codes) for value in cells[place]]
+        for place in self._unused_categories:
+            if not set(map(type, cells[place])) <= TEXT_TYPES:
                 return None
         for over, under, slot in self._ratios:
-            out[:, slot] = features.quotient(values[over], values[under])
-        return out[:, :-1]
+            matrix[:, slot] = features.quotient(values[over], values[under])
+        return matrix[:, :-1]
 
-    def dollars_look_small(self, rows: Sequence[Row]) -> bool:
-        """Whether a dollar column might hold logarithms, which the long way judges."""
+    def may_hold_logarithms(self, rows: Sequence[Row]) -> bool:
+        """Return whether a dollar column looks like logarithms, for the slow path to decide."""
         for place in self._dollars:
             dollars = (row[place] for row in rows if _is_number(row[place]))
             largest = max((value for value in dollars if value == value), default=math.inf)
@@ -189,33 +199,33 @@ class _Plan:
         return False
 
     def _row(self, row: Row) -> list[float] | None:
-        out = [_MISSING] * (self._width + 1)
+        values = [_MISSING] * (self._width + 1)
         for place, slot, low, high, core in self._numbers:
             value = row[place]
             if value is None and not core:
                 continue
             if not (_is_number(value) and low <= value <= high):
                 return None
-            out[slot] = value
+            values[slot] = value
         for place, slot, codes in self._categories:
-            if type(row[place]) not in TEXT:
+            if type(row[place]) not in TEXT_TYPES:
                 return None
-            out[slot] = _code(row[place], codes)
-        for place in self._others:
-            if type(row[place]) not in TEXT:
+            values[slot] = _code(row[place], codes)
+        for place in self._unused_categories:
+            if type(row[place]) not in TEXT_TYPES:
                 return None
         for over, under, slot in self._ratios:
             part, whole = row[over], row[under]
             if part is not None and whole is not None and whole > 0:
-                out[slot] = min(part / whole, LARGEST)
-        return out
+                values[slot] = min(part / whole, LARGEST)
+        return values
 
 
 def _code(value: str | None, codes: dict[str, float]) -> float:
     if value is None:
         return _MISSING
     code = codes.get(value)
-    return codes.get(value.strip(BLANK), _MISSING) if code is None else code
+    return codes.get(value.strip(WHITESPACE), _MISSING) if code is None else code
 
 
 def _is_number(value: Any) -> bool:

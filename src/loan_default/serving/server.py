@@ -1,4 +1,4 @@
-"""Puts the scoring server together and runs it until it is told to stop."""
+"""Assemble the scoring server and run it until it is stopped."""
 
 import gc
 import logging
@@ -12,50 +12,46 @@ import uvicorn
 
 from loan_default.errors import InputError
 from loan_default.model import xgboost_import
-from loan_default.registry.alias_lookup import Look
-from loan_default.serving import app, json_log
-from loan_default.serving.alias_watcher import Service, Watch
+from loan_default.registry.alias_lookup import Lookup
+from loan_default.serving import json_log
+from loan_default.serving.alias_watcher import AliasWatcher, ServingState
+from loan_default.serving.app import Endpoints, create_app
 from loan_default.serving.http_limits import LimitedProtocol
 from loan_default.serving.metrics import Metrics
 from loan_default.serving.model_cache import ModelCache
 from loan_default.serving.prediction_log import PredictionLog
 from loan_default.settings import Settings
 
-SECONDS_TO_FINISH = 30
-# Longer than load balancers keep a connection (60 s is usual): closing first fails a request now
-# and then.
-SECONDS_KEPT_ALIVE = 75
-# One row takes one thread: more would cost more than they give.
+SHUTDOWN_SECONDS = 30
+# Longer than load balancers keep idle connections (usually 60 s): if the server closed first, a
+# request would fail now and then.
+KEEP_ALIVE_SECONDS = 75
+# One row needs one thread; starting more would cost more than they gain.
 THREADS = 1
 
-log = logging.getLogger("serve")
+log = logging.getLogger(__name__)
 
 
-def run(settings: Settings, look: Look, cache: ModelCache) -> dict[str, Any]:
-    """Serve until SIGTERM or SIGINT; returns the address and the version served last.
+def run(settings: Settings, lookup: Lookup, cache: ModelCache) -> dict[str, Any]:
+    """Serve until SIGTERM or SIGINT; return the address and the version served last.
 
-    Raises InputError where the port is taken.
+    Raises InputError if the server cannot listen on the address.
     """
     xgboost_import.import_xgboost()
     with _listen(settings.serve_host, settings.serve_port) as listening:
-        server = _server(settings, look, cache)
+        endpoints = _endpoints(settings, lookup, cache)
         host, port = listening.getsockname()[:2]
-        json_log.start()
+        json_log.log_as_json()
         log.info("listening", extra={"host": host, "port": port})
-        _uvicorn(server).run(sockets=[listening])
-    current = server.service.current
-    return {"host": host, "port": port, "model_version": current.number if current else None}
+        _uvicorn(endpoints).run(sockets=[listening])
+    current = endpoints.state.current
+    return {"host": host, "port": port, "model_version": current.version if current else None}
 
 
-def _server(settings: Settings, look: Look, cache: ModelCache) -> app.Server:
-    service = Service(settings.model_name, settings.serve_alias)
-    watch = Watch(
-        service,
-        look,
-        cache,
-        settings.serve_poll_seconds,
-        THREADS,
-        on_swap=lambda _: _settle(),
+def _endpoints(settings: Settings, lookup: Lookup, cache: ModelCache) -> Endpoints:
+    state = ServingState(settings.model_name, settings.serve_alias)
+    watcher = AliasWatcher(
+        state, lookup, cache, settings.serve_poll_seconds, THREADS, on_swap=_freeze_memory
     )
     predictions = PredictionLog(
         settings.output_path,
@@ -63,43 +59,46 @@ def _server(settings: Settings, look: Look, cache: ModelCache) -> app.Server:
         settings.serve_log_seconds,
         settings.serve_log_rows,
     )
-    return app.Server(settings, service, watch, predictions, Metrics(service, predictions))
+    return Endpoints(settings, state, watcher, predictions, Metrics(state, predictions))
 
 
-def _settle() -> None:
-    """Keep the collector from walking through what a loaded model leaves: it would show in the
-    slowest answers."""
+def _freeze_memory() -> None:
+    """Exclude a loaded model's objects from garbage collection, which would slow some requests."""
     gc.collect()
     gc.freeze()
 
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+    dual_stack = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
     try:
         socket.getaddrinfo(host, port, family)
-        return socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=both)
+        return socket.create_server(
+            (host, port), family=family, backlog=2048, dualstack_ipv6=dual_stack
+        )
     except socket.gaierror:
-        raise InputError(f"cannot listen on {host}: no address of this machine") from None
+        raise InputError(f"cannot listen on {host}: not an address of this machine") from None
     except OSError as error:
         raise InputError(
-            f"cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}): stop what does, or "
-            "give --port"
+            f"cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}): stop the program "
+            "that uses it, or give another --port"
         ) from None
 
 
-def _uvicorn(server: app.Server) -> uvicorn.Server:
+def _uvicorn(endpoints: Endpoints) -> uvicorn.Server:
+    protocol = partial(LimitedProtocol, endpoints.settings.serve_body_seconds)
     config = uvicorn.Config(
-        app.app(server),
+        create_app(endpoints),
         log_config=None,
         access_log=False,
         server_header=False,
         ws="none",
-        http=partial(LimitedProtocol, server.settings.serve_body_seconds),  # type: ignore[arg-type]
-        timeout_keep_alive=SECONDS_KEPT_ALIVE,
-        timeout_graceful_shutdown=SECONDS_TO_FINISH,
+        http=protocol,  # type: ignore[arg-type]  # It takes any factory, and names the class only
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    # uvicorn raises the signal again once it has finished; the end of the script is then its own.
+    # After a graceful shutdown uvicorn raises the signal again, which would end the script before
+    # it prints its result.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     return uvicorn.Server(config)
