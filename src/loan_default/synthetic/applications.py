@@ -1,8 +1,7 @@
-"""What is known when a generated loan is granted: borrower, credit file, request and price.
+"""Generate what is known when a loan is granted: borrower, credit file, request and price.
 
-Shares and shapes follow LendingClub's loans of 2007 to 2018. One hidden number per borrower,
-`quality` (standard normal), ties the columns of the credit file together. Arrays are (rows,)
-throughout.
+Shares and distributions follow LendingClub's loans of 2007 to 2018. One latent number per borrower,
+`quality` (standard normal), correlates the columns of the credit file. All arrays are (rows,).
 """
 
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ from loan_default.synthetic.layout import (
 
 BANKRUPTCIES_FROM = month_index(2008, 6)
 
-# Shares in 2007 and in 2016, in the order of the column's levels; a month in between mixes the two.
+# Shares in 2007 and 2016, in the order of the column's levels; months in between mix the two.
 _HOMES = ([0, 43, 0.05, 0.6, 8, 48.35], [0.05, 49.5, 0.01, 0.01, 11.4, 39.03])
 _VERIFIED = ([57, 16, 27], [31, 40, 29])
 _PURPOSES = (
@@ -43,18 +42,18 @@ _EMPLOYED = (
 _STATE_SHARES = [float(share) for _, share, _ in STATES]
 _ZIP_RANGES = np.array([[int(end) for end in zips.split("-")] for _, _, zips in STATES])
 
-# The largest loan on offer, in dollars, from these months on.
+# Largest loan offered, in dollars, from these months on.
 _CAP_MONTHS = [month_index(2011, 3), month_index(2016, 2)]
 _CAPS = np.array([25_000, 35_000, 40_000])
 
-# Years, then the rate of sub-grade A1 and the rise per sub-grade in them, in percent a year.
+# Years, and for each the rate of sub-grade A1 and the step per sub-grade, in percent a year.
 _RATE_YEARS = [2007.5, 2009.5, 2010.5, 2012.5, 2013.5, 2015.5, 2017.5, 2019]
 _LOWEST_RATE = [7.4, 7.3, 6.3, 6.2, 6.2, 5.4, 5.4, 6.2]
 _RATE_STEP = [0.36, 0.40, 0.43, 0.55, 0.57, 0.68, 0.74, 0.73]
 
 
 def applications(rng: Rng, issued: Places) -> Cells:
-    """Every column known at the grant, for loans of the issue months `issued` (month indices)."""
+    """Generate every column known at the grant; `issued` holds the loans' month indices."""
     quality = rng.standard_normal(len(issued))
     shift = np.clip((issued / 12 - 2007.5) / 9, 0, 1)
     cells: Cells = {"issue_d": issued}
@@ -73,7 +72,7 @@ def applications(rng: Rng, issued: Places) -> Cells:
 
 
 def installment(amount: Numbers, rate: Numbers, term: Numbers) -> Numbers:
-    """The monthly payment in dollars: an annuity over `term` months at `rate` percent a year."""
+    """Return the monthly payment in dollars for `term` months at `rate` percent a year."""
     monthly = rate / 1200
     payment: Numbers = amount * monthly / -np.expm1(-term * np.log1p(monthly))
     return payment
@@ -169,10 +168,10 @@ def _request(rng: Rng, issued: Places, shift: Numbers, income: Numbers) -> Cells
 
 def _wording(rng: Rng, issued: Places, cells: Cells) -> Cells:
     rows = len(issued)
-    told = (issued < month_index(2014, 3)) & (rng.random(rows) < 0.3)
+    described = (issued < month_index(2014, 3)) & (rng.random(rows) < 0.3)
     return {
         "title": only_where(rng.random(rows) < 0.99, cells["purpose"]),
-        "desc": only_where(told, rng.integers(0, len(TEXTS["desc"]), rows)),
+        "desc": only_where(described, rng.integers(0, len(TEXTS["desc"]), rows)),
         "initial_list_status": (rng.random(rows) < 0.7) & (issued >= month_index(2012, 9)),
         "disbursement_method": (rng.random(rows) < 0.2) & (issued >= month_index(2018, 1)),
         "pymnt_plan": np.zeros(rows, np.intp),
@@ -181,7 +180,7 @@ def _wording(rng: Rng, issued: Places, cells: Cells) -> Cells:
 
 
 def _price(rng: Rng, cells: Cells) -> Cells:
-    """Sub-grade from what the lender makes of the application; rate from sub-grade and month."""
+    """Derive the sub-grade from the lender's score, and the rate from sub-grade and month."""
     strain = _lenders_score(cells) + 0.55 * rng.standard_normal(len(cells["dti"]))
     place = np.minimum(np.floor(3 * np.logaddexp(0, (10.3 + 9 * strain) / 3)), 34)
     year = cells["issue_d"] / 12
@@ -197,7 +196,7 @@ def _price(rng: Rng, cells: Cells) -> Cells:
 
 
 def _lenders_score(cells: Cells) -> Numbers:
-    """Risk as the lender sees it, about standard normal together with its private noise."""
+    """Return the risk as the lender sees it; with its private noise about standard normal."""
     share = np.log(cells["loan_amnt"] / cells["annual_inc"] / 0.2)
     score: Numbers = (
         -0.45 * np.tanh((cells["fico_range_low"] - 690) / 35)
@@ -221,7 +220,7 @@ def _joint(rng: Rng, issued: Places, cells: Cells) -> Cells:
 
 
 def _from(month: int, issued: Places, cells: Cells) -> Cells:
-    """The cells, empty for the loans before `month`."""
+    """Return the cells, emptied for loans issued before `month`."""
     since = issued >= month
     if since.all():
         return cells
@@ -229,7 +228,7 @@ def _from(month: int, issued: Places, cells: Cells) -> Cells:
 
 
 def _pick(rng: Rng, before: Sequence[float], after: Sequence[float], shift: Numbers) -> Places:
-    """Places drawn by the shares `before` where `shift` is 0, by those `after` where it is 1."""
+    """Draw places by the shares `before` if `shift` is 0 and `after` if it is 1, else by a mix."""
     draw = rng.random(len(shift))
     old, new = (np.searchsorted(np.cumsum(s) / np.sum(s), draw, "right") for s in (before, after))
     late = rng.random(len(shift)) < shift
@@ -237,7 +236,7 @@ def _pick(rng: Rng, before: Sequence[float], after: Sequence[float], shift: Numb
 
 
 def _rounded(rng: Rng, dollars: Numbers, fine: int, coarse: int, share: float) -> Numbers:
-    """To whole steps of `coarse` dollars for a share of the people, of `fine` for the rest."""
+    """Round to steps of `coarse` dollars for a `share` of the rows, of `fine` for the rest."""
     step = np.where(rng.random(len(dollars)) < share, coarse, fine)
     rounded: Numbers = np.rint(dollars / step) * step
     return rounded

@@ -1,4 +1,4 @@
-"""Generated credit files: the columns the export gained over the years, and the co-applicant's."""
+"""Generate the credit-file columns added to the export over the years, and the co-applicant's."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from loan_default.synthetic.layout import (
 
 
 def late_bureau(rng: Rng, quality: Numbers, cells: Cells) -> Cells:
-    """The columns that came in 2012: balances, limits, ages and counts of accounts by kind."""
+    """Generate the columns added in 2012: balances, limits, ages and account counts by kind."""
     accounts = _account_counts(rng, cells)
     return (
         accounts
@@ -26,7 +26,7 @@ def late_bureau(rng: Rng, quality: Numbers, cells: Cells) -> Cells:
 
 
 def newest_bureau(rng: Rng, cells: Cells) -> Cells:
-    """The columns that came in 2016: instalment loans, newly opened accounts, finance inquiries."""
+    """Generate the columns added in 2016: instalment loans, new accounts, finance inquiries."""
     rows = len(cells["dti"])
     used = np.nan_to_num(cells["revol_util"], nan=50)
     return _instalment_loans(rng, cells) | {
@@ -42,16 +42,19 @@ def newest_bureau(rng: Rng, cells: Cells) -> Cells:
 
 
 def co_applicant(rng: Rng, joint: Flags, cells: Cells) -> Cells:
-    """The joint columns, empty where not `joint`; the second credit file only in later months."""
+    """Generate the joint columns, which are empty unless `joint`.
+
+    The co-applicant's credit file is empty before `CO_APPLICANT_BUREAU_FROM`.
+    """
     together = {name: values[joint] for name, values in cells.items()}
-    found = together["issue_d"] >= CO_APPLICANT_BUREAU_FROM
+    has_file = together["issue_d"] >= CO_APPLICANT_BUREAU_FROM
     columns = _joint_means(rng, together)
-    columns |= {n: only_where(found, v) for n, v in _co_applicant_file(rng, together).items()}
+    columns |= {n: only_where(has_file, v) for n, v in _co_applicant_file(rng, together).items()}
     return {name: _spread(joint, values) for name, values in columns.items()}
 
 
 def _spread(rows: Flags, values: Numbers) -> Numbers:
-    """The values, one for each flagged row, in their rows; empty cells elsewhere."""
+    """Place the values, one per flagged row, in their rows; other cells are empty."""
     column = np.full(len(rows), np.nan)
     column[rows] = values
     return column

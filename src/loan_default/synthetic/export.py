@@ -23,12 +23,16 @@ def export(*, rows: int, seed: int | None, output_path: str, truth_path: str | N
     """Write `rows` generated loans as a LendingClub export, and their true probabilities.
 
     Args:
-        rows: how many loans, at least 1.
-        seed: 0 or more; None takes RANDOM_SEED.
+        rows: the number of loans, at least 1.
+        seed: 0 or more; None uses RANDOM_SEED.
         output_path: a CSV, gzipped if it ends in .gz.
         truth_path: a CSV of id and default_probability; None writes none.
 
-    Returns the script's JSON result. Raises InputError for arguments that cannot be used.
+    Returns:
+        The script's JSON result.
+
+    Raises:
+        InputError: an argument cannot be used.
     """
     seed = settings().random_seed if seed is None else seed
     _check(rows, seed, output_path, truth_path)
@@ -55,19 +59,19 @@ def _check(rows: int, seed: int, output_path: str, truth_path: str | None) -> No
     if rows < 1:
         raise InputError(f"--rows {rows}: ask for at least 1 loan")
     if seed < 0:
-        raise InputError(f"--seed {seed}: a seed is 0 or more")
+        raise InputError(f"--seed {seed}: a seed must be 0 or more")
     if truth_path and Path(truth_path).resolve() == Path(output_path).resolve():
         raise InputError("--truth-path and --output-path name the same file: give two names")
 
 
 @contextlib.contextmanager
 def _whole_file(path: str) -> Iterator[IO[bytes]]:
-    """A stream that becomes the file at `path` if the block ends well, else leaves nothing."""
+    """Yield a stream that becomes the file at `path` on success and is discarded on failure."""
     with storage.atomic_file(path) as partial, open(partial, "wb") as plain:
         if not path.endswith(".gz"):
             yield plain
             return
-        # Without name and time, for the same bytes every time.
+        # No name and no time, so that equal loans give equal bytes.
         with gzip.GzipFile("", "wb", 6, plain, mtime=0) as packed:
             yield cast(IO[bytes], packed)
 

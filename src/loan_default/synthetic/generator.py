@@ -1,8 +1,8 @@
-"""LendingClub-shaped loans of any number, seeded, with their true default probability.
+"""Generate any number of LendingClub-shaped loans with their true default probability.
 
-Loans come in chunks, each with its own random stream, so memory does not grow with their number and
-the same rows and seed always give the same bytes. Because the true probability of every loan is
-known, so is the AUC that no model can beat (`Tally`).
+Loans come in chunks, each with its own random stream: memory does not grow with their number, and
+equal rows and seed give equal bytes. Since every loan's true probability is known, so is the
+AUC that no model can beat (`Tally`).
 """
 
 import io
@@ -23,7 +23,7 @@ FIRST_ID = 1_000_000
 FIRST_MONTH = month_index(2007, 6)
 TRUTH_HEADER = b"id,default_probability\n"
 
-# Loans that LendingClub issued, from June 2007 on, by year.
+# Loans issued by LendingClub by year, from June 2007 on.
 _VOLUMES = {
     2007: 603,
     2008: 2_393,
@@ -45,10 +45,12 @@ _BINS = 4_000
 class Chunk:
     """Consecutive loans of the export, newest issue month first; arrays of shape (rows,).
 
-    `frame` holds the 151 columns as they are written. `default_probability` in (0, 1) is the truth
-    that the outcome was drawn from and `defaults` that outcome, also where it still lies ahead.
-    `issue_month` counts months (year * 12 + month - 1); `matured` loans were due to end by March
-    2019, the as-of month.
+    Attributes:
+        frame: the 151 columns as they are written.
+        default_probability: the true probability, in (0, 1), from which the outcome was drawn.
+        defaults: the outcome, even if it is still in the future.
+        issue_month: month index (year * 12 + month - 1).
+        matured: whether the loan was due to end by the as-of month, March 2019.
     """
 
     frame: pl.DataFrame
@@ -59,7 +61,7 @@ class Chunk:
 
 
 def generate(rows: int, seed: int) -> Iterator[Chunk]:
-    """Make `rows` loans (at least 1), in chunks of `CHUNK_ROWS`, from `seed` (at least 0)."""
+    """Generate `rows` (>= 1) loans from `seed` (>= 0), in chunks of `CHUNK_ROWS`."""
     months, last_rows = _calendar(rows)
     for number, start in enumerate(range(0, rows, CHUNK_ROWS)):
         places = np.arange(start, min(start + CHUNK_ROWS, rows))
@@ -78,20 +80,20 @@ def _chunk(rng: np.random.Generator, issued: Places, ids: Places) -> Chunk:
 
 
 def csv_header() -> bytes:
-    """The export's first line."""
+    """Return the export's header line."""
     return ",".join(EXPORT).encode() + b"\n"
 
 
 def csv_lines(frame: pl.DataFrame) -> bytes:
-    """A chunk's frame as lines of CSV, without header."""
+    """Return a chunk's frame as lines of CSV, without a header."""
     buffer = io.BytesIO()
-    # No text of the layout needs quotes.
+    # None of the layout's texts needs quotes.
     frame.write_csv(buffer, include_header=False, quote_style="never")
     return buffer.getvalue()
 
 
 def csv_footer(funded: int) -> bytes:
-    """The two lines of totals that close the export; `funded` in dollars."""
+    """Return the two lines of totals at the end of the export; `funded` is in dollars."""
     empty = "," * (len(EXPORT) - 1)
     totals = ((1, funded), (2, 0))
     return "".join(
@@ -100,15 +102,15 @@ def csv_footer(funded: int) -> bytes:
 
 
 def truth_lines(chunk: Chunk) -> bytes:
-    """A chunk's ids and true default probabilities as lines of CSV, without header."""
+    """Return a chunk's ids and true default probabilities as lines of CSV, without a header."""
     truth = pl.Series("default_probability", chunk.default_probability)
     return csv_lines(pl.DataFrame([chunk.frame["id"], truth]))
 
 
 class Tally:
-    """Counts over chunks: what was made, and the best AUC within reach on the matured loans.
+    """Count loans over chunks, and compute the best possible AUC on the matured ones.
 
-    Holds matured loans by issue month, probability bin and outcome, so its size is fixed.
+    Matured loans are counted by issue month, probability bin and outcome, so the size is fixed.
     """
 
     def __init__(self) -> None:
@@ -128,18 +130,18 @@ class Tally:
         self.matured += counts.reshape(self.matured.shape)
 
     def default_rate(self) -> float | None:
-        """Share of the matured loans that defaulted; None when none has matured."""
+        """Return the share of the matured loans that defaulted; None if none has matured."""
         paid, defaulted = self.matured.sum(axis=(0, 1))
         return float(defaulted / (paid + defaulted)) if paid + defaulted else None
 
     def best_auc(self) -> float | None:
-        """AUC of the true probability on all matured loans; None when they lack an outcome."""
+        """Return the AUC of the true probability on matured loans; None without both outcomes."""
         return auc(*self.matured.sum(axis=0).T.astype(float))
 
     def best_auc_newest(self, share: float = 0.2) -> float | None:
-        """The same on the newest complete months that hold `share` of the loans in such months.
+        """Return the best AUC on the newest `share` of the loans in complete months.
 
-        A month is complete when every loan issued in it has matured.
+        A month is complete once every loan issued in it has matured.
         """
         loans = self.matured.sum(axis=(1, 2))
         loans[loans < self.made] = 0
@@ -152,7 +154,7 @@ class Tally:
 
 
 def _calendar(rows: int) -> tuple[Places, Places]:
-    """Issue months, newest first, and how many of `rows` loans are issued from each on."""
+    """Return the issue months, newest first, and the number of loans issued from each month on."""
     volumes = np.array(list(_VOLUMES.values()), float)
     middles = month_index(min(_VOLUMES), 1) + 12 * np.arange(len(volumes)) + 5.5
     months = np.arange(FIRST_MONTH, month_index(max(_VOLUMES) + 1, 1))

@@ -1,8 +1,8 @@
-"""The layout of generated loans: the texts of each column, and cells to a frame of the export.
+"""The layout of generated loans: each column's texts, and the conversion of cells to the export.
 
-Cells are plain numpy arrays, so that making loans costs no Python object per value: a number is
-itself, a text its place among the column's texts, a month its index (year * 12 + month - 1); NaN is
-an empty cell.
+Cells are plain numpy arrays, so that no Python object per value is needed: a number is stored as
+it is, a text as its place among the column's texts, a month as its index (year * 12 + month - 1);
+NaN is an empty cell.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ Rng = np.random.Generator
 
 FIRST_YEAR, LAST_YEAR = 1930, 2040
 
-# State, share of the loans in percent, first and last three-digit zip code.
+# State, share of the loans in percent, first and last three-digit zip code prefix.
 STATES = [entry.split(":") for entry in """
 CA:14:900-961 TX:8.2:750-799 NY:8.2:100-149 FL:7.2:320-349 IL:4:600-629 NJ:3.7:070-089
 PA:3.4:150-196 OH:3.3:430-459 GA:3.2:300-319 VA:2.8:220-246 NC:2.8:270-289 MI:2.6:480-499
@@ -104,7 +104,7 @@ orig_projected_additional_accrued_interest settlement_amount settlement_percenta
 
 
 def month_index(year: int, month: int) -> int:
-    """The number that stands for a month, `month` from 1 to 12."""
+    """Return the index of a month, with `month` from 1 to 12."""
     return year * 12 + month - 1
 
 
@@ -117,7 +117,7 @@ _TYPES: Mapping[str, pl.DataType] = (
     | {name: pl.Enum(texts) for name, texts in TEXTS.items()}
 )
 
-# From these months on the export has the columns of a group, or a product is on offer.
+# From these months on, the export has a group of columns, or a product is offered.
 LONG_TERM_FROM = month_index(2010, 5)
 LATE_BUREAU_FROM = month_index(2012, 1)
 JOINT_FROM = month_index(2015, 10)
@@ -125,22 +125,22 @@ NEWEST_BUREAU_FROM = month_index(2016, 1)
 CO_APPLICANT_BUREAU_FROM = month_index(2017, 3)
 
 
-def only_where(kept: Flags, values: npt.NDArray[Any]) -> Numbers:
-    """The values where `kept`, empty cells elsewhere."""
-    return np.where(kept, values, np.nan)
+def only_where(condition: Flags, values: npt.NDArray[Any]) -> Numbers:
+    """Return the values if `condition` holds, and empty cells elsewhere."""
+    return np.where(condition, values, np.nan)
 
 
 def cents(dollars: Numbers) -> Numbers:
-    """Rounded to two decimals, to the very number that its decimal text stands for."""
+    """Round to two decimals, to the float that the decimal text reads back as."""
     # Adding zero turns -0.0 into 0.0.
     rounded: Numbers = np.rint(dollars * 100) / 100 + 0.0
     return rounded
 
 
 def to_frame(cells: Cells, rows: int) -> pl.DataFrame:
-    """The 151 columns of the export, in its order, always of the same types.
+    """Return the 151 columns of the export, in its order and always of the same types.
 
-    Columns that `cells` lacks are empty. Written by polars the cells read as in the export.
+    Columns missing from `cells` are empty. As CSV written by polars, cells look as in the export.
     """
     return pl.DataFrame(
         [_series(name, cells[name]) if name in cells else _empty(name, rows) for name in EXPORT]
@@ -154,7 +154,7 @@ def _series(name: str, values: npt.NDArray[Any]) -> pl.Series:
     series = pl.Series(name, values, nan_to_null=values.dtype.kind == "f")
     if dtype == pl.Float64:
         return series
-    # The numbers are whole and small, so the check for overflow, three times the work, is left out.
+    # The numbers are whole and small: checking for overflow would only triple the work.
     whole = series.cast(pl.Int64, wrap_numerical=True)
     return whole.cat.to(dtype) if isinstance(dtype, pl.Enum) else whole
 

@@ -1,8 +1,7 @@
-"""How a generated loan ends: its true default probability, its fate, what is known of it later.
+"""Generate how loans end: true default probability, fate, and the columns known afterwards.
 
-The fate is drawn first, from the true probability. What the export shows at the as-of month follows
-from the fate and from the month it shows in, so that matured loans default just as often as the
-truth says.
+The fate is drawn first, from the true probability. The columns of the export then follow from the
+fate and the as-of month, so that the default rate of matured loans matches the true probability.
 """
 
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ AS_OF = month_index(2019, 3)
 MONTHS_TO_CHARGE_OFF = 5  # after the last payment
 SETTLEMENTS_FROM = month_index(2012, 1)
 
-# Chosen so that 17 % of the matured loans default and the best reachable AUC on them is 0.78.
+# Chosen so that 17% of the matured loans default and the best possible AUC on them is 0.78.
 INTERCEPT = -2.25
 STEEPNESS = 1.045
 
@@ -46,7 +45,7 @@ _HOME_EFFECT = np.array([_HOME_EFFECTS.get(home, 0) for home in BY_NAME["home_ow
 
 @dataclass(frozen=True)
 class Fate:
-    """How and when each loan ends, whether or not that lies in the past; arrays of shape (rows,).
+    """How and when each loan ends, even if that is in the future; arrays of shape (rows,).
 
     `payments` is the number of months in which the borrower pays, 0 to `term`.
     """
@@ -57,13 +56,13 @@ class Fate:
 
 
 def default_probability(cells: Cells) -> Numbers:
-    """The true probability, (rows,) in (0, 1): a smooth function of the record's columns alone."""
+    """Return the true probability (rows,) in (0, 1), a smooth function of the record's columns."""
     effects = _price_effect(cells) + _means_effect(cells) + _credit_effect(cells)
     return 1 / (1 + np.exp(-(INTERCEPT + STEEPNESS * effects)))
 
 
 def draw_fate(rng: Rng, cells: Cells, probability: Numbers) -> Fate:
-    """Default or not, and after how many payments.
+    """Draw whether each loan defaults, and after how many payments it ends.
 
     Defaults peak a third of the way through the term; about half of the other borrowers prepay.
     """
@@ -78,7 +77,7 @@ def draw_fate(rng: Rng, cells: Cells, probability: Numbers) -> Fate:
 
 
 def afterwards(rng: Rng, cells: Cells, fate: Fate) -> Cells:
-    """The columns known only after the grant, as they stand in the as-of month."""
+    """Generate the columns known only after the grant, as of the as-of month."""
     elapsed = AS_OF - cells["issue_d"]
     status = _status(rng, fate, elapsed)
     paid = np.minimum(fate.payments, elapsed - (status >= IN_GRACE))
@@ -94,13 +93,13 @@ def afterwards(rng: Rng, cells: Cells, fate: Fate) -> Cells:
 
 
 def _price_effect(cells: Cells) -> Numbers:
-    """The lender's view, which holds its private knowledge, and the longer term."""
+    """Return the effect of the sub-grade, which holds the lender's private knowledge, and term."""
     effect: Numbers = 0.1 * (cells["sub_grade"] - 9.5) + 0.3 * cells["term"]
     return effect
 
 
 def _means_effect(cells: Cells) -> Numbers:
-    """Income, the loan and the debts it has to carry; a joint application counts both incomes."""
+    """Return the effect of income, loan and debts; a joint application counts both incomes."""
     income = _joint_or("annual_inc", cells)
     debts = _joint_or("dti", cells)
     share = np.tanh(4 * (cells["loan_amnt"] / income - 0.2))
@@ -160,7 +159,7 @@ def _payments(rng: Rng, cells: Cells, fate: Fate, status: Places, paid: Places) 
     rows = len(paid)
     amount, due = cells["loan_amnt"], cells["installment"]
     owed = np.where(status == FULLY_PAID, 0, _balance(cells, paid, fate.term))
-    # A prepaid loan's last payment is whatever was still owed a month before.
+    # The last payment of a prepaid loan is the balance of the month before.
     before = _balance(cells, paid - 1, fate.term) * (1 + cells["int_rate"] / 1200)
     last = np.where(status == FULLY_PAID, before, np.where(paid > 0, due, 0))
     principal = cents(amount - owed)
@@ -189,7 +188,7 @@ def _fee_share(status: Places) -> Numbers:
 
 
 def _balance(cells: Cells, paid: Places, term: Places) -> Numbers:
-    """What is owed after `paid` of `term` monthly payments."""
+    """Return the balance after `paid` of `term` monthly payments."""
     rate = cells["int_rate"]
     left = np.maximum(term - np.maximum(paid, 0), 0)
     monthly = installment(cells["loan_amnt"], rate, term.astype(np.float64))
@@ -200,8 +199,8 @@ def _balance(cells: Cells, paid: Places, term: Places) -> Numbers:
 def _dates(rng: Rng, cells: Cells, status: Places, paid: Places) -> Cells:
     last = cells["issue_d"] + paid
     finished = status <= CHARGED_OFF
-    looked = rng.random(len(paid))
-    pulled = np.where(looked < 0.5, AS_OF, last + np.floor((AS_OF - last) * looked))
+    draw = rng.random(len(paid))
+    pulled = np.where(draw < 0.5, AS_OF, last + np.floor((AS_OF - last) * draw))
     return {
         "last_pymnt_d": only_where(paid > 0, last),
         "next_pymnt_d": only_where(~finished, np.full(len(paid), AS_OF + 1)),
@@ -220,7 +219,7 @@ def _scores(rng: Rng, cells: Cells, status: Places) -> Cells:
 
 def _hardship(rng: Rng, cells: Cells, status: Places, money: Cells) -> Cells:
     rows = len(status)
-    asked = (status >= IN_GRACE) & (rng.random(rows) < 0.05)
+    granted = (status >= IN_GRACE) & (rng.random(rows) < 0.05)
     interest = cents(money["out_prncp"] * cells["int_rate"] / 1200)
     columns: Cells = {
         "hardship_type": np.zeros(rows),
@@ -238,7 +237,7 @@ def _hardship(rng: Rng, cells: Cells, status: Places, money: Cells) -> Cells:
         "hardship_payoff_balance_amount": money["out_prncp"],
         "hardship_last_payment_amount": money["last_pymnt_amnt"],
     }
-    return {"hardship_flag": asked} | {n: only_where(asked, v) for n, v in columns.items()}
+    return {"hardship_flag": granted} | {n: only_where(granted, v) for n, v in columns.items()}
 
 
 def _settlement(rng: Rng, cells: Cells, status: Places, paid: Places, money: Cells) -> Cells:
