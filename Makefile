@@ -113,7 +113,7 @@ test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS
 .PHONY: fuzz
 fuzz: $(INSTALLED) ## Try the properties and the REST API with FUZZ_FACTOR=20 times the usual examples
 	FUZZ_FACTOR=$${FUZZ_FACTOR:-20} $(BIN)/python -m pytest -n 2 -m 'hypothesis and not docker' --timeout 7200
-	FUZZ_FACTOR=$${FUZZ_FACTOR:-20} $(BIN)/python -m pytest tests/test_openapi.py --timeout 7200
+	FUZZ_FACTOR=$${FUZZ_FACTOR:-20} $(BIN)/python -m pytest tests/serving/test_openapi.py --timeout 7200
 
 MUTATION := $(VENV)/.mutation
 $(MUTATION): tools/requirements-mutation.txt $(INSTALLED)

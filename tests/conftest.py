@@ -1,106 +1,26 @@
 """What the tests share: the loans to learn from and a tracking store with one trained model in
 it."""
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import polars as pl
 import pytest
 
-import in_process
 from loan_default import settings
 from made_once import made_once
+from workspace import ROOT, Workspace
 
-ROOT = Path(__file__).resolve().parents[1]
 # Airflow writes into its folder when it is imported: never into a person's own.
 AIRFLOW_HOME = tempfile.mkdtemp(prefix="airflow-")
 os.environ["AIRFLOW_HOME"] = AIRFLOW_HOME
 # Scripts of one process share MLflow's connections, while tests replace and remove the files.
 os.environ["MLFLOW_SQLALCHEMYSTORE_POOLCLASS"] = "NullPool"
-sys.path.append(str(ROOT / "airflow" / "plugins"))
-# Small and quick; what a model is worth is not the matter of most tests.
-QUICK = {"XGB_MAX_ROUNDS": "40", "CV_FOLDS": "3", "XGB_LEARNING_RATE": "0.1", "N_THREADS": "1"}
-
-# make fuzz tries so many times the usual number of generated examples.
-FUZZ_FACTOR = int(os.environ.get("FUZZ_FACTOR", "1"))
-
-
-def tries(usual: int) -> hypothesis.settings:
-    """How a property is tested: with `usual` examples, or FUZZ_FACTOR times as many, however long
-    one takes."""
-    return hypothesis.settings(max_examples=usual * FUZZ_FACTOR, deadline=None)
-
-
-@dataclass(frozen=True)
-class Done:
-    """A finished script: exit code, stderr and the JSON object on the last line of stdout."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def result(self) -> dict[str, Any]:
-        assert self.code == 0, self.stderr
-        return dict(json.loads(self.stdout.splitlines()[-1]))
-
-    @property
-    def error(self) -> str:
-        """The one line that tells the user what to do."""
-        lines = [line for line in self.stderr.splitlines() if line.startswith("error: ")]
-        assert len(lines) == 1 and "Traceback" not in self.stderr, self.stderr
-        return lines[0]
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """A folder with a tracking store and outputs of its own; runs scripts by their command line."""
-
-    folder: Path
-    environment: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def settings(self) -> dict[str, str]:
-        return {
-            "MLFLOW_TRACKING_URI": f"sqlite:///{self.folder}/mlflow.db",
-            "MLFLOW_ARTIFACT_ROOT": str(self.folder / "mlruns"),
-            "OUTPUT_PATH": str(self.folder / "artifacts"),
-            **QUICK,
-            **self.environment,
-        }
-
-    def command(self, script: str, *arguments: str | Path) -> list[str]:
-        return [sys.executable, str(ROOT / "src" / f"{script}.py"), *map(str, arguments)]
-
-    def run(self, script: str, *arguments: str | Path, **more: str) -> Done:
-        """Run a script's `main()` in this process: a hundredth of the time of a start."""
-        return Done(
-            *in_process.call(
-                script, [str(part) for part in arguments], self.folder, self.settings | more
-            )
-        )
-
-    def spawn(self, script: str, *arguments: str | Path, **more: str) -> Done:
-        """Run a script in a process of its own, as a user does."""
-        done = subprocess.run(
-            self.command(script, *arguments),
-            cwd=self.folder,
-            env=os.environ | self.settings | more,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from workspace import ROOT
 
 PACKAGE = ROOT / "src" / "loan_default"
 SCRIPTS = {path.stem: path for path in (ROOT / "src").glob("*.py")}

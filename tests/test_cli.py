@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from conftest import ROOT
 from loan_default import cli
 from loan_default.errors import InputError, ServiceError
+from workspace import ROOT
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "src").glob("*.py"))
 

@@ -5,9 +5,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from conftest import ROOT
 from loan_default.errors import InputError
 from loan_default.settings import Settings, alias_list, settings
+from workspace import ROOT
 
 
 def test_the_environment_comes_before_the_env_file_and_that_before_the_default(

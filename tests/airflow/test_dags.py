@@ -15,11 +15,11 @@ from airflow.serialization.encoders import encode_timetable
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
 
-from conftest import ROOT
 from dag_parts import at
 from notifications import Message
 from parsed_dags import FILES, SCHEDULES, SETTINGS, parsed, tasks, templates
 from script_operator import ScriptOperator
+from workspace import ROOT
 
 # What no DAG file may wait for; Airflow itself imports none of them.
 HEAVY = {

@@ -12,10 +12,10 @@ import pytest
 from aiosmtpd.controller import Controller
 
 import postgres
-from conftest import QUICK
 from lender import APPLICATIONS, MAIL, Inbox, Lender, backfilled, ended, scripts, states, wait_for
 from loan_default.sandbox.local_stack import LocalStack, free_ports, running
 from parsed_dags import BATCH, MONITOR, PROMOTE, TRAIN
+from workspace import QUICK
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

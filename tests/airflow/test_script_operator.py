@@ -19,8 +19,8 @@ from airflow.sdk.execution_time.timeout import timeout
 from structlog.testing import capture_logs
 
 import script_operator
-from conftest import ROOT
 from script_operator import ScriptOperator
+from workspace import ROOT
 
 SLEEP = "import time; time.sleep(8)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conftest import tries
 from loan_default.data import ingest
 from loan_default.data.ingest import open_loans
 from loan_default.data.readers import open_table
 from loan_default.data.rejections import Fault, RejectionKind
 from loan_default.errors import InputError
+from properties import tries
 from raw_loans import FOOTER_LINE, LOAN, TYPED, blocks_of, loans, take, text
 
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from loan_default.data.parsing import latest_month, month, parse
-from test_loans import APPLICATION, frame, record, rejection
+from parsed_loans import APPLICATION, frame, record, rejection
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from loan_default.columns import RECORD
 from loan_default.data.parsing import parse
 from loan_default.errors import InputError
-from test_loans import APPLICATION, frame
+from parsed_loans import APPLICATION, frame
 
 INCOMES = [20_000 * 1.1**n for n in range(25)]
 

@@ -3,7 +3,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import raw_loans
-from conftest import tries
 from loan_default.data.parsing import parse
 from loan_default.data.rejections import (
     NOT_LOANS,
@@ -16,6 +15,7 @@ from loan_default.data.rejections import (
     blank_line,
     malformed,
 )
+from properties import tries
 
 LOAN = raw_loans.LOAN | {"dti": "10"}
 EMPTY = dict.fromkeys(LOAN)

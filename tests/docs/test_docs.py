@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conftest import ROOT
 from loan_default.settings import Settings
+from workspace import ROOT
 
 PACKAGE = ROOT / "src" / "loan_default"
 PAGES = sorted(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, Workspace
 from scoring_server import copy_of, running_server
+from workspace import ROOT, Workspace
 
 pytestmark = pytest.mark.slow
 

@@ -22,6 +22,9 @@ from loan_default.sandbox.local_stack import free_ports
 from loan_default.storage import gcs
 
 BUCKET = "gs://loans"
+RAW = f"{BUCKET}/raw/loans.csv"
+# Nothing but the bucket is named: where else things go follows from it.
+IN_THE_BUCKET = {"GCS_BUCKET": "loans", "OUTPUT_PATH": "", "MLFLOW_ARTIFACT_ROOT": ""}
 HOST = "STORAGE_EMULATOR_HOST"
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import httpx
 
-from conftest import QUICK, ROOT
 from loan_default.sandbox.airflow_client import DAGS, AirflowApi
 from loan_default.sandbox.local_stack import free_ports
+from workspace import QUICK, ROOT
 
 PROJECT = "loan-default-test"
 PORTS = {

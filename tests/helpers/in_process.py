@@ -14,7 +14,7 @@ from pathlib import Path
 
 from loan_default import settings
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "src"
+SCRIPTS = Path(__file__).resolve().parents[2] / "src"
 
 
 def call(

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import psutil
 from mlflow import MlflowClient
 
-from conftest import ROOT
 from loan_default.sandbox.airflow_client import AirflowApi
 from loan_default.sandbox.local_stack import LocalStack
 from parsed_dags import BATCH, MONITOR, PROMOTE, TRAIN
+from workspace import ROOT
 
 Found = TypeVar("Found")
 # Which task of which DAG triggers which other.

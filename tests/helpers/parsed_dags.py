@@ -10,8 +10,8 @@ from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.api.datamodels._generated import DagRun
 from airflow.sdk.definitions.param import process_params
 
-from conftest import ROOT
 from loan_default.settings import Settings
+from workspace import ROOT
 
 TRAIN, PROMOTE = "train_model_with_mlflow", "promote_model_dag"
 BATCH, MONITOR = "batch_prediction_dag", "monitoring_dag"

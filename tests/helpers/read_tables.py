@@ -5,10 +5,10 @@ import io
 import polars as pl
 import pytest
 
-from conftest import tries
 from loan_default.data import csv_reader
 from loan_default.data.readers import open_table
 from loan_default.errors import InputError
+from properties import tries
 
 TEXT = "id,amount,note\n1,1000,first\n2,2000,second\n"
 ROWS = [

@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 
-from conftest import ROOT
 from loan_default.columns import BY_NAME, CORE, NAMES, NUMBERS, RECORD
 from request_formats import (
     APPLIED,
@@ -24,6 +23,7 @@ from request_formats import (
     each_format,
     in_turn,
 )
+from workspace import ROOT
 
 PARQUET = "application/vnd.apache.parquet"
 SAMPLE = json.loads((ROOT / "data" / "sample_input.json").read_text())

@@ -11,9 +11,9 @@ from typing import Any
 
 import polars as pl
 
-from conftest import ROOT
 from loan_default.columns import NAMES, RECORD
 from loan_default.data import parsing
+from workspace import ROOT
 
 JSON, CSV = "application/json", "text/csv"
 Row = dict[str, Any]

@@ -17,9 +17,9 @@ import httpx
 import pytest
 from mlflow import MlflowClient
 
-from conftest import ROOT, Workspace
 from loan_default.model import artifact
 from loan_default.sandbox.local_stack import free_ports
+from workspace import ROOT, Workspace
 
 NAME = "loan_default_model"
 SAMPLE = (ROOT / "data" / "sample_input.json").read_bytes()

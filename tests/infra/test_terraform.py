@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
 from loan_default import settings
+from workspace import ROOT
 
 FOLDER = ROOT / "infra" / "terraform"
 terraform = shutil.which("terraform")
@@ -48,7 +48,7 @@ def test_the_example_names_every_variable_that_a_lender_sets() -> None:
 
 def test_what_grows_cold_lies_where_the_platform_writes_it() -> None:
     (prefixes,) = re.findall(r"results = \[(.+)\]", (FOLDER / "main.tf").read_text())
-    source = "".join(path.read_text() for path in (ROOT / "src" / "loan_default").glob("*.py"))
+    source = "".join(path.read_text() for path in (ROOT / "src" / "loan_default").rglob("*.py"))
     for prefix in re.findall(r'"([^"]+)"', prefixes):
         folder, day = prefix.split("/")
         assert re.search(rf'"{folder}", f"{day}\{{', source), prefix

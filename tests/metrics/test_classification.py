@@ -9,32 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
-from conftest import tries
 from loan_default.errors import InputError
 from loan_default.metrics import classification
+from properties import tries
+from scored_loans import arrays, loans, outcomes_and_scores
 
 NAMES = (
     "AUC F1 Precision Recall PR_AUC log_loss Brier KS calibration_error mean_probability"
     " default_rate"
 ).split()
-
-
-def loans(n=2000, seed=0, decimals=2):
-    """Calibrated probabilities, many of them tied, and outcomes drawn from them."""
-    generator = np.random.default_rng(seed)
-    probability = generator.beta(2, 8, n).round(decimals)
-    return (generator.random(n) < probability).astype(np.int8), probability
-
-
-# Few distinct scores, so that ties are the rule; both classes always there.
-outcomes_and_scores = st.lists(
-    st.tuples(st.integers(0, 1), st.integers(0, 6)), min_size=2, max_size=40
-).filter(lambda rows: 0 < sum(default for default, _ in rows) < len(rows))
-
-
-def arrays(rows, top=6):
-    default, score = np.array(rows).T
-    return default, score / top
 
 
 # metrics

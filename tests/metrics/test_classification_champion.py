@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
-from conftest import tries
 from loan_default.metrics import classification
-from test_evaluation import arrays, loans, outcomes_and_scores
+from properties import tries
+from scored_loans import arrays, loans, outcomes_and_scores
 
 
 @given(outcomes_and_scores, st.data())

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from mlflow import MlflowClient
 
-from conftest import Workspace
 from loan_default import storage
+from workspace import Workspace
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from conftest import ROOT
 from loan_default import columns, storage
 from loan_default.errors import InputError
 from loan_default.model import artifact
@@ -22,6 +21,7 @@ from loan_default.registry.mlflow_client import Registry, Version
 from loan_default.settings import Settings
 from loan_default.training import cohorts, train
 from records import typed_loans
+from workspace import ROOT
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import tries
 from loan_default.metrics.classification import Interval
 from loan_default.promotion.rules import (
     Check,
@@ -16,6 +15,7 @@ from loan_default.promotion.rules import (
     decide,
     threshold_checks,
 )
+from properties import tries
 
 GATE = Gate(auc_threshold=0.75, f1_threshold=0.3, calibration_tolerance=0.05)
 GOOD = {"AUC": 0.7812, "F1": 0.41, "calibration_error": 0.0123, "Brier": 0.1}

@@ -11,12 +11,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from conftest import Workspace
 from loan_default import storage
 from loan_default.registry import artifacts as model_files
 from loan_default.sandbox.local_stack import LocalStack
 from loan_default.settings import Settings
 from scoring_server import NAME, client, copy_of
+from workspace import Workspace
 
 pytestmark = pytest.mark.slow
 

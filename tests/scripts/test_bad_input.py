@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from conftest import ROOT, Done, Workspace
+from workspace import ROOT, Done, Workspace
 
 pytestmark = pytest.mark.slow
 

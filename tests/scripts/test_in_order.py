@@ -13,8 +13,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from conftest import ROOT, Workspace
 from loan_default.batch.run_files import RunFiles, marked_date
+from workspace import ROOT, Workspace
 
 pytestmark = pytest.mark.slow
 

@@ -13,22 +13,19 @@ import httpx
 import polars as pl
 import pytest
 
-from cloud_storage import BUCKET
-from conftest import ROOT, Workspace
+from cloud_storage import BUCKET, IN_THE_BUCKET, RAW
 from loan_default import storage
 from loan_default.registry import artifacts
 from loan_default.sandbox.local_stack import LocalStack
 from loan_default.settings import Settings
 from scoring_server import NAME, running_server
+from workspace import ROOT, Workspace
 
 pytestmark = pytest.mark.slow
 
-RAW = f"{BUCKET}/raw/loans.csv"
 APPLICATIONS = f"{BUCKET}/batch/applications.csv"
 DAY = "2026-03-01"
 RUN = f"{BUCKET}/predictions/run_date={DAY}"
-# Nothing but the bucket is named: where else things go follows from it.
-IN_THE_BUCKET = {"GCS_BUCKET": "loans", "OUTPUT_PATH": "", "MLFLOW_ARTIFACT_ROOT": ""}
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import httpx
 import psutil
 import pytest
 
-from conftest import QUICK, Workspace
 from loan_default.sandbox.airflow_client import DAGS
+from workspace import QUICK, Workspace
 
 pytestmark = pytest.mark.slow
 

@@ -16,10 +16,10 @@ from typing import Any
 import httpx
 import pytest
 
-from conftest import Workspace
 from loan_default.sandbox.local_stack import free_ports
 from request_cases import CASES, GOOD, SAMPLE
 from request_formats import JSON, Case, as_json
+from workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

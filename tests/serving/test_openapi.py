@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from conftest import FUZZ_FACTOR, ROOT, Workspace
 from loan_default.columns import CORE, RECORD
 from loan_default.serving import api_docs, openapi
 from loan_default.serving.schemas import ErrorStatus
+from properties import FUZZ_FACTOR
 from scoring_server import Server, copy_of, running_server
+from workspace import ROOT, Workspace
 
 README = ROOT / "README.md"
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"

@@ -16,7 +16,7 @@ from loan_default.serving.protocol import (
     parse_request,
     predictions,
 )
-from loan_default.serving.request_features import RequestTable
+from request_tables import cells
 
 COLUMNS = ("term", "grade")
 ROWS = [(36, "A"), (60, None)]
@@ -31,10 +31,6 @@ GOOD: dict[str, Any] = {
 
 def asked(body: Any, kind: str = JSON) -> ScoringRequest:
     return parse_request(kind, json.dumps(body).encode())
-
-
-def cells(table: RequestTable) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    return table.columns, [tuple(row) for row in table.rows]
 
 
 # Content types

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conftest import tries
 from loan_default.errors import InputError
 from loan_default.serving.protocol import CSV, FORMATS, JSON, UnsupportedMediaType, parse_request
+from properties import tries
 
 MANY = tries(300)
 

@@ -9,7 +9,7 @@ import pytest
 
 from loan_default.errors import InputError
 from loan_default.serving.protocol import CSV, parse_request
-from test_protocol import cells
+from request_tables import cells
 
 
 def csv(text: str | bytes) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:

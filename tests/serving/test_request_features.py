@@ -1,7 +1,6 @@
 """The short way of reading a request's rows against the long way, which reads every file."""
 
 import math
-from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -11,9 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conftest import tries
+from applications import APPLICATIONS, ISSUED, Application, raw
 from loan_default.columns import BY_NAME, CORE, NAMES, RECORD, Column
-from loan_default.errors import InputError
 from loan_default.model import features
 from loan_default.model.features import LEVELS
 from loan_default.serving import request_features
@@ -23,26 +21,10 @@ from loan_default.serving.request_features import (
     RequestTable,
     typed_records,
 )
-from test_features import APPLICATIONS, ISSUED, Application, raw
+from properties import tries
+from request_tables import LEAST, READERS, TODAY, Cells, assert_ways_agree, long_way, table
 
-TODAY = date(2026, 2, 3)
 QUICK = tries(100)
-# A model trained by another version of the code: fewer features, another order, other levels.
-OTHER_NAMES = ("loan_to_income", "purpose", "dti", "grade", "annual_inc")
-OTHER_LEVELS = {"grade": ["C", "B"], "purpose": ["car", "a yacht"], "home_ownership": ["RENT"]}
-READERS = {
-    "the usual model": (features.NAMES, LEVELS),
-    "another model": (OTHER_NAMES, OTHER_LEVELS),
-    "a model of ratios": (("revolving_balance_to_income",), {}),
-    "a model of nothing": ((), LEVELS),
-}
-LEAST = dict.fromkeys(NAMES) | {
-    "loan_amnt": 10_000,
-    "term": 36,
-    "int_rate": 13.5,
-    "annual_inc": 60_000,
-}
-Cells = dict[str, Any]
 
 
 def limits(column: Column) -> list[float]:
@@ -111,31 +93,6 @@ def tables(draw: st.DrawFn, faults: int) -> RequestTable:
     extra = draw(st.sets(st.sampled_from(["id", "zip_code", "row", "Grade", ""])))
     names = draw(st.permutations([*known, *sorted(extra)]))
     return table(rows, names)
-
-
-def table(rows: Sequence[Cells], names: Sequence[str] | None = None) -> RequestTable:
-    names = tuple(rows[0]) if names is None else tuple(names)
-    return RequestTable(names, [tuple(row.get(name) for name in names) for row in rows])
-
-
-def outcome(read: Any) -> tuple[Any, ...]:
-    """What came of it: the matrix to the last bit, or the refusal to the last letter."""
-    try:
-        found = read()
-    except InputError as refused:
-        return ("refused", str(refused))
-    return (found.shape, found.dtype, found.tobytes())
-
-
-def long_way(asked: RequestTable, names: Sequence[str], levels: features.Levels) -> features.Matrix:
-    return features.matrix(typed_records(asked, TODAY), names, levels)
-
-
-def assert_ways_agree(asked: RequestTable, model: str = "the usual model") -> tuple[Any, ...]:
-    names, levels = READERS[model]
-    expected = outcome(lambda: long_way(asked, names, levels))
-    assert outcome(lambda: FeatureReader(names, levels).read(asked, TODAY)) == expected
-    return expected
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from loan_default.errors import InputError
 from loan_default.model import features
 from loan_default.model.features import LEVELS
 from loan_default.serving.request_features import FeatureReader, RequestTable
-from test_application import LEAST, TODAY, assert_ways_agree, table
+from request_tables import LEAST, TODAY, assert_ways_agree, table
 
 
 @pytest.mark.parametrize("nested", [[], [1], {}, {"a": 1}], ids=str)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Workspace
 from loan_default import columns
 from scoring_server import DECISION, SAMPLE, Server, body_of, copy_of, running_server
+from workspace import Workspace
 
 pytestmark = pytest.mark.slow
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from conftest import Workspace
 from loan_default.model import artifact
 from loan_default.sandbox.local_stack import LocalStack, free_ports
 from scoring_server import DECISION, NAME, SAMPLE, add_version, copy_of, point, running_server
+from workspace import Workspace
 
 pytestmark = pytest.mark.slow
 

@@ -14,9 +14,9 @@ import httpx
 import polars as pl
 import pytest
 
-from conftest import Workspace
 from loan_default import columns
 from scoring_server import DECISION, ROW, SAMPLE, body_of, copy_of, running_server
+from workspace import Workspace
 
 pytestmark = pytest.mark.slow
 

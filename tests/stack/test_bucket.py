@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from cloud_storage import BUCKET, Emulator, reached_at
-from conftest import Workspace
 from docker_stack import SAMPLE, DockerStack, wait_for
 from loan_default import storage
+from workspace import Workspace
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from conftest import ROOT
 from docker_stack import SAMPLE, DockerStack, problems, wait_for
 from loan_default.errors import ServiceError
+from workspace import ROOT
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
 from loan_default import storage
 from loan_default.errors import InputError
+from workspace import ROOT
 
 
 def test_an_atomic_file_appears_whole_and_replaces(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from cloud_storage import BUCKET, HOST, Emulator, Relay, reached_at, relay
-from conftest import ROOT, Done, Workspace
 from loan_default import storage
 from loan_default.errors import InputError, ServiceError
 from loan_default.sandbox.local_stack import free_ports
+from workspace import ROOT, Done, Workspace
 
 PATH = f"{BUCKET}/folder/file.bin"
 # Two slices and a bit, the upload in five chunks.

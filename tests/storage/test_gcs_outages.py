@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cloud_storage import BUCKET, Emulator, Relay, relay
-from conftest import ROOT, Workspace
+from cloud_storage import BUCKET, IN_THE_BUCKET, RAW, Emulator, Relay, relay
 from loan_default import storage
-from test_gcs_integration import IN_THE_BUCKET, RAW
+from workspace import ROOT, Workspace
 
 pytestmark = pytest.mark.slow
 

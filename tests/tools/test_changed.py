@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from workspace import ROOT
 
 PAGE = "# Page\nProse.\n```bash\nmake start\n```\nMore prose.\n"
 FIRST = {"README.md": PAGE, "docs/page.md": PAGE, "docs/picture.png": "a", "src/code.py": "1\n"}

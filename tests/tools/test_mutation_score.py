@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from conftest import ROOT
+from workspace import ROOT
 
 SCRIPT = ROOT / "tools" / "mutation_score.py"
 

@@ -3,8 +3,8 @@ import runpy
 
 import pytest
 
-from conftest import ROOT
 from loan_default import columns
+from workspace import ROOT
 
 PAGES = runpy.run_path(str(ROOT / "tools" / "reference.py"))["pages"]()
 

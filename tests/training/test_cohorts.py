@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import tries
 from loan_default.errors import InputError
 from loan_default.training.cohorts import complete_months, matured, split
+from properties import tries
 
 AS_OF = date(2013, 6, 1)
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from conftest import ROOT
 from loan_default.settings import Settings
 from loan_default.training import cohorts, provenance
 from records import typed_loans
+from workspace import ROOT
 
 LOANS = typed_loans(500)
 AS_OF = date(2018, 12, 1)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import tries
 from loan_default.monitoring.decision.decision_log import Ledger, settle
 from loan_default.monitoring.decision.policy import Decision, Policy, Situation
+from properties import tries
 
 NOW = datetime(2026, 5, 9, 6, 30, tzinfo=UTC)
 TODAY = date(2026, 5, 9)

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from conftest import tries
 from loan_default.columns import PROBABILITY
 from loan_default.monitoring.drift.verdict import (
     ColumnDrift,
@@ -18,6 +17,7 @@ from loan_default.monitoring.drift.verdict import (
     wasserstein_limit,
     worst_first,
 )
+from properties import tries
 
 
 def column(name, severity, **changed):

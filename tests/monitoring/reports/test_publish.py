@@ -6,7 +6,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from conftest import Workspace
 from loan_default.monitoring.days.scored_day import ScoredDay
 from loan_default.monitoring.drift import compare, evidently_report
 from loan_default.monitoring.drift.compare import Compared
@@ -14,6 +13,7 @@ from loan_default.monitoring.drift.verdict import Thresholds
 from loan_default.monitoring.reports.publish import log_to_mlflow, send_to_ui
 from loan_default.registry.mlflow_client import Registry
 from loan_default.settings import Settings
+from workspace import Workspace
 
 LIMITS = Thresholds(wasserstein=0.1, psi=0.2, missing=0.1, share=0.3, min_rows=10)
 SAMPLE = pl.DataFrame({"dti": [float(n % 30) for n in range(60)], "grade": ["A", "B"] * 30})
