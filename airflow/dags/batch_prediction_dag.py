@@ -1,18 +1,19 @@
 """
-Scores a day's applications with the production model, or the candidate where none is promoted yet.
+Scores a day's applications with the production model, or with the candidate until one is promoted.
 
-`predict` writes the predictions, then the marker of the latest run; `monitor` triggers
-`monitoring_dag` for the same day. Runs daily at 06:00 UTC, after each training with `rescore`, and
-by hand.
+`predict` writes the predictions and then the marker of the latest run; `monitor` triggers
+`monitoring_dag` for the same day. It runs daily at 06:00 UTC, after each training with `rescore`,
+and when triggered manually.
 
-Idempotent by run date: clearing, rerunning or backfilling a day uses the version of its first run,
-gives the same files and leaves a newer marker alone; monitoring then reports and sends no alert.
+A run is idempotent by run date: clearing, rerunning or backfilling a day uses the version of its
+first run, gives the same files and keeps a newer marker; monitoring then writes its report but
+sends no alert.
 
 ### When it fails
 - No model with the alias: train one first (`train_model_with_mlflow`).
-- The input was refused: the error line names the file, the column or the share of rejected rows.
-  Correct the file, then clear the task. Nothing half-written is left.
-- The tracking server or the storage did not answer: clear the task once they do.
+- The input was rejected: the error line names the file, the column or the share of rejected rows.
+  Correct the file, then clear the task. No partial output is left behind.
+- The tracking server or the storage did not respond: clear the task once they are back.
 """
 
 from datetime import timedelta
@@ -42,11 +43,11 @@ with DAG(
         "input_path": text("Applications, raw or typed (null: BATCH_INPUT_PATH)"),
         "output_path": OUTPUT_PATH,
         "model_name": MODEL_NAME,
-        "alias": text("Aliases A[,B], the first that exists (null: BATCH_ALIAS)"),
+        "alias": text("Aliases A[,B]; the first that exists is used (null: BATCH_ALIAS)"),
         "reasons": Param(
-            "declined", enum=["declined", "all", "none"], description="Which rows get reasons"
+            "declined", enum=["declined", "all", "none"], description="Rows that get reasons"
         ),
-        "rescore": switch("Take the alias's version, even where the day was scored before"),
+        "rescore": switch("Use the alias's current version even if the day was scored before"),
     },
     **dag_arguments(__doc__, "prediction"),
 ) as dag:

@@ -1,21 +1,22 @@
 """
-Compares each scored day with the days before it and with what the model learned from.
+Compares each scored day with previous days and with the training data.
 
-Says when applicants moved, and judges the predictions by the outcomes that are known.
+Detects drift, and evaluates the predictions against known outcomes.
 
-`monitor` writes Evidently's report and decides; where that calls for it, `alert` tells people and
-`retrain` triggers `train_model_with_mlflow`. Triggered after each batch with its run date, and by
-hand.
+`monitor` writes Evidently's report and decides; if needed, `alert` sends a notification and
+`retrain` triggers `train_model_with_mlflow`. It is triggered after each batch with its run date,
+and manually.
 
-An alert goes out once for a day, only for the latest scored day, and not again while nothing
-changed. A retraining starts when DRIFT_RETRAIN_DAYS scored days in a row drift or outcomes show a
-quality loss, RETRAIN_COOLDOWN_DAYS after the newest model and the last retraining, at most
-RETRAIN_WEEKLY_CAP times in 7 days. Every decision, with its reason: `reports/decisions.jsonl`.
+An alert is sent once for a day, only for the latest scored day, and not again until something
+changes. Retraining starts if DRIFT_RETRAIN_DAYS consecutive scored days drift or outcomes show a
+quality loss, but at least RETRAIN_COOLDOWN_DAYS after the newest model and the last retraining, and
+at most RETRAIN_WEEKLY_CAP times in 7 days. Every decision and its reason is logged in
+`reports/decisions.jsonl`.
 
 ### When it fails
 - No complete run of that day: run `batch_prediction_dag` for it, then clear the task.
-- The version that scored is gone from the registry: score the day again with `rescore`.
-- The tracking server or the storage did not answer: clear the task once they do.
+- The version that scored the day is no longer registered: score the day again with `rescore`.
+- The tracking server or the storage did not respond: clear the task once they are back.
 """
 
 from typing import Any
@@ -32,7 +33,7 @@ MONITORED = "ti.xcom_pull(task_ids='monitor')"
 
 @task.branch
 def decide(monitored: Any) -> list[str]:
-    """What the monitoring decided, as the names of the next tasks."""
+    """Return the next tasks, as decided by `monitor`."""
     return [task_id for task_id in ("alert", "retrain") if monitored[task_id]]
 
 
@@ -40,18 +41,20 @@ with DAG(
     "monitoring_dag",
     schedule=None,
     params={
-        "run_date": day("Day to look at (null: the latest that was scored)"),
+        "run_date": day("Day to monitor (null: the latest scored day)"),
         "output_path": OUTPUT_PATH,
         "source": text(
-            "Predictions to look at (null: MONITOR_SOURCE)", enum=[None, "batch", "online", "both"]
+            "Predictions to monitor (null: MONITOR_SOURCE)", enum=[None, "batch", "online", "both"]
         ),
-        "labels": text("New outcomes to judge by: id, loan_status (null: none)"),
-        "labels_as_of": month("Month through which they hold (null: what the file says)"),
+        "labels": text("File of new outcomes: id, loan_status (null: none)"),
+        "labels_as_of": month(
+            "Month through which the outcomes are known (null: read from the file)"
+        ),
         "drift_share_threshold": share(
-            "Share of drifted columns that makes the day drift (null: DRIFT_SHARE_THRESHOLD)",
+            "Share of drifted columns at which the day drifts (null: DRIFT_SHARE_THRESHOLD)",
             exclusiveMinimum=0,
         ),
-        "report_only": switch("Write the report; send no alert and retrain nothing"),
+        "report_only": switch("Write the report only; send no alert and start no retraining"),
     },
     **dag_arguments(__doc__, "monitoring"),
 ) as dag:

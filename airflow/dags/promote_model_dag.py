@@ -1,15 +1,16 @@
 """
-Checks one model version again and makes exactly that version the production model.
+Re-runs the gate's checks on one model version and makes that version the production model.
 
-Only ever triggered: by `train_model_with_mlflow`, or by hand with the version's number. Who or what
-is behind it is written on the version, on its MLflow run and under `promotions/`.
+It has no schedule: `train_model_with_mlflow` triggers it, or a person with the version's number.
+The requester is recorded on the version, on its MLflow run and under `promotions/`.
 
 ### When it fails
 - No such version: the number is wrong, or the version was deleted. Trigger again with another.
-- The tracking server did not answer: clear the task once it does. A promotion that was cut off is
-  completed by running it again.
-- Refused is no failure: the result of `promote` holds the checks and the reasons. A person who
-  decides otherwise uses `promote_model.py --force --reason TEXT`; `--rollback` goes back by one.
+- The tracking server did not respond: clear the task once it is back. Running an interrupted
+  promotion again completes it.
+- A rejection is not a failure: the result of `promote` lists the checks and the reasons. To
+  override it, use `promote_model.py --force --reason TEXT`; `--rollback` restores the previous
+  version.
 """
 
 from airflow.sdk import DAG, Param
@@ -29,7 +30,7 @@ from script_operator import ScriptOperator
 
 PROMOTED = Message(
     subject="{% set done = ti.xcom_pull(task_ids='promote') %}"
-    "{{ 'Promoted' if done.promoted else 'Refused' }}: version {{ done.model_version }}",
+    "{{ 'Promoted' if done.promoted else 'Rejected' }}: version {{ done.model_version }}",
     text="{% set done = ti.xcom_pull(task_ids='promote') %}"
     "{% for check in done.checks %}"
     "{{ 'met' if check.passed else 'NOT MET' }}: {{ check.reason }}\n{% endfor %}\n"
@@ -46,8 +47,10 @@ with DAG(
         "model_name": MODEL_NAME,
         "to_alias": text("Alias to move (null: PRODUCTION_ALIAS)"),
         "output_path": OUTPUT_PATH,
-        "triggered_by": text("Person or schedule behind it (null: who pressed Trigger)"),
-        "trigger_source": text("What called, and its run (null: this DAG alone)"),
+        "triggered_by": text(
+            "Person or schedule that requests it (null: the user who triggers the run)"
+        ),
+        "trigger_source": text("DAG that triggered this run, and its run id (null: none)"),
         **GATE,
     },
     **dag_arguments(__doc__, "promotion"),

@@ -1,20 +1,20 @@
 """
-Learns from finished loans, lets the gate decide, and scores anew with what came out.
+Trains a model, promotes it if it passes the gate, and rescores the day's applications.
 
 `prepare_data` → `train` → `decide` → `promote` (triggers `promote_model_dag` and waits for it) or
-`skip_promotion` (its message says why) → `rescore` (triggers `batch_prediction_dag`).
+`skip_promotion` (sends a message with the reasons) → `rescore` (triggers `batch_prediction_dag`).
 
-Runs every Sunday at 02:00 UTC, by hand, and when `monitoring_dag` finds drift. A run registers one
-version at most, however often its tasks are tried. When nothing has newly matured it registers
-none, says so and promotes nothing.
+It runs every Sunday at 02:00 UTC, manually, and when `monitoring_dag` decides to retrain. A run
+registers at most one version, even if its tasks are retried. If no loans have matured since the
+last version, it registers and promotes nothing, and says so.
 
 ### When it fails
-- `prepare_data` refused its input: the error line names the file or the column. Correct
+- `prepare_data` rejected its input: the error line names the file or the column. Correct
   TRAIN_DATA_PATH or the file, then clear the task.
-- `train` failed: the tracking server or the storage did not answer; clear the task once they do. A
-  version that its first try registered is found again, not made twice.
-- `promote` failed: look at the run of `promote_model_dag`, clear it there, then clear `promote`.
-- Not promoted is no failure: `skip_promotion` shows the checks that were not met.
+- `train` failed: the tracking server or the storage did not respond; clear the task once they are
+  back. A version registered by an earlier try is reused, not registered twice.
+- `promote` failed: open the run of `promote_model_dag`, clear it there, then clear `promote`.
+- *Not promoted* is not a failure: `skip_promotion` shows the checks that were not met.
 """
 
 from datetime import timedelta
@@ -44,7 +44,7 @@ TRAINED = "ti.xcom_pull(task_ids='train')"
 
 @task.branch
 def decide(trained: Any) -> str:
-    """The gate's word, as the name of the next task."""
+    """Return the next task, according to the gate's decision."""
     return "promote" if trained["registered"] and trained["promotable"] else "skip_promotion"
 
 
@@ -52,13 +52,15 @@ with DAG(
     "train_model_with_mlflow",
     schedule=at("0 2 * * 0"),
     params={
-        "data_path": text("Finished loans, raw or prepared (null: TRAIN_DATA_PATH)"),
-        "as_of": month("YYYY-MM through which outcomes are known (null: as the data tells)"),
+        "data_path": text("Completed loans, raw or prepared (null: TRAIN_DATA_PATH)"),
+        "as_of": month("YYYY-MM through which outcomes are known (null: read from the data)"),
         "test_from": month("YYYY-MM of the first test month (null: by TEST_SHARE)"),
         "model_name": MODEL_NAME,
         "alias": text("Alias of the candidate (null: MODEL_ALIAS)"),
         "output_path": OUTPUT_PATH,
-        "triggered_by": text("Who or what wants this training (null: who pressed Trigger)"),
+        "triggered_by": text(
+            "Person or schedule that requests it (null: the user who triggers the run)"
+        ),
         **GATE,
     },
     **dag_arguments(__doc__, "training"),

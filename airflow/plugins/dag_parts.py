@@ -1,4 +1,4 @@
-"""What the four DAGs share: their defaults, their Params and how a value reaches a script."""
+"""Shared parts of the four DAGs: default arguments, Params, and templates of script arguments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from notifications import FAILED
 
 OWNER = "ml-platform"
 TAGS = ["loan-default"]
-# 30 s, 1 min, 2 min: a service that restarts is back by then. Bad input is never retried.
+# 30 s, 1 min, 2 min: time enough for a service to restart. Invalid input is never retried.
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": OWNER,
     "retries": 3,
@@ -21,7 +21,7 @@ DEFAULT_ARGS: dict[str, Any] = {
     "execution_timeout": timedelta(hours=1),
     "on_failure_callback": [FAILED],
 }
-# The day that a run is for: its form's, else its schedule's, else the day it was triggered.
+# The day of a run: from its form, else from its schedule, else the day on which it was triggered.
 RUN_DATE = "params.run_date or (dag_run.logical_date or dag_run.run_after).strftime('%Y-%m-%d')"
 WHO = (
     "dag_run.triggering_user_name"
@@ -30,7 +30,7 @@ WHO = (
 
 
 def dag_arguments(docs: str | None, *more_tags: str) -> dict[str, Any]:
-    """The arguments of DAG() that are the same for all; `docs` is the file's docstring."""
+    """Return the arguments of DAG() shared by all DAGs; `docs` is the file's docstring."""
     return {
         "doc_md": docs,
         "tags": [*TAGS, *more_tags],
@@ -41,19 +41,19 @@ def dag_arguments(docs: str | None, *more_tags: str) -> dict[str, Any]:
 
 
 def at(cron: str) -> CronTriggerTimetable:
-    """A schedule in UTC."""
-    # Airflow would start a time that has just passed as soon as somebody unpauses a new DAG, and a
-    # platform without a model would begin with a failed scoring.
+    """Return a schedule in UTC."""
+    # Otherwise, unpausing a new DAG would run the most recent past time at once, and a platform
+    # without a model would start with a failed scoring.
     return CronTriggerTimetable(cron, timezone="UTC", run_immediately=timedelta(0))
 
 
 def value(expression: str) -> str:
-    """The template of an expression, empty where it is null: "as in the settings"."""
+    """Return the template of an expression; null becomes empty, which means the setting."""
     return "{{ '' if (%s) is none else (%s) }}" % (expression, expression)
 
 
 def conf(**expressions: str) -> str:
-    """The template of a triggered run's conf: a JSON object of expressions, their types kept."""
+    """Return the template of a triggered run's conf: a JSON object of typed expressions."""
     return (
         "{"
         + ", ".join(f'"{name}": {{{{ ({expr}) | tojson }}}}' for name, expr in expressions.items())
@@ -62,38 +62,38 @@ def conf(**expressions: str) -> str:
 
 
 def text(description: str, **schema: Any) -> Param:
-    """A text in the form; null means as in the settings."""
+    """Return a text field of the form; null means the setting."""
     return Param(None, type=["null", "string"], description=description, **schema)
 
 
 def day(description: str) -> Param:
-    """A date in the form."""
+    """Return a date field of the form."""
     return text(description, format="date")
 
 
 def month(description: str) -> Param:
-    """A month YYYY-MM in the form; null leaves it to the data."""
+    """Return a month field YYYY-MM of the form; null takes the month from the data."""
     return text(description, pattern=r"^\d{4}-(0[1-9]|1[0-2])$")
 
 
 def share(description: str, **schema: Any) -> Param:
-    """A number from 0 to 1 in the form; null means as in the settings."""
+    """Return a field of the form for a number from 0 to 1; null means the setting."""
     limits = {"minimum": 0, "maximum": 1, **schema}
     return Param(None, type=["null", "number"], description=description, **limits)
 
 
 def switch(description: str) -> Param:
-    """A switch in the form, off."""
+    """Return a switch of the form, off by default."""
     return Param(False, type="boolean", description=description)
 
 
-MODEL_NAME = text("Registered model (null: MODEL_NAME)")
-OUTPUT_PATH = text("Root of predictions/, reports/ and promotions/ (null: OUTPUT_PATH)")
+MODEL_NAME = text("Name of the registered model (null: MODEL_NAME)")
+OUTPUT_PATH = text("Root folder of predictions/, reports/ and promotions/ (null: OUTPUT_PATH)")
 GATE = {
-    "auc_threshold": share("Least AUC on the test months (null: PROMOTION_AUC_THRESHOLD)"),
-    "f1_threshold": share("Least F1 on the test months (null: PROMOTION_F1_THRESHOLD)"),
+    "auc_threshold": share("Minimum AUC on the test months (null: PROMOTION_AUC_THRESHOLD)"),
+    "f1_threshold": share("Minimum F1 on the test months (null: PROMOTION_F1_THRESHOLD)"),
     "calibration_tolerance": share(
-        "Largest expected calibration error (null: PROMOTION_CALIBRATION_TOLERANCE)"
+        "Maximum expected calibration error (null: PROMOTION_CALIBRATION_TOLERANCE)"
     ),
 }
 GATE_SETTINGS = {

@@ -1,8 +1,8 @@
-"""Tell people, in Slack and by e-mail, through the providers' notifiers.
+"""Send notifications to Slack and by e-mail, through the providers' notifiers.
 
-Two connections say where to, and without one that channel stays quiet: `slack_webhook` (an incoming
-webhook) and `smtp_default`, whose extra holds `from_email` and `to`. A channel that is down is
-logged and fails nothing.
+Each channel needs a connection and is skipped without it: `slack_webhook` (an incoming webhook) and
+`smtp_default`, whose extra holds `from_email` and `to`. An unavailable channel is logged and does
+not fail the task.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SECONDS = 10
 
 
 class Message(BaseNotifier):
-    """A message with a subject and a text, both templated with the task's context."""
+    """A message with a subject and a text, both templated with the task context."""
 
     template_fields: Sequence[str] = ("subject", "text")
 
@@ -33,7 +33,7 @@ class Message(BaseNotifier):
         self.text = text
 
     def __call__(self, *args: Any) -> None:
-        # Rendering changes the notifier, and one process may send it for several tasks.
+        # Rendering modifies the notifier, and one process may send it for several tasks.
         super(Message, copy.copy(self)).__call__(*args)
 
     def notify(self, context: Context) -> None:
@@ -46,15 +46,15 @@ class Message(BaseNotifier):
         try:
             connection = Connection.get(conn_id)
         except AirflowNotFoundException:
-            self.log.info("no connection %s: nothing sent there", conn_id)
+            self.log.info("no connection %s: nothing sent", conn_id)
             return
         try:
             send(connection, context)
-        # The notifiers raise whatever their libraries do, and no pipeline fails for a message.
+        # The notifiers raise their libraries' exceptions, and a message must not fail a task.
         except Exception as error:
-            self.log.error("%s could not be told %r: %s", conn_id, self.subject, error)
+            self.log.error("%s: could not send %r: %s", conn_id, self.subject, error)
         else:
-            self.log.info("%s told: %s", conn_id, self.subject)
+            self.log.info("%s: sent %s", conn_id, self.subject)
 
     def _slack(self, connection: Connection, context: Context) -> None:
         from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
@@ -76,9 +76,9 @@ class Message(BaseNotifier):
 
 
 class NotifyOperator(BaseOperator):
-    """Sends a message once for each DAG run: neither a retry nor a cleared task sends it again.
+    """Send a message once per DAG run: a retry or a cleared task does not send it again.
 
-    The text is the task's XCom, so that it can be read in Airflow too.
+    The text is also the task's XCom, so that it can be read in Airflow.
     """
 
     template_fields: Sequence[str] = ("subject", "text")
@@ -92,7 +92,7 @@ class NotifyOperator(BaseOperator):
         self.log.info("%s\n%s", self.subject, self.text)
         memory = context["task_state_store"]
         if memory.get("sent"):
-            self.log.info("sent before, by an earlier try of this task")
+            self.log.info("already sent by an earlier try of this task")
         else:
             Message(self.subject, self.text).notify(context)
             memory.set("sent", True)
@@ -101,10 +101,10 @@ class NotifyOperator(BaseOperator):
 
 FAILED = Message(
     subject="Failed: {{ dag.dag_id }}, task {{ ti.task_id }}",
-    text="""{{ exception | default("the task was killed or did not answer", true) }}
+    text="""{{ exception | default("the task was killed or stopped responding", true) }}
 
 Run: {{ run_id }}
 Try: {{ ti.try_number }}
 Log: {{ ti.log_url }}
-What to do: the documentation of {{ dag.dag_id }} in Airflow, under "When it fails".""",
+What to do: see "When it fails" in the documentation of {{ dag.dag_id }} in Airflow.""",
 )

@@ -1,4 +1,4 @@
-"""Run a script of src/ by its command line, as one task.
+"""Run a script of src/ as one task, through its command line.
 
 The script's stderr goes to the task's log line by line; the JSON object on the last line of its
 stdout becomes the task's XCom.
@@ -31,13 +31,17 @@ SECONDS_TO_STOP = 10.0
 
 
 class ScriptOperator(BaseOperator):
-    """Runs `python src/SCRIPT.py` in the root of the project and returns its JSON result.
+    """Run `python src/SCRIPT.py` in the project's root and return its JSON result.
 
-    `flags` maps a flag to its value, `switches` a flag to "True" or "False", `settings` the name of
-    a setting to its value; all are templated, and an empty value leaves it to the settings.
+    Args:
+        script: the script's name, without .py.
+        flags: values by flag, templated; an empty one is omitted, so that the setting applies.
+        switches: "True" or "False" by flag, templated.
+        settings: values by name of the setting, templated; empty means unchanged.
 
-    Raises AirflowFailException (no retry) when the script refuses its input, exit code 2, and
-    AirflowException (retried) for every other failure, each with the script's own error line.
+    Raises:
+        AirflowFailException: the script rejected its input (exit code 2); not retried.
+        AirflowException: any other failure; retried. Both quote the script's error line.
     """
 
     template_fields: Sequence[str] = ("flags", "switches", "settings")
@@ -71,13 +75,13 @@ class ScriptOperator(BaseOperator):
             return _result(self.script, stdout.read())
 
     def command(self) -> list[str]:
-        """The command line, empty flags left out."""
+        """Return the command line without empty flags."""
         flags = [f"{flag}={value}" for flag, value in self.flags.items() if value]
         switches = [switch for switch, on in self.switches.items() if str(on) == "True"]
         return [sys.executable, str(ROOT / "src" / f"{self.script}.py"), *flags, *switches]
 
     def on_kill(self) -> None:
-        """Stop the script and what it started, by force where it does not stop by itself."""
+        """Terminate the script and its children; kill them if they do not stop in time."""
         process = self._process
         if process is None:
             return
@@ -88,10 +92,10 @@ class ScriptOperator(BaseOperator):
             os.killpg(process.pid, signal.SIGKILL)
 
     def _run(self, command: list[str], stdout: IO[str]) -> tuple[int, str]:
-        """Exit code and error line of the finished command."""
+        """Run the command; return its exit code and error line."""
         error = ""
         with subprocess.Popen(
-            [*_ends_with_its_parent(), *command],
+            [*_stop_with_parent(), *command],
             cwd=ROOT,
             env=os.environ | {name: value for name, value in self.settings.items() if value},
             stdin=subprocess.DEVNULL,
@@ -106,24 +110,24 @@ class ScriptOperator(BaseOperator):
                     self.log.info("%s", line.rstrip())
                     error = line.strip() if line.startswith("error: ") else error
             except BaseException:
-                # A time-out too; without this, leaving the block waits for the script to end.
+                # Including timeouts: otherwise, leaving the block would wait for the script to end.
                 self.on_kill()
                 raise
         code, self._process = self._process.returncode, None
         return code, error
 
 
-def _ends_with_its_parent() -> list[str]:
-    """A prefix that stops the script when its task is killed without a chance to say so (Linux)."""
+def _stop_with_parent() -> list[str]:
+    """Return a prefix that stops the script if its task is killed by SIGKILL (Linux only)."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
 
 
 def _failure(script: str, code: int, error: str) -> AirflowException:
     if code == BAD_INPUT:
-        return AirflowFailException(f"{script}.py refused its input: {error or 'see the log'}")
-    how = f"was killed by signal {-code}" if code < 0 else f"failed with exit code {code}"
-    return AirflowException(f"{script}.py {how}: {error or 'see the log'}")
+        return AirflowFailException(f"{script}.py rejected its input: {error or 'see the log'}")
+    outcome = f"was killed by signal {-code}" if code < 0 else f"failed with exit code {code}"
+    return AirflowException(f"{script}.py {outcome}: {error or 'see the log'}")
 
 
 def _result(script: str, stdout: str) -> dict[str, Any]:

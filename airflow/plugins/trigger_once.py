@@ -1,4 +1,4 @@
-"""Trigger another DAG exactly once for each run of this one, however often the task is tried."""
+"""Trigger another DAG exactly once per run of this one, even if the task is retried."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from airflow.sdk.exceptions import AirflowFailException
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-# Run ids hold 250 characters, and the end of one holds the date.
+# A run id holds at most 250 characters, and its end holds the date.
 CHILD_RUN_ID = "{{ dag.dag_id }}__{{ run_id[-180:] }}"
 POLL_SECONDS = 2
 
 
 class TriggerOnceOperator(TriggerDagRunOperator):
-    """Triggers `trigger_dag_id` with a run id derived from this run's.
+    """Trigger `trigger_dag_id` with a run id derived from this run's.
 
-    Where that run exists already, because an earlier try of this task was cut off or the task was
-    cleared, none is started: with `wait_for_completion` the task ends as that run does.
+    No run is started if one with that id exists, because an earlier try of this task was
+    interrupted or the task was cleared. With `wait_for_completion`, the task then waits for it.
 
-    Raises AirflowFailException (no retry) when the run that it found has failed.
+    Raises:
+        AirflowFailException: the existing run has failed; not retried.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -35,7 +36,7 @@ class TriggerOnceOperator(TriggerDagRunOperator):
         if not ti.get_dr_count(self.trigger_dag_id, run_ids=[run_id]):
             super().execute(context)
             return
-        self.log.info("%s has the run %s already", self.trigger_dag_id, run_id)
+        self.log.info("%s already has the run %s", self.trigger_dag_id, run_id)
         ti.xcom_push(XCOM_RUN_ID, run_id)
         while self.wait_for_completion:
             state = ti.get_dagrun_state(self.trigger_dag_id, run_id)

@@ -1,12 +1,12 @@
 #!/bin/bash
-# MLflow's server with logins: everything that it needs comes from the environment.
+# Start MLflow's server with logins; it is configured by the environment.
 set -euo pipefail
 : "${MLFLOW_DB_PASSWORD:?}" "${MLFLOW_AUTH_ADMIN_PASSWORD:?}" "${MLFLOW_FLASK_SERVER_SECRET_KEY:?}"
 : "${MLFLOW_ARTIFACTS_DESTINATION:?}" "${MLFLOW_ALLOWED_HOSTS:?}"
 
 database="postgresql+psycopg2://mlflow:${MLFLOW_DB_PASSWORD}@postgres:5432"
 export MLFLOW_AUTH_CONFIG_PATH=/tmp/basic_auth.ini
-# MLflow's own background jobs are for evaluating language models: eight processes of 220 MB.
+# MLflow's background jobs evaluate language models, in eight processes of 220 MB.
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
 cat > "$MLFLOW_AUTH_CONFIG_PATH" <<INI
 [mlflow]

@@ -1,7 +1,6 @@
-"""Give MLflow the accounts of the platform's services, with the passwords from the environment, and
-the registered model, still without a version.
+"""Create the MLflow accounts of the platform's services, and the registered model without versions.
 
-Run once the server is up; running it again sets the passwords anew.
+Run it once the server is up. Running it again resets the passwords to those in the environment.
 """
 
 import os
@@ -26,8 +25,8 @@ def main() -> int:
             _call(ADMIN, "PATCH", "users/update-password", json=user).raise_for_status()
         else:
             _call(ADMIN, "POST", "users/create", json=user).raise_for_status()
-        print(f"{name}: may log in")
-    # MLflow refuses an account that asks for a model that does not exist, as if it were forbidden.
+        print(f"{name}: account is ready")
+    # MLflow answers requests for a model that does not exist with "forbidden".
     model = {"name": os.environ.get("MODEL_NAME") or "loan_default_model"}
     login = ("airflow", USERS["airflow"])
     if not _call(login, "GET", "registered-models/get", params=model).ok:

@@ -1,5 +1,6 @@
 #!/bin/bash
-# First start of the database: one role and database for Airflow, one role with two databases for MLflow.
+# On the database's first start, create a role and database for Airflow, and a role and two databases
+# for MLflow.
 set -euo pipefail
 : "${AIRFLOW_DB_PASSWORD:?}" "${MLFLOW_DB_PASSWORD:?}"
 

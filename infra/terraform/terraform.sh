@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Terraform in this folder: terraform.sh init|plan|apply|destroy|validate|test|fmt ...
-# The machine's own terraform where there is one, else the container of the profile "terraform".
+# Run Terraform in this folder: terraform.sh init|plan|apply|destroy|validate|test|fmt ...
+# Uses the installed terraform, else the container of the Compose profile "terraform".
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -20,10 +20,10 @@ if command -v terraform > /dev/null; then
   exec terraform -chdir="$here" "$@"
 elif command -v docker > /dev/null; then
   cd "$here/../.."
-  # Compose wants every secret of the stack, of which this container gets none.
+  # Compose requires every secret of the stack, although this container gets none of them.
   for name in $(grep -oE '[A-Z_]+:[?]' docker-compose.yaml | tr -d ':?' | sort -u); do
     export "$name=unused"
   done
   exec docker compose --profile terraform run --rm --user "$(id -u):$(id -g)" terraform "$@"
 fi
-fail "neither terraform nor docker is there: install one of them"
+fail "neither terraform nor docker is installed: install one of them"

@@ -128,7 +128,7 @@ def test_a_refused_promotion_says_why_and_a_down_slack_fails_nothing(
     assert re.fullmatch(r"AUC 0\.\d{4} is below the threshold 0\.9900", reason)
     slack, (mail,) = inbox.starting("Not promoted: refused version 1")
     assert slack == [] and reason in mail
-    assert "slack_webhook could not be told" in lender.api.log(TRAIN, run_id, "skip_promotion")
+    assert "slack_webhook: could not send" in lender.api.log(TRAIN, run_id, "skip_promotion")
     batch = lender.child(TRAIN, run_id, "rescore")
     assert lender.api.result(BATCH, batch, "predict")["model_version"] == "1"
     assert lender.aliases() == {"staging": "1"}

@@ -112,7 +112,7 @@ def test_a_promotion_is_told_with_its_checks(promoted: bool) -> None:
     told = context(dag, task, {"triggering_user_name": "ada"})
     told["ti"] = SimpleNamespace(xcom_pull=lambda task_ids: result)
     message.render_template_fields(told)
-    assert message.subject == f"{'Promoted' if promoted else 'Refused'}: version 7"
+    assert message.subject == f"{'Promoted' if promoted else 'Rejected'}: version 7"
     first, second, *_ = message.text.splitlines()
     assert first == f"{'met' if promoted else 'NOT MET'}: AUC 0.71" and second == "met: F1 0.4"
     assert "Triggered by: ada\n" in message.text

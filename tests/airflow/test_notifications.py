@@ -139,8 +139,8 @@ def test_both_channels_get_the_subject_and_the_text(slack: Slack, mailbox: Mailb
     assert mailbox.texts == ["<pre>annual_inc\nx</pre>"]
     assert (mailbox.mails[0]["From"], mailbox.mails[0]["To"]) == (MAIL["from_email"], MAIL["to"])
     assert logged("info", logs) == [
-        "slack_webhook told: Drift on 9 May",
-        "smtp_default told: Drift on 9 May",
+        "slack_webhook: sent Drift on 9 May",
+        "smtp_default: sent Drift on 9 May",
     ]
 
 
@@ -158,8 +158,8 @@ def test_without_connections_nothing_is_sent_and_nothing_fails() -> None:
     with capture_logs() as logs:
         Message("subject", "text")({})
     assert [(entry["log_level"], entry["event"]) for entry in logs] == [
-        ("info", "no connection slack_webhook: nothing sent there"),
-        ("info", "no connection smtp_default: nothing sent there"),
+        ("info", "no connection slack_webhook: nothing sent"),
+        ("info", "no connection smtp_default: nothing sent"),
     ]
 
 
@@ -175,7 +175,7 @@ def test_a_slack_that_answers_500_is_logged_and_the_mail_arrives(
     with capture_logs() as logs:
         Message("subject", "text")({})
     (error,) = logged("error", logs)
-    assert error.startswith("slack_webhook could not be told 'subject': ") and "500" in error
+    assert error.startswith("slack_webhook: could not send 'subject': ") and "500" in error
     assert mailbox.subjects == ["subject"]
 
 
@@ -186,7 +186,7 @@ def test_a_slack_that_cannot_be_reached_is_logged_and_the_mail_arrives(
     connect(monkeypatch, "SLACK_WEBHOOK", conn_type="slackwebhook", host=host, password="T0/B0/XX")
     with capture_logs() as logs:
         Message("subject", "text")({})
-    errors = [text for text in logged("error", logs) if text.startswith("slack_webhook could not")]
+    errors = [text for text in logged("error", logs) if text.startswith("slack_webhook: could not")]
     assert len(errors) == 1 and "refused" in errors[0]
     assert mailbox.subjects == ["subject"]
 
@@ -200,7 +200,7 @@ def test_a_mail_server_that_cannot_be_reached_is_logged_and_slack_is_told(
     with capture_logs() as logs:
         Message("subject", "text")({})
     (error,) = logged("error", logs)
-    assert error.startswith("smtp_default could not be told 'subject': ") and "refused" in error
+    assert error.startswith("smtp_default: could not send 'subject': ") and "refused" in error
     assert slack.texts == ["subject\ntext"]
 
 
@@ -211,7 +211,7 @@ def test_a_mail_connection_that_says_not_where_to_is_logged(
     connect(monkeypatch, "SMTP_DEFAULT", conn_type="smtp", host="127.0.0.1", port=1, extra=extra)
     with capture_logs() as logs:
         Message("subject", "text")({})
-    assert logged("error", logs) == ["smtp_default could not be told 'subject': 'to'"]
+    assert logged("error", logs) == ["smtp_default: could not send 'subject': 'to'"]
     assert slack.texts == ["subject\ntext"]
 
 
@@ -247,7 +247,7 @@ def test_a_failure_says_what_where_and_what_to_do(slack: Slack, mailbox: Mailbox
 @pytest.mark.parametrize("more", [{}, {"exception": None}, {"exception": ""}])
 def test_a_failure_without_an_exception_says_so(slack: Slack, more: dict[str, Any]) -> None:
     copy.copy(FAILED)(failed_task(**more))
-    assert slack.texts[0].splitlines()[1] == "the task was killed or did not answer"
+    assert slack.texts[0].splitlines()[1] == "the task was killed or stopped responding"
 
 
 def test_an_exception_may_be_a_text(slack: Slack) -> None:

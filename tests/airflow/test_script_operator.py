@@ -133,7 +133,7 @@ def test_refused_input_fails_at_once_with_the_scripts_own_line() -> None:
         sys.exit(2)
         """)
     assert isinstance(error, AirflowFailException)
-    assert str(error) == "job.py refused its input: error: no column loan_amnt"
+    assert str(error) == "job.py rejected its input: error: no column loan_amnt"
 
 
 @pytest.mark.parametrize("code", [1, 3, 130])

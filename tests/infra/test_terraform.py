@@ -109,4 +109,4 @@ def test_what_is_missing_is_one_line(tmp_path: Path, arguments: list[str], said:
 def test_neither_program_is_one_line(tmp_path: Path) -> None:
     done = run(tmp_path, "init")
     assert done.returncode == 2
-    assert done.stderr == "error: neither terraform nor docker is there: install one of them\n"
+    assert done.stderr == "error: neither terraform nor docker is installed: install one of them\n"
