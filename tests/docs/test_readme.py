@@ -1,124 +1,266 @@
-"""The README's commands, run as they stand there in a copy of the checkout."""
+"""The commands of the pages, run as they stand there: here, or where ELSEWHERE says."""
 
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+import textwrap
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+import in_process
 from loan_default.sandbox.local_stack import free_ports
-from workspace import ROOT
+from workspace import QUICK, ROOT
 
-README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
-# Where the blocks that are not run here are run: the targets by tests of their own, the platform in
-# Docker by make test-stack, the rest of the cloud's by test_gcs_integration.py on an emulator.
-ELSEWHERE = ("make demo", "make start", "gcloud auth login", "cat >> .env")
-HERE = ("python src/make_loans.py", "export AIRFLOW_CONN", "python src/monitor", "python src/serve")
+# Where the blocks that are not run here are run: by page and first words, the test.
+ELSEWHERE = {
+    ("README.md", "make demo"): "test_the_demo_runs_the_four_dags_and_its_addresses_answer_until",
+    ("README.md", "make start"): "test_stopped_and_started_again_everything_is_still_there",
+    ("README.md", "gcloud auth login"): "test_every_path_of_every_script_is_in_the_bucket",
+    ("README.md", "cat >> .env"): "test_everything_that_the_platform_makes_lies_in_the_bucket",
+    ("docs/model-risk.md", "python -c"): "test_why_a_loan_was_declined",
+    ("docs/model-risk.md", "cat artifacts"): "test_who_promoted_the_model",
+    ("docs/operations.md", "export BACKUP"): "test_a_backup_brings_everything_back",
+    ("docs/operations.md", "make clean"): "test_a_backup_brings_everything_back",
+    ("docs/operations.md", "for name in"): "test_a_secret_changes_and_nothing_is_lost",
+    ("docs/operations.md", "for each in"): "test_a_secret_changes_and_nothing_is_lost",
+    ("docs/operations.md", "new=$(head"): "test_a_secret_changes_and_nothing_is_lost",
+    ("docs/operations.md", "old=$(sed"): "test_a_secret_changes_and_nothing_is_lost",
+}
+# Those that no test runs, and why; a person tries them before a release.
+BY_HAND = {
+    ("CONTRIBUTING.md", "make install"): "what .ci/run and CI do on a fresh checkout",
+    ("docs/operations.md", "account=$(infra"): "needs a Google Cloud project",
+    ("docs/operations.md", "gcloud storage ls"): "needs a Google Cloud project",
+    ("docs/operations.md", "git pull"): "needs a newer commit than this one",
+    ("docs/operations.md", "docker compose exec -T airflow-scheduler python"): "names a version",
+    ("docs/operations.md", "docker image prune"): "removes images that are not the platform's",
+    ("docs/operations.md", "docker compose up --detach"): "a second scheduler wants more memory",
+    ("docs/operations.md", "docker compose run --detach"): "takes the fixed port 5002",
+    ("infra/terraform/README.md", "gcloud storage buckets"): "needs a Google Cloud project",
+}
+LANGUAGES = {"bash", "mermaid", "yaml", "json", "text"}
+FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
 
-def block(start: str) -> str:
-    """The one block that starts so."""
-    (found,) = [text for text in BLOCKS if text.startswith(start)]
-    return str(found)
+def pages() -> list[str]:
+    """Every Markdown file of the repository."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [name for name in names.split() if (ROOT / name).exists()]
 
 
-def test_every_block_of_commands_is_run_by_a_test() -> None:
-    assert sorted(BLOCKS) == sorted(block(start) for start in (*ELSEWHERE, *HERE))
+FENCES = {name: FENCED.findall((ROOT / name).read_text()) for name in pages()}
+BLOCKS = {
+    name: [textwrap.dedent(text) for _, language, text in found if language == "bash"]
+    for name, found in FENCES.items()
+}
+RUN_HERE: list[tuple[str, str]] = []
+
+
+def runs(page: str, *starts: str) -> Callable[[Any], Any]:
+    """Give a test the page's blocks that begin so, in their order there: without `starts`, all that
+    are neither run elsewhere nor by hand."""
+    chosen = [
+        text
+        for text in BLOCKS[page]
+        if (text.startswith(starts) if starts else not listed(page, text))
+    ]
+    assert chosen, f"{page} has no block that begins with {starts}"
+    RUN_HERE.extend((page, text) for text in chosen)
+    return pytest.mark.parametrize("blocks", [chosen], ids=[page])
+
+
+def listed(page: str, text: str) -> bool:
+    """Whether the block is run elsewhere or by hand."""
+    return any(name == page and text.startswith(start) for name, start in (*ELSEWHERE, *BY_HAND))
+
+
+@dataclass
+class Terminal:
+    """A person's terminal in a copy of the checkout, after `source .venv/bin/activate`.
+
+    Scripts run in this process, servers until the end on free ports in place of 5000 and 5001;
+    everything else is typed into bash. What is exported stays.
+    """
+
+    folder: Path
+    environment: dict[str, str]
+    ports: dict[str, int]
+    servers: ExitStack
+
+    def type(self, block: str) -> str:
+        """Run a block; returns what it prints on stdout. Each command must succeed."""
+        for port, free in self.ports.items():
+            block = block.replace(f"localhost:{port}", f"localhost:{free}")
+        printed, waiting = [], []
+        for line in block.splitlines():
+            command = line.split(" #")[0].rstrip()
+            server = re.match(r"python src/serve_model\.py|mlflow ui", command)
+            script = re.fullmatch(r"((?:[A-Z_]+=\S+ )*)python src/(\w+)\.py([^|&;<>$]*)", command)
+            if not (server or script):
+                waiting.append(line)
+                continue
+            printed.append(self._shell(waiting))
+            waiting = []
+            if server:
+                self._serve(command)
+            elif script:
+                printed.append(self._script(*script.groups()))
+        return "".join([*printed, self._shell(waiting)])
+
+    def _script(self, settings: str, name: str, arguments: str) -> str:
+        more = dict(each.split("=", 1) for each in settings.split())
+        environment = self.environment | more
+        code, out, err = in_process.call(name, shlex.split(arguments), self.folder, environment)
+        assert code == 0, err[-3000:]
+        return out
+
+    def _shell(self, lines: list[str]) -> str:
+        if not lines:
+            return ""
+        kept = self.folder / ".environment"
+        commands = "\n".join([*lines, f"env -0 > {shlex.quote(str(kept))}"])
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", commands],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"{commands}\n{done.stderr[-3000:]}"
+        pairs = (pair.split("=", 1) for pair in kept.read_text().split("\0") if pair)
+        self.environment = {name: value for name, value in pairs if name not in ("_", "SHLVL")}
+        return done.stdout
+
+    def _serve(self, command: str) -> None:
+        """Start a server and wait until it answers; one that runs already stays."""
+        port, ready = ("5000", "/health") if command.startswith("mlflow") else ("5001", "/ready")
+        address = f"http://127.0.0.1:{self.ports[port]}{ready}"
+        if answers(address):
+            return
+        process = self.servers.enter_context(
+            subprocess.Popen(
+                [*command.split(), "--port", str(self.ports[port])],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        )
+        self.servers.callback(process.terminate)
+        until = time.monotonic() + 120
+        while not answers(address):
+            assert process.poll() is None, f"{command} ended"
+            assert time.monotonic() < until, f"{command} does not answer"
+            time.sleep(0.2)
+
+
+def answers(address: str) -> bool:
+    """Whether a server answers there, and well."""
+    try:
+        return httpx.get(address).is_success
+    except httpx.TransportError:
+        return False
+
+
+def results(printed: str) -> list[dict[str, Any]]:
+    """The scripts' results, in their order."""
+    return [json.loads(line) for line in printed.splitlines() if line.startswith('{"')]
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which `src` and `data` are the checkout's, and all that is written is its own."""
-    folder = tmp_path_factory.mktemp("readme")
+def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    """A terminal in a folder where `src` is the checkout's, and all that is written is its own."""
+    folder = tmp_path_factory.mktemp("checkout")
     (folder / "src").symlink_to(ROOT / "src")
     (folder / "data" / "raw").mkdir(parents=True)
     for name in ("batch_input.csv", "sample_input.json"):
         (folder / "data" / name).write_bytes((ROOT / "data" / name).read_bytes())
-    return folder
-
-
-def environment() -> dict[str, str]:
-    """As after `source .venv/bin/activate`, without this machine's settings."""
     kept = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
-    return kept | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-
-
-def shell(commands: str, folder: Path) -> str:
-    """What the commands print; each must succeed."""
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands],
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
-
-
-@contextmanager
-def server(command: str, folder: Path, ready: str) -> Iterator[None]:
-    """A server's command while it answers on `ready`."""
-    with subprocess.Popen(command.split(), cwd=folder, env=environment()) as process:
-        try:
-            for _ in range(600):
-                assert process.poll() is None, f"{command} ended"
-                try:
-                    if httpx.get(ready).is_success:
-                        break
-                except httpx.TransportError:
-                    pass
-                time.sleep(0.2)
-            yield
-        finally:
-            process.terminate()
+    path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    ports = dict(zip(("5000", "5001"), free_ports(2), strict=True))
+    with ExitStack() as servers:
+        yield Terminal(folder, {**kept, **path, **QUICK}, ports, servers)
 
 
 @pytest.mark.slow
-def test_the_pipeline_runs_step_by_step(checkout: Path) -> None:
-    *steps, ui = block("python src/make_loans.py").strip().splitlines()
-    results = [json.loads(line) for line in shell("\n".join(steps), checkout).splitlines()]
-    made, prepared, trained, promoted, scored, monitored = results
+@runs("README.md", "python src/make_loans.py")
+def test_the_pipeline_runs_step_by_step(terminal: Terminal, blocks: list[str]) -> None:
+    made, prepared, trained, promoted, scored, monitored = results(terminal.type(blocks[0]))
     assert made["rows"] == prepared["rows_written"] == 150_000
     assert trained["promotable"] and promoted["promoted"]
     assert scored["rows_in"] == scored["rows_scored"] + scored["rows_rejected"] > 0
     assert monitored["run_date"] == scored["run_date"]
-    (port,) = free_ports(1)
-    with server(f"{ui} --port {port}", checkout, f"http://127.0.0.1:{port}/health"):
-        assert "MLflow" in httpx.get(f"http://127.0.0.1:{port}/").text
+    assert "MLflow" in httpx.get(f"http://localhost:{terminal.ports['5000']}/").text
 
 
 @pytest.mark.slow
-def test_a_day_is_monitored_with_and_without_outcomes(checkout: Path) -> None:
-    shell(
-        "head -5000 data/raw/loans.csv > some.csv; cut -d, -f1,17 some.csv > outcomes.csv", checkout
+@runs("README.md", "python src/monitor")
+def test_a_day_is_monitored_with_and_without_outcomes(
+    terminal: Terminal, blocks: list[str]
+) -> None:
+    terminal.type(
+        "head -5000 data/raw/loans.csv > some.csv; cut -d, -f1,17 some.csv > outcomes.csv"
     )
-    assert (checkout / "outcomes.csv").read_text().startswith("id,loan_status\n")
-    _, labelled = map(json.loads, shell(block("python src/monitor"), checkout).splitlines())
+    assert (terminal.folder / "outcomes.csv").read_text().startswith("id,loan_status\n")
+    _, labelled = results(terminal.type(blocks[0]))
     assert labelled["labels"]["rows_in"] == 4_999
 
 
 @pytest.mark.slow
-def test_the_request_gets_the_answer_that_stands_below_it(checkout: Path) -> None:
-    start, request, answer = block("python src/serve").strip().splitlines()
-    (port,) = free_ports(1)
-    url = f"http://localhost:{port}"
-    with server(f"{start.split('#')[0]} --port {port}", checkout, f"{url}/ready"):
-        said = shell(request.replace("http://localhost:5001", url), checkout)
-    assert f"# {said.strip()}" == answer
+@runs("README.md", "python src/serve")
+def test_the_request_gets_the_answer_that_stands_below_it(
+    terminal: Terminal, blocks: list[str]
+) -> None:
+    printed = terminal.type(blocks[0])
+    assert f"# {printed.strip()}" == blocks[0].splitlines()[-1]
 
 
-def test_the_connections_are_connections(checkout: Path) -> None:
-    names = ("AIRFLOW_CONN_SLACK_WEBHOOK", "AIRFLOW_CONN_SMTP_DEFAULT")
-    show = "\n".join(f"echo ${name}" for name in names)
-    slack, smtp = map(json.loads, shell(block("export AIRFLOW_CONN") + show, checkout).splitlines())
+@runs("README.md", "export AIRFLOW_CONN")
+def test_the_connections_are_connections(terminal: Terminal, blocks: list[str]) -> None:
+    terminal.type(blocks[0])
+    slack, smtp = (
+        json.loads(terminal.environment.pop(f"AIRFLOW_CONN_{name}"))
+        for name in ("SLACK_WEBHOOK", "SMTP_DEFAULT")
+    )
     assert slack["conn_type"] == "slackwebhook" and slack["password"].startswith("https://")
     assert smtp["conn_type"] == "smtp" and {"from_email", "to"} <= set(smtp["extra"])
+
+
+def test_every_block_of_commands_is_run_or_listed() -> None:
+    forgotten = [
+        (page, text)
+        for page, blocks in BLOCKS.items()
+        for text in blocks
+        if not listed(page, text) and (page, text) not in RUN_HERE
+    ]
+    assert forgotten == []
+
+
+def test_what_is_listed_is_there() -> None:
+    for page, start in (*ELSEWHERE, *BY_HAND):
+        assert any(text.startswith(start) for text in BLOCKS[page]), f"{page}: {start}"
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert {name for name in ELSEWHERE.values() if f"def {name}" not in tests} == set()
+
+
+def test_every_fence_says_its_language() -> None:
+    unknown = {page: {name for _, name, _ in found} - LANGUAGES for page, found in FENCES.items()}
+    assert {page: names for page, names in unknown.items() if names} == {}
+
+
+@pytest.mark.parametrize("page", [page for page in BLOCKS if BLOCKS[page]])
+def test_every_block_is_bash(page: str) -> None:
+    for text in BLOCKS[page]:
+        done = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, ""), text
