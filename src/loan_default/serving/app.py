@@ -110,10 +110,9 @@ class Endpoints:
 
     async def _body(self, request: Request) -> bytes:
         limit = int(self.settings.serve_max_body_mb * 2**20)
-        too_large = Rejected(ErrorStatus.TOO_LARGE, f"the request is larger than {limit:,} bytes")
         with contextlib.suppress(ValueError):
             if int(request.headers.get("content-length", "0")) > limit:
-                raise too_large
+                raise _too_large(limit)
         parts, size = [], 0
         try:
             async with asyncio.timeout(self.settings.serve_body_seconds):
@@ -121,7 +120,7 @@ class Endpoints:
                     parts.append(part)
                     size += len(part)
                     if size > limit:
-                        raise too_large
+                        raise _too_large(limit)
         except TimeoutError:
             raise Rejected(
                 ErrorStatus.TOO_SLOW, "the request took too long to arrive", CLOSE
@@ -175,6 +174,10 @@ class Endpoints:
     async def show_metrics(self, request: Request) -> Response:
         """GET /metrics."""
         return Response(self.metrics.page(), media_type=CONTENT_TYPE)
+
+
+def _too_large(limit: int) -> Rejected:
+    return Rejected(ErrorStatus.TOO_LARGE, f"the request is larger than {limit:,} bytes")
 
 
 async def _ping(request: Request) -> Response:
