@@ -69,7 +69,9 @@ def profile(data: str) -> dict[str, float]:
         from loan_default.model import features
         from loan_default.pipelines import train as pipeline
         from loan_default.promotion import gate
-        from loan_default.registry.mlflow_client import Registry
+        from loan_default.registry.mlflow_client import MlflowConnection
+        from loan_default.registry.tracking import Run
+        from loan_default.registry.versions import Registry
         from loan_default.training import cohorts, fitting, model_card, provenance
     clock.on(builtins, "__import__", "imports")
     clock.on(pipeline, "read", "reading and cleaning")
@@ -82,8 +84,11 @@ def profile(data: str) -> dict[str, float]:
         clock.on(fitting, name, "calibration and threshold")
     clock.on(classification, "metrics", "metrics")
     clock.on(model_card, "write", "plots and model card")
-    clock.on(gate, "judge", "the gate")
-    for name in ("__init__", "register", "log", "log_curve", "log_data", "tagged", "point"):
+    clock.on(gate, "evaluate", "the gate")
+    clock.on(MlflowConnection, "check", "MLflow")
+    for name in ("register", "log", "log_curve", "log_data"):
+        clock.on(Run, name, "MLflow")
+    for name in ("find_by_tag", "set_alias"):
         clock.on(Registry, name, "MLflow")
     if script.main(["--data-path", data]):
         raise SystemExit("training failed")

@@ -57,7 +57,7 @@ MAX_LINES_OF_A_FILE, MAX_LINES_OF_A_FUNCTION = 400, 40
 EVERYWHERE = {"numpy", "polars"}
 DOORS = {
     # Services
-    "mlflow": {"registry.mlflow_client"},
+    "mlflow": {"registry.mlflow_client", "registry.tracking", "registry.versions"},
     "evidently": {"monitoring.drift.evidently_report", "monitoring.drift.evidently_ui"},
     "starlette": {"serving.app", "serving.middleware"},
     "uvicorn": {"serving.server", "serving.http_limits"},

@@ -16,8 +16,9 @@ from loan_default import columns, storage
 from loan_default.errors import InputError
 from loan_default.model import artifact
 from loan_default.promotion import aliases, gate, rules
-from loan_default.registry import mlflow_client
-from loan_default.registry.mlflow_client import Registry, Version
+from loan_default.registry.mlflow_client import MlflowConnection
+from loan_default.registry.tracking import Tracking
+from loan_default.registry.versions import FINGERPRINT, ModelVersion, Registry
 from loan_default.settings import Settings
 from loan_default.training import cohorts, train
 from records import typed_loans
@@ -47,24 +48,24 @@ def learn(loans: pl.DataFrame, folder: Path, as_of: date = date(2019, 1, 1)) -> 
     return train.train(cohorts.split(loans, as_of, 0.25), config(folder))
 
 
-def register(store: Registry, trained: train.Trained, folder: Path) -> Version:
-    with store.run("train", {"kind": "test"}):
-        store._mlflow.log_metrics(trained.metrics)
+def register(store: Registry, trained: train.Trained, folder: Path) -> ModelVersion:
+    with Tracking(store.connection).run("train", {"kind": "test"}) as run:
         trained.save(folder)
+        run.log({}, trained.metrics, folder)
         example = trained.self_check.head(1).drop(columns.PROBABILITY)
-        return store.register(folder, NAME, {"fingerprint": folder.name}, example)
+        return run.register(folder, NAME, {FINGERPRINT: folder.name}, example)
 
 
 @pytest.fixture(scope="module")
 def three_versions(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
-    """Version 1 and 2 learned from the same loans, version 3 from loans whose outcomes are
+    """Versions 1 and 2 are trained on the same loans, version 3 on loans whose outcomes are
     noise."""
     folder = tmp_path_factory.mktemp("three")
     shutil.copy(empty_store, folder / "mlflow.db")
-    store = Registry(config(folder))
+    store = Registry(MlflowConnection(config(folder)))
     good = learn(LOANS, folder)
     noise = LOANS.with_columns(default=LOANS["default"].shuffle(seed=3))
-    # Judged on the true outcomes, as the next months' loans would judge it.
+    # Evaluated on the true outcomes, as the next months' loans would show it.
     bad = replace(learn(noise, folder), split=good.split)
     for number, trained in enumerate((good, good, bad), start=1):
         register(store, trained, folder / f"v{number}")
@@ -80,29 +81,31 @@ def folder(three_versions: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(folder: Path) -> Registry:
-    return Registry(config(folder))
+    return Registry(MlflowConnection(config(folder)))
 
 
-def order(folder: Path, **more: object) -> aliases.Order:
+def request(folder: Path, **more: object) -> aliases.PromotionRequest:
     facts = {"reason": "", "forced": False} | more
-    return aliases.Order("staging", "production", "alice", "test", str(folder / "out"), **facts)
+    return aliases.PromotionRequest(
+        "staging", "production", "alice", "test", str(folder / "out"), **facts
+    )
 
 
 def promote(store: Registry, folder: Path, number: str, **more: object) -> str:
     version = store.version(NAME, number)
-    decision = aliases.with_history(
-        gate.judge(store, version, "production", config(folder)), version
+    decision = aliases.reject_if_rolled_back(
+        gate.evaluate(store, version, "production", config(folder)), version
     )
-    return aliases.promote(store, version, decision, order(folder, **more))
+    return aliases.promote(store, version, decision, request(folder, **more))
 
 
 def alias(store: Registry, name: str) -> str | None:
-    found = store.aliased_or_none(NAME, name)
-    return found.number if found else None
+    version = store.find_by_alias(NAME, name)
+    return version.version if version else None
 
 
 def test_the_first_model_has_no_champion_to_beat(store: Registry, folder: Path) -> None:
-    decision = gate.judge(store, store.version(NAME, "1"), "production", config(folder))
+    decision = gate.evaluate(store, store.version(NAME, "1"), "production", config(folder))
     assert decision.promotable
     assert decision.checks[-1].reason == "no production model to compare with"
 
@@ -110,7 +113,7 @@ def test_the_first_model_has_no_champion_to_beat(store: Registry, folder: Path) 
 def test_a_challenger_that_is_clearly_worse_is_refused(store: Registry, folder: Path) -> None:
     promote(store, folder, "1")
     lenient = config(folder).model_copy(update={"promotion_auc_threshold": 0.0})
-    decision = gate.judge(store, store.version(NAME, "3"), "production", lenient)
+    decision = gate.evaluate(store, store.version(NAME, "3"), "production", lenient)
     assert not decision.promotable
     [reason] = decision.reasons
     assert "lower than version 1's" in reason
@@ -118,13 +121,13 @@ def test_a_challenger_that_is_clearly_worse_is_refused(store: Registry, folder: 
 
 def test_a_challenger_that_is_as_good_passes(store: Registry, folder: Path) -> None:
     promote(store, folder, "1")
-    decision = gate.judge(store, store.version(NAME, "2"), "production", config(folder))
+    decision = gate.evaluate(store, store.version(NAME, "2"), "production", config(folder))
     assert decision.promotable and decision.checks[-1].value == 0.0
 
 
 def test_the_production_model_is_not_compared_with_itself(store: Registry, folder: Path) -> None:
     promote(store, folder, "1")
-    decision = gate.judge(store, store.version(NAME, "1"), "production", config(folder))
+    decision = gate.evaluate(store, store.version(NAME, "1"), "production", config(folder))
     assert decision.checks[-1].reason == "version 1 is the production model itself"
 
 
@@ -134,7 +137,7 @@ def test_without_months_that_both_have_not_seen_the_comparison_fails(
     newer = learn(typed_loans(3000, seed=4, months=60), folder, date(2021, 1, 1))
     register(store, newer, tmp_path / "newer")
     promote(store, folder, "4")
-    decision = gate.judge(store, store.version(NAME, "1"), "production", config(folder))
+    decision = gate.evaluate(store, store.version(NAME, "1"), "production", config(folder))
     assert not decision.promotable
     assert "not compared with version 4: the test months hold no loans" in decision.reasons[0]
 
@@ -148,7 +151,7 @@ def test_a_promotion_moves_the_aliases_and_leaves_a_trail(store: Registry, folde
     assert (event["model_version"], event["replaced_version"]) == ("2", "1")
     assert {check["name"] for check in event["checks"]} >= {"AUC", "F1", "calibration_error"}
     version = store.version(NAME, "2")
-    run_tags = store.client.get_run(version.run_id).data.tags
+    run_tags = store.connection.client.get_run(version.run_id).data.tags
     for tags in (version.tags, run_tags):
         assert tags["promoted_from"] == "staging" and tags["promoted_to"] == "production"
         assert (tags["triggered_by"], tags["trigger_source"]) == ("alice", "test")
@@ -168,22 +171,23 @@ def test_promoting_the_production_model_again_changes_nothing(
     assert len(list((folder / "out" / "promotions").iterdir())) == 2
 
 
-@pytest.mark.parametrize("step", ["tag", "point", "second point", "event"])
+@pytest.mark.parametrize("step", ["set_tags", "set_alias", "second set_alias", "event"])
 def test_a_promotion_that_was_cut_off_is_completed_by_the_next(
     store: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     promote(store, folder, "1")
-    calls = {"point": 0}
-    point = Registry.point
+    calls = 0
+    set_alias = Registry.set_alias
 
     def cut_off(*_: object) -> None:
         raise KeyboardInterrupt
 
-    def second(self: Registry, version: Version, name: str) -> None:
-        calls["point"] += 1
-        if calls["point"] == 2:
+    def second(self: Registry, version: ModelVersion, name: str) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
             raise KeyboardInterrupt
-        point(self, version, name)
+        set_alias(self, version, name)
 
     with monkeypatch.context() as patch:
         if step == "event":
@@ -201,8 +205,8 @@ def test_a_promotion_that_was_cut_off_is_completed_by_the_next(
 def test_a_rollback_goes_back_one_and_is_audited(store: Registry, folder: Path) -> None:
     promote(store, folder, "1")
     promote(store, folder, "2")
-    restored, event_path = aliases.roll_back(store, NAME, order(folder, reason="complaints"))
-    assert restored.number == alias(store, "production") == "1"
+    restored, event_path = aliases.roll_back(store, NAME, request(folder, reason="complaints"))
+    assert restored.version == alias(store, "production") == "1"
     assert alias(store, "previous_production") is None
     event = json.loads(Path(event_path).read_text())
     assert (event["event"], event["rolled_back_version"]) == ("rollback", "2")
@@ -210,7 +214,7 @@ def test_a_rollback_goes_back_one_and_is_audited(store: Registry, folder: Path) 
     tags = store.version(NAME, "2").tags
     assert tags["rolled_back_by"] == "alice" and tags["rolled_back_reason"] == "complaints"
     with pytest.raises(InputError, match="replaced no other"):
-        aliases.roll_back(store, NAME, order(folder))
+        aliases.roll_back(store, NAME, request(folder))
 
 
 def test_a_rollback_that_was_cut_off_goes_back_one_when_repeated(
@@ -220,34 +224,34 @@ def test_a_rollback_that_was_cut_off_goes_back_one_when_repeated(
         promote(store, folder, number, forced=True)
     with monkeypatch.context() as patch:
         patch.setattr(storage, "write_text", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        point, calls = Registry.point, []
+        set_alias, calls = Registry.set_alias, []
 
-        def only_the_first(self: Registry, version: Version, name: str) -> None:
+        def only_the_first(self: Registry, version: ModelVersion, name: str) -> None:
             calls.append(name)
             if len(calls) == 2:
                 raise KeyboardInterrupt
-            point(self, version, name)
+            set_alias(self, version, name)
 
-        patch.setattr(Registry, "point", only_the_first)
+        patch.setattr(Registry, "set_alias", only_the_first)
         with pytest.raises(KeyboardInterrupt):
-            aliases.roll_back(store, NAME, order(folder))
+            aliases.roll_back(store, NAME, request(folder))
     assert (alias(store, "production"), alias(store, "previous_production")) == ("3", "1")
-    aliases.roll_back(store, NAME, order(folder))
+    aliases.roll_back(store, NAME, request(folder))
     assert (alias(store, "production"), alias(store, "previous_production")) == ("2", "1")
 
 
 def test_a_rolled_back_version_goes_up_again_only_by_force(store: Registry, folder: Path) -> None:
     promote(store, folder, "1")
     promote(store, folder, "2")
-    aliases.roll_back(store, NAME, order(folder))
+    aliases.roll_back(store, NAME, request(folder))
     version = store.version(NAME, "2")
-    passed = rules.Decision(True, (), [])
-    refused = aliases.with_history(passed, version)
+    passed = rules.GateDecision(True, (), [])
+    refused = aliases.reject_if_rolled_back(passed, version)
     assert not refused.promotable and "only with --force" in refused.reasons[0]
     promote(store, folder, "2", forced=True, reason="it was not the model")
     tags = store.version(NAME, "2").tags
     assert (tags["forced"], tags["reason"]) == ("true", "it was not the model")
-    assert aliases.with_history(passed, store.version(NAME, "2")).promotable
+    assert aliases.reject_if_rolled_back(passed, store.version(NAME, "2")).promotable
 
 
 def test_any_mlflow_client_can_load_and_score_a_version(
@@ -259,7 +263,7 @@ def test_any_mlflow_client_can_load_and_score_a_version(
     code = (
         f"import sys; sys.path.append({sysconfig.get_path('purelib')!r})\n"
         "import json, mlflow, pandas\n"
-        f"mlflow.set_tracking_uri({store.uri!r})\n"
+        f"mlflow.set_tracking_uri({store.connection.uri!r})\n"
         f"model = mlflow.pyfunc.load_model('models:/{NAME}/1')\n"
         "rows = pandas.read_json('rows.json', dtype=False)\n"
         "full = model.predict(rows, params={'return': 'full'})\n"
@@ -293,9 +297,9 @@ def files(folder: Path) -> set[Path]:
 
 
 def test_a_version_is_found_by_its_tag(store: Registry) -> None:
-    found = store.tagged(NAME, mlflow_client.FINGERPRINT, "v2")
-    assert found and found.number == "2"
-    assert store.tagged(NAME, mlflow_client.FINGERPRINT, "v9") is None
+    version = store.find_by_tag(NAME, FINGERPRINT, "v2")
+    assert version and version.version == "2"
+    assert store.find_by_tag(NAME, FINGERPRINT, "v9") is None
 
 
 @pytest.mark.parametrize(
@@ -303,8 +307,8 @@ def test_a_version_is_found_by_its_tag(store: Registry) -> None:
     [
         (lambda store: store.version(NAME, "9"), "no version 9 of the model"),
         (lambda store: store.version("other", "1"), "no version 1 of the model other"),
-        (lambda store: store.aliased(NAME, "champion"), "with the alias champion"),
-        (lambda store: store.aliased("other", "staging"), "no model other"),
+        (lambda store: store.by_alias(NAME, "champion"), "with the alias champion"),
+        (lambda store: store.by_alias("other", "staging"), "no model other"),
     ],
 )
 def test_what_is_not_there_is_named(store: Registry, ask: object, words: str) -> None:

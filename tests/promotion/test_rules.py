@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from loan_default.metrics.classification import Interval
 from loan_default.promotion.rules import (
     Check,
-    Decision,
     Gate,
+    GateDecision,
     champion_check,
     decide,
     threshold_checks,
@@ -122,7 +122,7 @@ def test_a_challenger_whose_interval_lies_below_zero_fails():
         -0.004,
         0.0,
         False,
-        "AUC is lower than version 3's by 0.012 (95 % interval -0.02 to -0.004)",
+        "AUC is lower than version 3's by 0.012 (95% interval -0.02 to -0.004)",
     )
 
 
@@ -133,7 +133,7 @@ def test_a_challenger_that_may_be_as_good_passes():
         0.0,
         True,
         "AUC is not clearly lower than version 3's: difference -0.001"
-        " (95 % interval -0.0042 to 0.0021)",
+        " (95% interval -0.0042 to 0.0021)",
     )
 
 
@@ -151,7 +151,7 @@ def test_an_interval_without_an_end_fails():
 
 def test_the_interval_is_named_by_its_level():
     reason = champion_check(Interval(-0.2, -0.3, -0.1, 0.995), champion_version=12).reason
-    assert reason == "AUC is lower than version 12's by 0.2 (99.5 % interval -0.3 to -0.1)"
+    assert reason == "AUC is lower than version 12's by 0.2 (99.5% interval -0.3 to -0.1)"
 
 
 @pytest.mark.parametrize(
@@ -175,16 +175,16 @@ MISSING = Check("c", None, 0.5, False, "c is missing")
 
 
 def test_all_checks_passed_promote():
-    assert decide([PASSED, PASSED]) == Decision(True, (PASSED, PASSED), [])
+    assert decide([PASSED, PASSED]) == GateDecision(True, (PASSED, PASSED), [])
 
 
 def test_any_failed_check_refuses_with_the_failed_sentences_in_order():
     decision = decide(iter([FAILED, PASSED, MISSING]))
-    assert decision == Decision(False, (FAILED, PASSED, MISSING), ["b is low", "c is missing"])
+    assert decision == GateDecision(False, (FAILED, PASSED, MISSING), ["b is low", "c is missing"])
 
 
 def test_no_check_at_all_refuses():
-    assert decide([]) == Decision(False, (), ["nothing was checked"])
+    assert decide([]) == GateDecision(False, (), ["nothing was checked"])
 
 
 def test_a_check_as_json():

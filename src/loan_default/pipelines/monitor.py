@@ -17,7 +17,9 @@ from loan_default.monitoring.performance import evaluate
 from loan_default.monitoring.performance import labels as outcomes
 from loan_default.monitoring.performance import realised_metrics
 from loan_default.monitoring.reports import overview, publish
-from loan_default.registry.mlflow_client import Registry
+from loan_default.registry.mlflow_client import MlflowConnection
+from loan_default.registry.tracking import Tracking
+from loan_default.registry.versions import Registry
 from loan_default.settings import Settings, settings
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,8 @@ def monitor(request: Request) -> dict[str, Any]:
     day = scored_day.read(root, request.run_date, source, config.model_name)
     labels = _keep_labels(request, root, config)
     realised = evaluate.evaluate(root, bool(labels))  # before Evidently takes its memory
-    registry = Registry(config)
+    connection = MlflowConnection(config)
+    registry = Registry(connection)
     learned = compare.learned(registry, day.model_name, day.version, config.threads)
     compared = compare.compare(root, day, learned, config)
     found = _verdicts(day, compared)
@@ -69,7 +72,7 @@ def monitor(request: Request) -> dict[str, Any]:
     triaged = decide.triage(root, day, verdict, odd, realised, registry, config, *asked)
     log.info("%s; %s", found["reason"], triaged.decision.decision)
     found |= asdict(triaged.decision)
-    found |= _publish(root, day, compared, found, realised, registry, config)
+    found |= _publish(root, day, compared, found, realised, connection, config)
     return found | _message(triaged, compared, found)
 
 
@@ -119,7 +122,7 @@ def _publish(
     compared: Compared,
     found: dict[str, Any],
     realised: dict[str, Any] | None,
-    registry: Registry,
+    connection: MlflowConnection,
     config: Settings,
 ) -> dict[str, Any]:
     """The day into the history, the overview, MLflow and Evidently's UI; returns where it went."""
@@ -130,7 +133,7 @@ def _publish(
     ui = config.evidently_ui_url and publish.send_to_ui(config, day, compared)
     return {
         "overview": overview.write(root, realised, config.drift_share_threshold),
-        "mlflow_run_id": publish.log_to_mlflow(registry, root, day, numbers, *paths),
+        "mlflow_run_id": publish.log_to_mlflow(Tracking(connection), root, day, numbers, *paths),
         "evidently_ui": ui or None,
     }
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from loan_default.errors import InputError
 from loan_default.promotion import aliases, gate
-from loan_default.promotion.aliases import Order
-from loan_default.promotion.rules import Decision
-from loan_default.registry.mlflow_client import Registry, Version
+from loan_default.promotion.aliases import PromotionRequest
+from loan_default.promotion.rules import GateDecision
+from loan_default.registry.mlflow_client import MlflowConnection
+from loan_default.registry.versions import ModelVersion, Registry
 from loan_default.settings import Settings, settings
 
 
@@ -32,9 +33,9 @@ class Request:
     force: bool
     reason: str | None
 
-    def order(self, config: Settings) -> Order:
-        """Return what the aliases' history records about the request."""
-        return Order(
+    def with_defaults(self, config: Settings) -> PromotionRequest:
+        """Return what the event of the promotion records, missing fields from the settings."""
+        return PromotionRequest(
             from_alias=self.from_alias or config.model_alias,
             to_alias=self.to_alias or config.production_alias,
             triggered_by=self.triggered_by or getpass.getuser(),
@@ -54,34 +55,34 @@ def promote(request: Request) -> dict[str, Any]:
     if request.force and not request.reason:
         raise InputError("--force needs --reason TEXT: it is written into the audit trail")
     config = settings()
-    registry = Registry(config)
-    name, order = request.model_name or config.model_name, request.order(config)
+    registry = Registry(MlflowConnection(config))
+    name, recorded = request.model_name or config.model_name, request.with_defaults(config)
     if request.rollback:
-        version, event = aliases.roll_back(registry, name, order)
-        return _result(True, version, None, [f"rolled back to version {version.number}"], event)
+        version, event = aliases.roll_back(registry, name, recorded)
+        return _result(True, version, None, [f"rolled back to version {version.version}"], event)
     if request.version:
         version = registry.version(name, request.version)
     else:
-        version = registry.aliased(name, order.from_alias)
-    decision = gate.judge(registry, version, order.to_alias, config)
-    decision = aliases.with_history(decision, version)
+        version = registry.by_alias(name, recorded.from_alias)
+    decision = gate.evaluate(registry, version, recorded.to_alias, config)
+    decision = aliases.reject_if_rolled_back(decision, version)
     if request.check or not (decision.promotable or request.force):
         return _result(False, version, decision, decision.reasons, None)
-    event = aliases.promote(registry, version, decision, order)
+    event = aliases.promote(registry, version, decision, recorded)
     return _result(True, version, decision, decision.reasons, event)
 
 
 def _result(
     promoted: bool,
-    version: Version,
-    decision: Decision | None,
+    version: ModelVersion,
+    decision: GateDecision | None,
     reasons: list[str],
     event: str | None,
 ) -> dict[str, Any]:
     return {
         "promoted": promoted,
         "promotable": decision.promotable if decision else True,
-        "model_version": version.number,
+        "model_version": version.version,
         "run_id": version.run_id,
         "checks": [check.as_dict() for check in decision.checks] if decision else [],
         "reasons": reasons,

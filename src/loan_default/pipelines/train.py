@@ -14,7 +14,9 @@ from loan_default.columns import PROBABILITY
 from loan_default.data.ingest import open_loans
 from loan_default.errors import InputError
 from loan_default.promotion import aliases, gate
-from loan_default.registry.mlflow_client import FINGERPRINT, IDEMPOTENCY_KEY, Registry, Version
+from loan_default.registry.mlflow_client import MlflowConnection
+from loan_default.registry.tracking import Run, Tracking
+from loan_default.registry.versions import FINGERPRINT, IDEMPOTENCY_KEY, ModelVersion, Registry
 from loan_default.settings import Settings, settings
 from loan_default.training import cohorts, fitting, model_card, provenance
 from loan_default.training.cohorts import Split
@@ -50,20 +52,22 @@ def train(request: Request) -> dict[str, Any]:
     """
     config = settings()
     fitting.require_device(config)
-    registry = Registry(config)
+    connection = MlflowConnection(config)
+    connection.check()  # before the loans are read
+    registry = Registry(connection)
     name = request.model_name or config.model_name
     alias, key = request.alias or config.model_alias, request.idempotency_key
-    if key and (version := registry.tagged(name, IDEMPOTENCY_KEY, key)):
+    if key and (version := registry.find_by_tag(name, IDEMPOTENCY_KEY, key)):
         return _result(registry, version, alias, config, REPEATED)
     path = request.data_path or config.train_data_path
     split = _split(path, request, config)
     digest = provenance.data_digest(split)
     tags = {FINGERPRINT: provenance.fingerprint(digest, config)}
-    if version := registry.tagged(name, FINGERPRINT, tags[FINGERPRINT]):
+    if version := registry.find_by_tag(name, FINGERPRINT, tags[FINGERPRINT]):
         return _result(registry, version, alias, config, SAME_INPUTS)
     if key:
         tags[IDEMPOTENCY_KEY] = key
-    version = _register(registry, split, name, path, digest, tags, config)
+    version = _register(connection, split, name, path, digest, tags, config)
     return _result(registry, version, alias, config, None)
 
 
@@ -100,26 +104,26 @@ def _split(path: str, request: Request, config: Settings) -> Split:
 
 
 def _register(
-    registry: Registry,
+    connection: MlflowConnection,
     split: Split,
     name: str,
     path: str,
     digest: str,
     tags: dict[str, str],
     config: Settings,
-) -> Version:
+) -> ModelVersion:
     """Fit in an MLflow run of its own, log it and register its model."""
-    with registry.run("train", tags) as run_id, tempfile.TemporaryDirectory() as folder:
+    with Tracking(connection).run("train", tags) as run, tempfile.TemporaryDirectory() as folder:
         with cli.progress("boosting", config.xgb_max_rounds) as advance:
             trained = fit_and_evaluate(split, config, advance)
         params = provenance.training_settings(config) | provenance.library_versions()
         params |= {"git_commit": provenance.commit(), "data_digest": digest, "data_path": path}
         params |= _months(split)
-        _log_run(registry, run_id, trained, params, Path(folder, "report"))
-        registry.log_data(path, digest, "training")
+        _log_run(run, trained, params, Path(folder, "report"))
+        run.log_data(path, digest, "training")
         trained.save(Path(folder, "model"))
         example = trained.self_check.head(1).drop(PROBABILITY)
-        return registry.register(Path(folder, "model"), name, tags, example)
+        return run.register(Path(folder, "model"), name, tags, example)
 
 
 def _months(split: Split) -> dict[str, str]:
@@ -130,28 +134,26 @@ def _months(split: Split) -> dict[str, str]:
     }
 
 
-def _log_run(
-    registry: Registry, run_id: str, trained: Trained, params: dict[str, Any], folder: Path
-) -> None:
+def _log_run(run: Run, trained: Trained, params: dict[str, Any], folder: Path) -> None:
     model_card.write(trained, params, folder)
-    registry.log(params, trained.metrics, folder)
-    registry.log_curve(run_id, "train_log_loss", trained.validation.train_loss)
-    registry.log_curve(run_id, "validation_log_loss", trained.validation.validation_loss)
+    run.log(params, trained.metrics, folder)
+    run.log_curve("train_log_loss", trained.validation.train_loss)
+    run.log_curve("validation_log_loss", trained.validation.validation_loss)
 
 
 def _result(
-    registry: Registry, version: Version, alias: str, config: Settings, existing: str | None
+    registry: Registry, version: ModelVersion, alias: str, config: Settings, existing: str | None
 ) -> dict[str, Any]:
     """Point the alias at the version and ask the gate; `existing` says why no run was needed."""
-    registry.point(version, alias)
-    decision = gate.judge(registry, version, config.production_alias, config)
-    decision = aliases.with_history(decision, version)
+    registry.set_alias(version, alias)
+    decision = gate.evaluate(registry, version, config.production_alias, config)
+    decision = aliases.reject_if_rolled_back(decision, version)
     if existing:
-        log.info("no new version: version %s stands (%s)", version.number, existing)
+        log.info("no new version: version %s stands (%s)", version.version, existing)
     return {
         "run_id": version.run_id,
         "model_name": version.name,
-        "model_version": version.number,
+        "model_version": version.version,
         "alias": alias,
         "registered": existing in (None, REPEATED),
         "existing_because": existing,

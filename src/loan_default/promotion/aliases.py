@@ -1,7 +1,7 @@
-"""Move the production alias, forward and back, and leave a trail: tags first, aliases next, event
-last.
+"""Move the production alias, forward and back, and record it.
 
-Each step can be repeated: a promotion that was cut off is completed by running it again.
+Tags are written first, then the aliases are moved, then the event file is written. Each step can be
+repeated: a promotion that was interrupted is completed by running it again.
 """
 
 import json
@@ -12,18 +12,21 @@ from typing import Any
 from loan_default import storage
 from loan_default.errors import InputError
 from loan_default.promotion import rules
-from loan_default.promotion.rules import Check, Decision
-from loan_default.registry.mlflow_client import Registry, Version
+from loan_default.promotion.rules import Check, GateDecision
+from loan_default.registry.versions import ModelVersion, Registry
 
-PREVIOUS = "previous_production"
+PREVIOUS_ALIAS = "previous_production"
 REPLACED = "replaced_version"
 ROLLED_BACK = "rolled_back_at"
 EVENT = "promotion_event"
 
 
 @dataclass(frozen=True)
-class Order:
-    """Who wants what moved, and why; `root` holds promotions/, `forced` skipped the gate."""
+class PromotionRequest:
+    """A promotion or rollback request: aliases, requester, reason; `forced` skips the gate.
+
+    `root` is the folder of promotions/, which holds a file for each event.
+    """
 
     from_alias: str
     to_alias: str
@@ -34,72 +37,77 @@ class Order:
     forced: bool = False
 
 
-def with_history(decision: Decision, version: Version) -> Decision:
-    """The decision, refused where the version has been rolled back before."""
+def reject_if_rolled_back(decision: GateDecision, version: ModelVersion) -> GateDecision:
+    """Return the decision, with a failed check added if the version was rolled back before."""
     when = version.tags.get(ROLLED_BACK)
     if not when:
         return decision
     reason = (
-        f"version {version.number} was rolled back at {when}; it goes up again only with --force"
+        f"version {version.version} was rolled back at {when}: it can be promoted only with --force"
     )
     check = Check("not_rolled_back", None, None, False, reason)
     return rules.decide([*decision.checks, check])
 
 
-def promote(registry: Registry, version: Version, decision: Decision, order: Order) -> str:
-    """Make `version` the production model; returns the path of the event.
+def promote(
+    registry: Registry, version: ModelVersion, decision: GateDecision, request: PromotionRequest
+) -> str:
+    """Make `version` the production model; return the path of the event.
 
-    A version that is in production already keeps its place and its audit trail.
+    If it already is, nothing changes: its first event is returned.
     """
-    champion = registry.aliased_or_none(version.name, order.to_alias)
-    if champion and champion.number == version.number and EVENT in version.tags:
-        return _append(order.root, json.loads(version.tags[EVENT]))
-    replaced = champion.number if champion and champion.number != version.number else ""
-    event = _event("promotion", version, decision, order) | {REPLACED: replaced}
-    registry.tag(version, _tags(event))
+    champion = registry.find_by_alias(version.name, request.to_alias)
+    if champion and champion.version == version.version and EVENT in version.tags:
+        return _write_event(request.root, json.loads(version.tags[EVENT]))
+    replaced = champion.version if champion and champion.version != version.version else ""
+    event = _event("promotion", version, decision, request) | {REPLACED: replaced}
+    registry.set_tags(version, _tags(event))
     if replaced and champion:
-        registry.point(champion, PREVIOUS)
-    registry.point(version, order.to_alias)
-    return _append(order.root, event)
+        registry.set_alias(champion, PREVIOUS_ALIAS)
+    registry.set_alias(version, request.to_alias)
+    return _write_event(request.root, event)
 
 
-def roll_back(registry: Registry, name: str, order: Order) -> tuple[Version, str]:
-    """Make the model that production replaced the production model again; returns it and the event.
+def roll_back(registry: Registry, name: str, request: PromotionRequest) -> tuple[ModelVersion, str]:
+    """Make the version that production has replaced the production model again.
 
-    The way back is read from the production version's own tags, so that a rollback that was cut off
-    and is repeated does not go back twice.
+    Returns that version and the path of the event. The production version's own tags name it, so
+    that repeating an interrupted rollback does not go back twice. Raises InputError if production
+    has replaced no version.
     """
-    bad = registry.aliased(name, order.to_alias)
-    number = bad.tags.get(REPLACED)
-    if not number:
+    bad = registry.by_alias(name, request.to_alias)
+    replaced = bad.tags.get(REPLACED)
+    if not replaced:
         raise InputError(
-            f"version {bad.number} of {name} replaced no other: there is nothing to roll back to"
+            f"version {bad.version} of {name} replaced no other: there is nothing to roll back to"
         )
-    good = registry.version(name, number)
-    event = _event("rollback", good, rules.Decision(True, (), []), order) | {
-        "rolled_back_version": bad.number
+    good = registry.version(name, replaced)
+    event = _event("rollback", good, GateDecision(True, (), []), request) | {
+        "rolled_back_version": bad.version
     }
-    who = {"rolled_back_by": order.triggered_by, "rolled_back_reason": order.reason}
-    registry.tag(bad, {ROLLED_BACK: event["time"], **who})
-    registry.tag(good, {"restored_at": event["time"], "restored_by": order.triggered_by})
+    who = {"rolled_back_by": request.triggered_by, "rolled_back_reason": request.reason}
+    registry.set_tags(bad, {ROLLED_BACK: event["time"], **who})
+    registry.set_tags(good, {"restored_at": event["time"], "restored_by": request.triggered_by})
     if before := good.tags.get(REPLACED):
-        registry.point(registry.version(name, before), PREVIOUS)
+        registry.set_alias(registry.version(name, before), PREVIOUS_ALIAS)
     else:
-        registry.drop_alias(name, PREVIOUS)
-    registry.point(good, order.to_alias)
-    return good, _append(order.root, event)
+        registry.delete_alias(name, PREVIOUS_ALIAS)
+    registry.set_alias(good, request.to_alias)
+    return good, _write_event(request.root, event)
 
 
-def _event(kind: str, version: Version, decision: Decision, order: Order) -> dict[str, Any]:
+def _event(
+    kind: str, version: ModelVersion, decision: GateDecision, request: PromotionRequest
+) -> dict[str, Any]:
     now = datetime.now(UTC)
     return {
         "event": kind,
-        "event_id": f"{now:%Y%m%dT%H%M%S%fZ}-{kind}-v{version.number}",
+        "event_id": f"{now:%Y%m%dT%H%M%S%fZ}-{kind}-v{version.version}",
         "time": now.isoformat(timespec="seconds"),
         "model_name": version.name,
-        "model_version": version.number,
+        "model_version": version.version,
         "run_id": version.run_id,
-        **{key: value for key, value in asdict(order).items() if key != "root"},
+        **{key: value for key, value in asdict(request).items() if key != "root"},
         "checks": [check.as_dict() for check in decision.checks],
     }
 
@@ -120,7 +128,7 @@ def _tags(event: dict[str, Any]) -> dict[str, str]:
     return tags | {f"check_{check['name']}": json.dumps(check) for check in event["checks"]}
 
 
-def _append(root: str, event: dict[str, Any]) -> str:
+def _write_event(root: str, event: dict[str, Any]) -> str:
     path = storage.join(root, "promotions", f"{event['event_id']}.json")
     if not storage.exists(path):
         storage.write_text(path, json.dumps(event, indent=1) + "\n")

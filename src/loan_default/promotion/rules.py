@@ -1,6 +1,7 @@
-"""The gate: may a model version go live? Pure; whoever asks moves the aliases.
+"""The rules of the promotion gate: may a model version go into production?
 
-A metric that is missing or not finite fails its check: the gate never opens for lack of evidence.
+The functions are pure; the caller moves the aliases. A metric that is missing or not finite fails
+its check, so a version is never promoted for lack of evidence.
 """
 
 import math
@@ -15,9 +16,10 @@ CHAMPION_CHECK = "not_worse_than_champion"
 
 @dataclass(frozen=True)
 class Gate:
-    """What a model must reach on its test months: least AUC, least F1, most calibration error.
+    """The limits for a model's metrics on its test months: minimum AUC, minimum F1, maximum
+    calibration error.
 
-    All three are in [0, 1], and a model that just equals one passes.
+    All three are in [0, 1]; a metric equal to its limit passes.
     """
 
     auc_threshold: float
@@ -27,10 +29,10 @@ class Gate:
 
 @dataclass(frozen=True)
 class Check:
-    """One condition of the gate and how it came out.
+    """The result of one check of the gate.
 
-    `value` was compared with `limit`; each is None where there was nothing to compare. `reason` is
-    one plain sentence with the figures, for a passed check too.
+    `value` was compared with `limit`; both are None if there was nothing to compare. `reason` is
+    one plain sentence with the numbers, for a passed check too.
     """
 
     name: str
@@ -40,7 +42,7 @@ class Check:
     reason: str
 
     def as_dict(self) -> dict[str, str | float | bool | None]:
-        """The check as JSON can hold it: a figure that is not finite becomes None."""
+        """Return the check as a JSON object; a number that is not finite becomes None."""
         return {
             "name": self.name,
             "value": _finite(self.value),
@@ -51,8 +53,8 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Decision:
-    """Whether the model may go live, after which checks; `reasons` are what stands against it."""
+class GateDecision:
+    """Whether the version may go into production, the checks, and the `reasons` against it."""
 
     promotable: bool
     checks: tuple[Check, ...]
@@ -60,7 +62,10 @@ class Decision:
 
 
 def threshold_checks(metrics: Mapping[str, float], gate: Gate) -> list[Check]:
-    """AUC, F1 and calibration error against their limits; `metrics` are `evaluation.metrics`'s."""
+    """Check AUC, F1 and calibration error against their limits.
+
+    `metrics` are those of `classification.metrics`, by name.
+    """
     return [
         _at_least("AUC", metrics, gate.auc_threshold),
         _at_least("F1", metrics, gate.f1_threshold),
@@ -71,11 +76,15 @@ def threshold_checks(metrics: Mapping[str, float], gate: Gate) -> list[Check]:
 def champion_check(
     interval: Interval | None, *, champion_version: str | int | None, why_not: str | None = None
 ) -> Check:
-    """The challenger is not worse than the production model; without one there is nothing to beat.
+    """Check that the challenger is not worse than the champion, the production model.
 
-    `interval` is the paired interval of AUC(challenger) - AUC(champion). The check fails when all
-    of it lies below 0, and when there is a champion but no interval: `why_not` then says why. The
-    check's `value` is the interval's upper end, its `limit` 0.
+    The check's `value` is the interval's upper end, its `limit` 0.
+
+    Args:
+        interval: the paired confidence interval of AUC(challenger) - AUC(champion), None if they
+            could not be compared. The check fails if all of it is below 0.
+        champion_version: None if there is no production model: the check passes.
+        why_not: why there is no interval although there is a champion: the check fails.
     """
     name = CHAMPION_CHECK
     if champion_version is None:
@@ -87,12 +96,12 @@ def champion_check(
     return Check(name, interval.high, 0.0, passed, _comparison(interval, champion_version, passed))
 
 
-def decide(checks: Iterable[Check]) -> Decision:
-    """Promotable when every check passed, and there was at least one."""
+def decide(checks: Iterable[Check]) -> GateDecision:
+    """Decide from the checks: promotable if there is at least one and all have passed."""
     checks = tuple(checks)
     failed = [check.reason for check in checks if not check.passed]
     reasons = failed if checks else ["nothing was checked"]
-    return Decision(not reasons, checks, reasons)
+    return GateDecision(not reasons, checks, reasons)
 
 
 def _at_least(name: str, metrics: Mapping[str, float], limit: float) -> Check:
@@ -118,12 +127,12 @@ def _compared(
         problem = "is not a finite number" if name in metrics else "is missing"
         return Check(name, None, limit, False, f"{label} {problem}; the limit is {limit:.4f}")
     passed = holds(value, limit)
-    shown, bound = _distinct_figures(value, limit)
+    shown, bound = _distinct_decimals(value, limit)
     return Check(name, value, limit, passed, f"{label} {shown} {wording[passed]} {bound}")
 
 
-def _distinct_figures(value: float, limit: float) -> tuple[str, str]:
-    """Both with four decimals, or as many more as tell them apart where they differ."""
+def _distinct_decimals(value: float, limit: float) -> tuple[str, str]:
+    """Format both with four decimals, or with as many more as it takes to tell them apart."""
     digits = 4
     while value != limit and f"{value:.{digits}f}" == f"{limit:.{digits}f}":
         digits += 1
@@ -131,15 +140,15 @@ def _distinct_figures(value: float, limit: float) -> tuple[str, str]:
 
 
 def _comparison(interval: Interval, version: str | int, passed: bool) -> str:
-    finding = (
+    comparison = (
         f"is not clearly lower than version {version}'s: difference {interval.difference:.2g}"
         if passed
         else f"is lower than version {version}'s by {-interval.difference:.2g}"
     )
-    bounds = f"{100 * interval.level:g} % interval {interval.low:.2g} to {interval.high:.2g}"
-    return f"AUC {finding} ({bounds})"
+    bounds = f"{100 * interval.level:g}% interval {interval.low:.2g} to {interval.high:.2g}"
+    return f"AUC {comparison} ({bounds})"
 
 
-def _finite(figure: float | None) -> float | None:
-    """The figure as a Python float; None for what JSON has no number for."""
-    return None if figure is None or not math.isfinite(figure) else float(figure)
+def _finite(value: float | None) -> float | None:
+    """Return the value as a Python float, None if JSON cannot hold it."""
+    return None if value is None or not math.isfinite(value) else float(value)

@@ -6,11 +6,15 @@ The import takes seconds and 200 MiB.
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loan_default.errors import LoanDefaultError
 from loan_default.registry import artifacts
 from loan_default.registry.alias_lookup import create_lookup
 from loan_default.settings import Settings
+
+if TYPE_CHECKING:
+    from loan_default.registry.versions import Registry
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +31,11 @@ def choose(settings: Settings, name: str, aliases: Sequence[str]) -> str:
     # MLflow handles more kinds of tracking URI, and explains what is wrong.
     except LoanDefaultError as error:
         log.info("looking up through MLflow instead: %s", error)
-    from loan_default.registry.mlflow_client import Registry
-
-    registry = Registry(settings)
+    registry = _registry(settings)
     for alias in aliases[:-1]:
-        if version := registry.aliased_or_none(name, alias):
-            return version.number
-    return registry.aliased(name, aliases[-1]).number
+        if version := registry.find_by_alias(name, alias):
+            return version.version
+    return registry.by_alias(name, aliases[-1]).version
 
 
 def files(settings: Settings, name: str, version: str, folder: Path) -> Path:
@@ -45,7 +47,12 @@ def files(settings: Settings, name: str, version: str, folder: Path) -> Path:
     copied.mkdir()
     if artifacts.fetch(settings, name, version, copied):
         return copied
-    from loan_default.registry.mlflow_client import Registry
-
-    registry = Registry(settings)
+    registry = _registry(settings)
     return registry.download(registry.version(name, version), folder)
+
+
+def _registry(settings: Settings) -> "Registry":
+    from loan_default.registry.mlflow_client import MlflowConnection
+    from loan_default.registry.versions import Registry
+
+    return Registry(MlflowConnection(settings))

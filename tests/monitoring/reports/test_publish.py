@@ -11,7 +11,8 @@ from loan_default.monitoring.drift import compare, evidently_report
 from loan_default.monitoring.drift.compare import Compared
 from loan_default.monitoring.drift.verdict import Thresholds
 from loan_default.monitoring.reports.publish import log_to_mlflow, send_to_ui
-from loan_default.registry.mlflow_client import Registry
+from loan_default.registry.mlflow_client import MlflowConnection
+from loan_default.registry.tracking import Tracking
 from loan_default.settings import Settings
 from workspace import Workspace
 
@@ -36,16 +37,17 @@ def test_mlflow_has_one_run_for_a_day_of_a_root(workspace: Workspace, tmp_path: 
         mlflow_tracking_uri=workspace.settings["MLFLOW_TRACKING_URI"],
         mlflow_artifact_root=workspace.settings["MLFLOW_ARTIFACT_ROOT"],
     )
-    registry, page = Registry(config), tmp_path / "drift_report.html"
+    connection, page = MlflowConnection(config), tmp_path / "drift_report.html"
+    tracking, client = Tracking(connection), connection.client
     runs = []
     for text, share in (("first", 0.1), ("second", 0.2)):
         page.write_text(text)
-        runs.append(log_to_mlflow(registry, "root", DAY, {"drift_share": share}, str(page)))
-    other = log_to_mlflow(registry, "another", DAY, {}, str(page))
+        runs.append(log_to_mlflow(tracking, "root", DAY, {"drift_share": share}, str(page)))
+    other = log_to_mlflow(tracking, "another", DAY, {}, str(page))
     assert runs[0] == runs[1] != other
-    run = registry.client.get_run(runs[0])
+    run = client.get_run(runs[0])
     assert run.info.status == "FINISHED" and run.data.metrics == {"drift_share": 0.2}
-    kept = registry.client.download_artifacts(runs[0], page.name, str(tmp_path))
+    kept = client.download_artifacts(runs[0], page.name, str(tmp_path))
     assert Path(kept).read_text() == "second"
-    experiment = registry.client.get_experiment(run.info.experiment_id)
+    experiment = client.get_experiment(run.info.experiment_id)
     assert experiment.name == "loan_default_monitoring"

@@ -16,7 +16,7 @@ from loan_default.monitoring.decision.policy import Decision, Policy, Situation
 from loan_default.monitoring.drift.verdict import Verdict
 from loan_default.monitoring.performance import degradation
 from loan_default.monitoring.performance.degradation import Limits
-from loan_default.registry.mlflow_client import Registry
+from loan_default.registry.versions import Registry
 from loan_default.settings import Settings
 
 
@@ -44,7 +44,7 @@ def triage(
     past = history.read(root).filter(pl.col("run_date") < day.run_date)
     drifted = [*drift_row(past), day.run_date]
     retrainings = book.retrainings()
-    trainings = [*retrainings, registry.last_made(day.model_name)]
+    trainings = [*retrainings, registry.last_registered(day.model_name)]
     loss, evidence = _loss(realised, day.model_name, registry, config)
     situation = Situation(
         run_date=day.run_date,

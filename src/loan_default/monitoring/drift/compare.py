@@ -17,7 +17,7 @@ from loan_default.monitoring.drift import baseline, evidently_report
 from loan_default.monitoring.drift.baseline import RECENT, REFERENCE
 from loan_default.monitoring.drift.evidently_report import Comparison
 from loan_default.monitoring.drift.verdict import Thresholds
-from loan_default.registry.mlflow_client import Registry
+from loan_default.registry.versions import Registry
 from loan_default.settings import Settings
 
 

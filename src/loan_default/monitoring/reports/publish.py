@@ -13,7 +13,7 @@ from loan_default.errors import ServiceError
 from loan_default.monitoring.days.scored_day import ScoredDay
 from loan_default.monitoring.drift import evidently_ui
 from loan_default.monitoring.drift.compare import Compared
-from loan_default.registry.mlflow_client import Registry
+from loan_default.registry.tracking import Tracking
 from loan_default.settings import Settings
 
 log = logging.getLogger("monitor")
@@ -47,7 +47,7 @@ def write_quality(root: str, day: ScoredDay, facts: Mapping[str, Any]) -> str:
 
 
 def log_to_mlflow(
-    registry: Registry, root: str, day: ScoredDay, metrics: Mapping[str, float], *paths: str
+    tracking: Tracking, root: str, day: ScoredDay, metrics: Mapping[str, float], *paths: str
 ) -> str:
     """Keep the day's figures and reports in MLflow, one run a day and root; returns its id."""
     tags = {
@@ -63,7 +63,7 @@ def log_to_mlflow(
                 open(Path(here, Path(path).name), "wb") as copy,
             ):
                 shutil.copyfileobj(stream, copy)
-        return registry.keep_report(f"monitoring {day.run_date}", tags, metrics, Path(here))
+        return tracking.log_report(f"monitoring {day.run_date}", tags, metrics, Path(here))
 
 
 def send_to_ui(config: Settings, day: ScoredDay, compared: Compared) -> dict[str, str | None]:
