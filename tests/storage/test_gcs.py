@@ -247,7 +247,6 @@ def test_the_key_of_a_setting_reaches_whoever_uses_googles_libraries(
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,
     )
