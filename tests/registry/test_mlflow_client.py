@@ -8,7 +8,6 @@ import warnings
 from pathlib import Path
 
 import pytest
-from conftest import Workspace
 
 from loan_default.errors import ServiceError
 from loan_default.registry.mlflow_client import MlflowConnection
@@ -16,6 +15,7 @@ from loan_default.registry.tracking import Tracking
 from loan_default.registry.versions import Registry
 from loan_default.sandbox.local_stack import free_ports
 from loan_default.settings import Settings
+from workspace import Workspace
 
 
 def nobody() -> MlflowConnection:
