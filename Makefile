@@ -1,4 +1,4 @@
-# Bare `make` prints this help: every target's own comment, the text after its double hash.
+# Bare `make` prints every target with its comment, the text after the double hash.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -21,16 +21,16 @@ help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z0-9_-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: install
-install: $(INSTALLED) ## Make .venv and install the locked, hashed requirements and this package
+install: $(INSTALLED) ## Create .venv with the locked, hashed requirements and this package
 
-# The package is installed as a link to this checkout: a moved checkout, or another one with the same
-# VENV, must install it again
+# The package is installed as a link to this checkout, so a moved checkout, or another one with the
+# same VENV, must install it again
 ifneq ($(shell cat $(INSTALLED) 2> /dev/null),$(CURDIR))
 $(INSTALLED): FORCE
 FORCE:
 endif
 
-# uv is taken from PATH, else installed into the new environment by pip
+# Uses uv from PATH, else installs it into the new environment with pip
 $(INSTALLED): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	  || { echo "make: Python 3.11 to 3.13 is needed; choose one with: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 2; }
@@ -44,7 +44,7 @@ $(INSTALLED): requirements-dev.txt pyproject.toml
 	"$$uv" pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@echo '$(CURDIR)' > $@
 
-# Programs come inside wheels: a package that would download one while it is built is refused
+# Programs come inside wheels: --no-build rejects packages that download one while they are built
 $(LINT_INSTALLED): tools/requirements-lint.txt | $(INSTALLED)
 	@uv=$$(command -v uv || echo $(BIN)/uv); \
 	test -x $(LINT_BIN)/python || "$$uv" venv --quiet --python $(BIN)/python $(LINT_VENV); \
@@ -71,7 +71,7 @@ lint: $(INSTALLED) ## Check style and types: flake8, isort, black, mypy
 	$(BIN)/mypy
 
 .PHONY: lint-all
-lint-all: lint lint-files lint-secrets lint-terraform ## Everything that is checked without running it: lint, lint-files, lint-secrets, lint-terraform
+lint-all: lint lint-files lint-secrets lint-terraform ## Run every static check: lint, lint-files, lint-secrets, lint-terraform
 
 # jactionlint finds shellcheck on PATH
 .PHONY: lint-files
@@ -83,21 +83,21 @@ lint-files: $(LINT_INSTALLED) ## Check shell scripts, Dockerfiles, YAML and GitH
 	$(LINT_BIN)/zizmor --quiet --offline --persona pedantic .github
 	$(LINT_BIN)/checkov --quiet --compact --skip-download --framework dockerfile github_actions terraform --directory .
 
-# Judged by what a value looks like: tests and examples are full of made-up values behind names like
-# "password". Locked requirements are hashes.
+# Values are checked, not names: tests and examples are full of fake values named "password". Locked
+# requirements are excluded because they are hashes.
 .PHONY: lint-secrets
-lint-secrets: $(LINT_INSTALLED) ## Look for secrets in the files that git knows
+lint-secrets: $(LINT_INSTALLED) ## Look for secrets in the files tracked by git
 	git ls-files -z | grep -Ezv '^(tools/)?requirements[^/]*\.txt$$' \
 	  | xargs -0 $(LINT_BIN)/detect-secrets-hook --disable-plugin KeywordDetector --exclude-secrets /T000/B000/XXXX
 
 .PHONY: lint-terraform
-lint-terraform: ## Check Terraform's format and, after make terraform-init, its plans without any account
+lint-terraform: ## Check Terraform's format and, after make terraform-init, its plans, without an account
 	@$(TERRAFORM) fmt -check -diff -recursive
 	@if [ -d infra/terraform/.terraform ]; then $(TERRAFORM) validate && $(TERRAFORM) test; \
 	else echo 'skipped: terraform validate and terraform test need its provider: make terraform-init'; fi
 
 .PHONY: audit
-audit: $(LINT_INSTALLED) ## Look the locked packages up in PyPI's list of known vulnerabilities (needs the internet)
+audit: $(LINT_INSTALLED) ## Check the locked packages for known vulnerabilities in PyPI's database (needs internet access)
 	$(LINT_BIN)/pip-audit --strict --progress-spinner off --disable-pip --require-hashes $(addprefix -r ,$(wildcard requirements*.txt tools/requirements*.txt))
 
 .PHONY: format
@@ -106,12 +106,12 @@ format: $(INSTALLED) ## Format the code with isort and black
 	$(BIN)/black --quiet $(CODE)
 
 .PHONY: test
-test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS=0 leaves the slow ones out)
+test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS=0 skips the slow ones)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(PYTEST_ARGS) \
 	  $(if $(filter 0,$(RUN_INTEGRATION_TESTS)),,--cov-fail-under=90)
 
 .PHONY: fuzz
-fuzz: $(INSTALLED) ## Try the properties and the REST API with FUZZ_FACTOR=20 times the usual examples
+fuzz: $(INSTALLED) ## Test the properties and the REST API with FUZZ_FACTOR=20 times the usual examples
 	FUZZ_FACTOR=$${FUZZ_FACTOR:-20} $(BIN)/python -m pytest -n 2 -m 'hypothesis and not docker' --timeout 7200
 	FUZZ_FACTOR=$${FUZZ_FACTOR:-20} $(BIN)/python -m pytest tests/serving/test_openapi.py --timeout 7200
 
@@ -121,37 +121,37 @@ $(MUTATION): tools/requirements-mutation.txt $(INSTALLED)
 	"$$uv" pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $<
 	@touch $@
 
-# One thread each: mutants are many and small
+# One thread per mutant: they are many and small
 .PHONY: mutation
-mutation: $(MUTATION) ## Change the pure modules in thousands of ways and count what the tests notice (an hour or two)
+mutation: $(MUTATION) ## Run mutation tests on the pure modules and count the mutants killed (an hour or two)
 	OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/mutmut run
 	$(BIN)/mutmut results --all true | $(BIN)/python tools/mutation_score.py
 
 .PHONY: test-stack
-test-stack: $(INSTALLED) ## Test the whole platform in Docker, under a name and on ports of its own (needs Chromium)
+test-stack: $(INSTALLED) ## Test the whole platform in Docker, with its own project name and ports (needs Chromium)
 	$(BIN)/python -m pytest -m docker --durations 10 $(PYTEST_ARGS) \
 	  $(patsubst %,tests/stack/test_%.py,first_day faults operations shutdown bucket)
 
 .PHONY: bench
-bench: $(INSTALLED) ## Measure every step on the full file's 2.26 million loans beside its peer, and a training (half an hour)
+bench: $(INSTALLED) ## Benchmark every step on 2.26 million loans against its peer, and a training (half an hour)
 	@$(BIN)/python benchmarks/full_file.py
 	@$(BIN)/python benchmarks/training.py
 	@$(BIN)/python benchmarks/monitor.py
 
 .PHONY: bench-growth
-bench-growth: $(INSTALLED) ## Measure how every step grows from 100,000 to 10 million loans, and draw it (half an hour, 8 GB of disk)
+bench-growth: $(INSTALLED) ## Benchmark and plot every step from 100,000 to 10 million loans (half an hour, 8 GB of disk)
 	@$(BIN)/python benchmarks/growth.py
 
 .PHONY: bench-serve
-bench-serve: $(INSTALLED) ## Compare the scoring server with mlflow models serve on the same model (about 6 minutes)
+bench-serve: $(INSTALLED) ## Benchmark the scoring server against mlflow models serve on one model (about 6 minutes)
 	@$(BIN)/python benchmarks/serve.py
 
 .PHONY: bench-stack
-bench-stack: $(INSTALLED) ## Time make start, and print the platform's memory at rest and its images' sizes
+bench-stack: $(INSTALLED) ## Measure make start, the platform's idle memory and the sizes of its images
 	@$(BIN)/python benchmarks/stack.py
 
 .PHONY: start
-start: ## Start the whole platform with Docker Compose; the first time makes .env and the images
+start: ## Start the whole platform with Docker Compose; creates .env and the images on first use
 	@bash airflow/start_all.sh
 
 .PHONY: stop
@@ -159,27 +159,27 @@ stop: ## Stop the platform and keep its data
 	@bash airflow/stop_all.sh
 
 .PHONY: clean
-clean: ## Stop the platform and remove its data, after asking
+clean: ## Stop the platform and delete its data, after confirmation
 	@bash airflow/stop_all.sh --clean
 
 .PHONY: troubleshoot
-troubleshoot: ## Say what is wrong with the platform and what to do
+troubleshoot: ## Diagnose the platform: what is wrong and how to fix it
 	@bash airflow/troubleshoot.sh
 
 .PHONY: terraform-init
-terraform-init: ## Set Terraform up: fetch its Google provider
+terraform-init: ## Set up Terraform: download its Google provider
 	@$(TERRAFORM) init
 
 .PHONY: terraform-plan
-terraform-plan: ## Show what terraform-apply would make in Google Cloud
+terraform-plan: ## Show what terraform-apply would create in Google Cloud
 	@$(TERRAFORM) plan
 
 .PHONY: terraform-apply
-terraform-apply: ## Make the bucket and its service account, after asking
+terraform-apply: ## Create the bucket and its service account, after confirmation
 	@$(TERRAFORM) apply
 
 .PHONY: terraform-destroy
-terraform-destroy: ## Remove them, after asking; a bucket that is not empty stays
+terraform-destroy: ## Delete them, after confirmation; a bucket that is not empty is kept
 	@$(TERRAFORM) destroy
 
 .PHONY: terraform-validate
@@ -187,13 +187,13 @@ terraform-validate: ## Check the Terraform files
 	@$(TERRAFORM) validate
 
 .PHONY: screenshots
-screenshots: $(INSTALLED) ## Take the README's pictures from a running platform (needs Chromium; 6 minutes)
+screenshots: $(INSTALLED) ## Take the README's screenshots from a running platform (needs Chromium; 6 minutes)
 	@$(BIN)/python tools/screenshots.py
 
 .PHONY: demo
-demo: $(INSTALLED) ## Run the four DAGs on a throw-away Airflow, on TRAIN_DATA_PATH or generated loans (KEEP=1 leaves it up)
+demo: $(INSTALLED) ## Run the four DAGs on a temporary Airflow, on TRAIN_DATA_PATH or generated loans (KEEP=1 keeps it running)
 	@$(BIN)/python src/run_demo.py $(if $(KEEP),--keep) > /dev/null
 
 .PHONY: docs
-docs: $(INSTALLED) ## Write docs/data-contract.md and docs/settings.md from the code
+docs: $(INSTALLED) ## Generate docs/data-contract.md and docs/settings.md from the code
 	@$(BIN)/python tools/reference.py

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Start the platform with Docker Compose and wait until every part is healthy. On first use .env is
-# made from .env.example, with generated passwords and keys that only you can read.
+# Start the platform with Docker Compose and wait until every service is healthy. On first use, .env
+# is created from .env.example with generated passwords and keys, readable only by you.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 SECRETS=(POSTGRES_PASSWORD AIRFLOW_DB_PASSWORD MLFLOW_DB_PASSWORD AIRFLOW_ADMIN_PASSWORD
   AIRFLOW_FERNET_KEY AIRFLOW_API_SECRET_KEY AIRFLOW_JWT_SECRET MLFLOW_ADMIN_PASSWORD
   MLFLOW_SECRET_KEY MLFLOW_AIRFLOW_PASSWORD MLFLOW_SERVE_PASSWORD MONITORING_SECRET)
-# What the databases were made with, or cannot be read without.
-KEPT=(POSTGRES_PASSWORD AIRFLOW_DB_PASSWORD MLFLOW_DB_PASSWORD AIRFLOW_FERNET_KEY MLFLOW_ADMIN_PASSWORD)
+# Secrets that existing databases were created with, or cannot be read without.
+DATABASE_SECRETS=(POSTGRES_PASSWORD AIRFLOW_DB_PASSWORD MLFLOW_DB_PASSWORD AIRFLOW_FERNET_KEY MLFLOW_ADMIN_PASSWORD)
 
 fail() { printf 'error: %s\n' "$*" >&2; exit 2; }
 
@@ -19,29 +19,29 @@ generate() {
   esac
 }
 
-# Secrets that .env lacks are added to it; those that it has stay.
+# Add the secrets that .env lacks; keep those that it has.
 write_secrets() {
   local name
-  # An editor may have left the last line open; what is added would become part of it.
+  # The last line may lack its newline; additions would become part of it.
   [[ -z $(tail -c 1 .env) ]] || echo >> .env
   for name in "${SECRETS[@]}"; do
     grep -q "^$name=." .env || printf '%s=%s\n' "$name" "$(generate "$name")" >> .env
   done
 }
 
-# New ones would lock everybody out.
-refuse_other_secrets() {
+# New secrets would lock everyone out of existing databases.
+check_secrets() {
   local project volume name
   project=${COMPOSE_PROJECT_NAME:-$(sed -n 's/^COMPOSE_PROJECT_NAME=//p' .env | tail -n 1)}
   volume=${project:-loan-default}_postgres-data
   docker volume inspect "$volume" > /dev/null 2>&1 || return 0
-  for name in "${KEPT[@]}"; do
+  for name in "${DATABASE_SECRETS[@]}"; do
     grep -q "^$name=." .env && continue
-    fail "the volume $volume holds data made with another .env ($name is missing): put that .env back, or remove the data with make clean"
+    fail "the volume $volume holds data created with another .env ($name is missing): restore that .env, or delete the data with make clean"
   done
 }
 
-# A key that lies where the README says is used without being named.
+# Use a key in the default place without a setting.
 find_key() {
   local key=keys/gcs-service-account.json
   [[ ! -e $key ]] || grep -q '^GCS_KEY_FILE=.' .env || printf 'GCS_KEY_FILE=%s\n' "${key#keys/}" >> .env
@@ -52,25 +52,25 @@ find_key() {
     || fail "the containers' user cannot read $key: chmod o+x keys && chmod o+r $key"
 }
 
-docker info > /dev/null 2>&1 || fail "Docker is not running or you may not use it: start it, then make start again"
+docker info > /dev/null 2>&1 || fail "Docker is not running, or you have no permission to use it: start it, then run make start again"
 docker compose version > /dev/null 2>&1 || fail "Docker Compose is missing: install the docker-compose-plugin"
 
 umask 077
 [[ -e .env ]] || cp .env.example .env
 chmod 600 .env
-refuse_other_secrets
+check_secrets
 write_secrets
 umask 022
 mkdir -p data/raw keys
 find_key
 
 printf 'Building the images: minutes the first time, seconds later.\n'
-# Every model version says which commit trained it.
+# Every model version records the commit that trained it.
 commit=$(git rev-parse HEAD 2> /dev/null) || commit=unknown
 docker compose build --quiet --build-arg GIT_COMMIT="$commit"
 printf 'Starting: about a minute and a half.\n'
 docker compose up --detach --wait --wait-timeout 300 || {
-  printf '\nNot everything came up. What is wrong, in plain words:\n' >&2
+  printf '\nSome services did not start. Diagnosis:\n' >&2
   bash airflow/troubleshoot.sh >&2 || true
   exit 1
 }

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Stop the platform; its data stay. With --clean remove the data too, after asking.
+# Stop the platform and keep its data. With --clean, delete the data too, after confirmation.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Compose wants every secret even to stop; without .env nothing could be stopped or removed.
+# Compose requires every secret even to stop; these allow it without .env.
 for name in $(grep -oE '[A-Z_]+:[?]' docker-compose.yaml | tr -d ':?' | sort -u); do
   export "$name=unused"
 done
 
 if [[ ${1:-} == --clean ]]; then
-  printf 'This removes every run, model, prediction and report of the platform. Type yes to go on: '
+  printf 'This deletes every run, model, prediction and report of the platform. Type yes to continue: '
   read -r answer || answer=
-  [[ $answer == yes ]] || { echo 'Nothing was removed.'; exit 1; }
+  [[ $answer == yes ]] || { echo 'Nothing was deleted.'; exit 1; }
   docker compose --profile '*' down --volumes --remove-orphans
-  echo 'Removed. .env and its secrets are still there.'
+  echo 'Deleted. .env and its secrets are kept.'
 else
   docker compose --profile '*' down --remove-orphans
   echo 'Stopped. The data are kept; make start brings everything back.'

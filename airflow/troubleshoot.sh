@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Say in plain words what is wrong with the platform and what to do. Exit 1 when something is.
+# Diagnose the platform: report each problem with its remedy. Exit 1 if there is any.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 FOUND=0
-LEAST_FREE_MB=${LEAST_FREE_MB:-2048}
+MIN_FREE_MB=${MIN_FREE_MB:-2048}
 ok() { printf 'ok       %s\n' "$*"; }
 bad() { FOUND=1; printf 'PROBLEM  %s\n         What to do: %s\n' "$1" "$2"; }
 setting() { [[ -r .env ]] && sed -n "s/^$1=//p" .env | tail -n 1; }
@@ -15,25 +15,25 @@ running() { [[ $(docker inspect -f '{{.State.Running}}' "$(container "$1")" 2> /
 
 check_docker() {
   docker info > /dev/null 2>&1 && { ok "Docker is running"; return; }
-  bad "Docker is not running, or you may not use it" "start Docker (systemctl start docker), or add yourself to the docker group"
+  bad "Docker is not running, or you have no permission to use it" "start Docker (systemctl start docker), or add yourself to the docker group"
   exit 1
 }
 
 check_env() {
-  [[ -r .env ]] || { bad ".env is missing" "make start writes it"; exit 1; }
+  [[ -r .env ]] || { bad ".env is missing" "make start creates it"; exit 1; }
   local name missing=()
   for name in $(grep -oE '[A-Z_]+:[?]' docker-compose.yaml | tr -d ':?' | sort -u); do
     [[ -n $(setting "$name") ]] || missing+=("$name")
   done
   ((${#missing[@]})) || { ok ".env has every secret"; return; }
-  bad ".env lacks ${missing[*]}" "make start generates what is missing; for a database that exists already, put its old password back"
+  bad ".env lacks ${missing[*]}" "make start generates missing secrets; for an existing database, restore its old password"
 }
 
 check_disk() {
   local free
   free=$(df -Pm "$(docker info -f '{{.DockerRootDir}}')" | awk 'NR == 2 {print $4}')
-  ((free >= LEAST_FREE_MB)) && { ok "disk: ${free} MB free for Docker"; return; }
-  bad "the disk of Docker is nearly full: ${free} MB free" "docker system df shows what takes the room; docker image prune frees some"
+  ((free >= MIN_FREE_MB)) && { ok "disk: ${free} MB free for Docker"; return; }
+  bad "Docker's disk is nearly full: ${free} MB free" "docker system df shows what uses the space; docker image prune frees some"
 }
 
 check_port() {
@@ -41,13 +41,13 @@ check_port() {
   port=$(setting "$name"); port=${port:-$default}
   running "$service" && return
   (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null || return 0
-  bad "port $port is taken by another program, so $service cannot start" "stop that program, or set $name in .env to a free port"
+  bad "port $port is in use by another program, so $service cannot start" "stop that program, or set $name in .env to a free port"
 }
 
 check_service() {
   local id state health
   id=$(container "$1")
-  [[ -n $id ]] || { bad "$1 is not there" "make start"; return; }
+  [[ -n $id ]] || { bad "$1 does not exist" "make start"; return; }
   read -r state health < <(docker inspect -f '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}' "$id")
   if [[ $state == running && $health != unhealthy ]]; then ok "$1: $state${health:+, $health}"; return; fi
   if [[ $state == exited && $(docker inspect -f '{{.State.ExitCode}}' "$id") == 0 && $1 == *-init ]]; then ok "$1: done"; return; fi
@@ -60,18 +60,18 @@ check_airflow() {
   if compose exec -T airflow-scheduler airflow db check-migrations --migration-wait-timeout 0 > /dev/null; then
     ok "Airflow's database is migrated"
   else
-    bad "Airflow's database waits for migrations" "docker compose run --rm airflow-init"
+    bad "Airflow's database needs migrations" "docker compose run --rm airflow-init"
   fi
   local errors
-  # Airflow's command line prints warnings on stdout before its answer.
+  # Airflow's command line prints warnings to stdout before its output.
   errors=$(compose exec -T airflow-scheduler airflow dags list-import-errors -o json | tail -n 1 | compose exec -T airflow-scheduler python -c "
 import json, sys
 for found in json.load(sys.stdin): print(found['filepath'] + ': ' + found['error'].strip().splitlines()[-1])")
   [[ -z $errors ]] && { ok "every DAG can be imported"; return; }
-  bad "a DAG cannot be imported: $errors" "correct the file named above; the DAG processor reads it again by itself"
+  bad "a DAG cannot be imported: $errors" "correct the file named above; the DAG processor reloads it"
 }
 
-# The newest registered version, empty where there is none.
+# The newest registered version; empty if there is none.
 newest_version() {
   compose exec -T mlflow python -c "
 import base64, json, os, urllib.parse, urllib.request
@@ -88,7 +88,7 @@ check_alias() {
   alias=$(setting SERVE_ALIAS)
   version=$(newest_version)
   if [[ -n $version ]]; then
-    bad "no model is served: no version has the alias ${alias:-staging}, the newest is $version" "give a version the alias on the model's page in MLflow, or train anew"
+    bad "no model is served: no version has the alias ${alias:-staging}, the newest is $version" "assign the alias to a version on the model's page in MLflow, or train again"
   else
     bad "no model is served: there is none yet" "trigger train_model_with_mlflow in Airflow"
   fi
@@ -104,7 +104,7 @@ except e.HTTPError as found: print(found.read().decode())")
   case $state in
     *'"ready":true'*) ok "a model is served: $(grep -oE '"model_version":"[0-9]+"' <<< "$state")" ;;
     *'has no version with the alias'*) check_alias ;;
-    *) bad "no model is served: $(grep -oE '"message":"[^"]*"' <<< "$state")" "read the message; docker compose logs serve tells more" ;;
+    *) bad "no model is served: $(grep -oE '"message":"[^"]*"' <<< "$state")" "read the message; docker compose logs serve has the details" ;;
   esac
 }
 
@@ -113,14 +113,14 @@ check_bucket() {
   place=$(setting GCS_BUCKET)
   place=${place:+gs://$place}
   place=${place:-$(setting MLFLOW_ARTIFACTS_DESTINATION)}
-  [[ $place == gs://* ]] || { ok "artifacts are kept in a volume"; return; }
+  [[ $place == gs://* ]] || { ok "artifacts are stored in a volume"; return; }
   running airflow-scheduler || return
-  local said
-  said=$(compose exec -T --workdir /opt/airflow/src airflow-scheduler python -c "
+  local output
+  output=$(compose exec -T --workdir /opt/airflow/src airflow-scheduler python -c "
 from loan_default import storage
 storage.check_target('$place')
 storage.exists('$place/.reachable')" 2>&1) && { ok "the bucket $place can be reached"; return; }
-  bad "the bucket $place cannot be reached: $(tail -n 1 <<< "$said")" "check its name, and the key in keys/"
+  bad "the bucket $place cannot be reached: $(tail -n 1 <<< "$output")" "check its name, and the key in keys/"
 }
 
 check_docker

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# changed.sh BASE: prints code=true where the commits since BASE change more than prose and pictures,
-# else code=false. The commands of a page are code: tests run them as they stand there.
+# changed.sh BASE: print code=true if the commits since BASE change more than prose and pictures,
+# else code=false. Commands in a page count as code, because tests run them.
 set -euo pipefail
 
-# The fenced blocks of a page at a commit
+# Print the fenced blocks of a page at a commit
 blocks() { git show "$1:$2" 2> /dev/null | awk '/^ *```/ {fenced = !fenced} fenced'; }
 
-# Without its base, as at a branch's first push, nothing is known to be unchanged
+# Without a base, such as at a branch's first push, everything counts as changed
 git rev-parse --quiet --verify "$1^{commit}" > /dev/null || { echo code=true; exit; }
 while read -r file; do
   case $file in

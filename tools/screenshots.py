@@ -1,7 +1,7 @@
-"""Take the README's pictures from the running platform, with headless Chromium: `make screenshots`.
+"""Take the README's screenshots with headless Chromium: `make screenshots`.
 
-Starts a throw-away Airflow, MLflow and scoring server, lets eight days happen (`story.py`), and
-writes docs/images/*.png. `--keep` waits for Enter before that.
+Starts a temporary Airflow, MLflow and scoring server, simulates eight days (`story.py`), and writes
+docs/images/*.png. `--keep` waits for Enter before that.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 from PIL import Image
 from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, sync_playwright
-from story import LOANS, SETTINGS, script, tell
+from story import LOANS, SETTINGS, script, simulate
 
 from loan_default.sandbox.local_stack import ROOT, LocalStack, free_ports, running
 
@@ -27,7 +27,7 @@ TRAIN = "train_model_with_mlflow"
 
 
 class Album:
-    """Opens pages and keeps what they look like."""
+    """Open pages and save screenshots of them."""
 
     def __init__(self, browser: Browser, folder: Path) -> None:
         self._browser, self._folder = browser, folder
@@ -35,17 +35,17 @@ class Album:
 
     @contextmanager
     def page(self, phone: bool = False) -> Iterator[Page]:
-        """A new page without history."""
+        """Yield a new page without history."""
         size = PHONE if phone else DESKTOP
         page = self._browser.new_page(viewport=size, color_scheme="light", locale="en-US")
         page.set_default_timeout(20_000)
         yield page
         page.close()
 
-    def keep(self, page: Page, name: str, height: int | None = None) -> None:
-        """Save the page as it is now, the upper `height` points of it, in 256 colours."""
+    def save(self, page: Page, name: str, height: int | None = None) -> None:
+        """Save the visible page, or its upper `height` points, in 256 colours."""
         page.mouse.move(0, 0)
-        page.wait_for_timeout(1_500)  # what is drawn moves into its place
+        page.wait_for_timeout(1_500)  # animations end
         path = self._folder / f"{name}.png"
         if height:
             assert page.viewport_size
@@ -58,7 +58,7 @@ class Album:
 
 
 def airflow(album: Album, stack: LocalStack, run_id: str) -> None:
-    """The training's graph, and the days of batch prediction as a grid."""
+    """Save the training's graph and the grid of daily batch predictions."""
     with album.page() as page:
         page.goto(stack.airflow_url)
         page.fill("input[name=username]", stack.user)
@@ -70,50 +70,50 @@ def airflow(album: Album, stack: LocalStack, run_id: str) -> None:
         page.get_by_label("Show Graph").first.click()
         page.get_by_label("Collapse Details Panel").first.click()
         page.locator(".react-flow__node").first.wait_for()
-        album.keep(page, "airflow-graph")
+        album.save(page, "airflow-graph")
         page.goto(f"{stack.airflow_url}/dags/batch_prediction_dag")
         page.get_by_label("Show Grid").first.click()
         page.get_by_text("Last 8 Dag Runs").first.wait_for()
-        album.keep(page, "airflow-grid")
+        album.save(page, "airflow-grid")
 
 
 def mlflow(album: Album, stack: LocalStack, run: str, experiment: str) -> None:
-    """A training's run with its metrics, and the registered model with its aliases."""
+    """Save a training run with its metrics, and the registered model with its aliases."""
     with album.page() as page:
         page.goto(f"{stack.mlflow_url}/#/experiments/{experiment}/runs/{run}")
         page.get_by_text("calibration_error").first.wait_for()
         # MLflow's assistant covers a quarter of the page until it is closed
         page.locator("[data-component-id='mlflow.assistant.chat_panel.close']").click()
-        album.keep(page, "mlflow-run")
+        album.save(page, "mlflow-run")
         page.goto(f"{stack.mlflow_url}/#/models/loan_default_model")
         page.get_by_text("production").first.wait_for()
-        album.keep(page, "mlflow-registry")
+        album.save(page, "mlflow-registry")
 
 
 def reports(album: Album, stack: LocalStack) -> None:
-    """The newest day, and the overview on a desk and on a phone."""
+    """Save the newest day's report, and the overview on a desktop and on a phone."""
     below = stack.folder / "artifacts" / "reports"
     newest = max(below.glob("run_date=*"))
     with album.page() as page:
         page.goto((newest / "drift_report.html").as_uri())
         page.get_by_text("Drift against").first.wait_for()
-        album.keep(page, "drift-report")
+        album.save(page, "drift-report")
         page.goto((below / "index.html").as_uri())
-        album.keep(page, "overview", height=1_400)
+        album.save(page, "overview", height=1_400)
     with album.page(phone=True) as page:
         page.goto((below / "index.html").as_uri())
-        album.keep(page, "overview-phone")
+        album.save(page, "overview-phone")
 
 
 @contextmanager
 def serving(stack: LocalStack) -> Iterator[str]:
-    """The address of a scoring server that answers."""
+    """Start a scoring server and yield its URL."""
     (port,) = free_ports(1)
     command = [sys.executable, str(ROOT / "src" / "serve_model.py"), "--port", str(port)]
     with subprocess.Popen(command, cwd=stack.folder, env=stack.environment) as process:
         try:
-            asked = httpx.HTTPTransport(retries=8)  # they wait longer each time
-            with httpx.Client(transport=asked) as client:
+            transport = httpx.HTTPTransport(retries=8)  # with increasing pauses
+            with httpx.Client(transport=transport) as client:
                 client.get(f"http://127.0.0.1:{port}/ping").raise_for_status()
             yield f"http://127.0.0.1:{port}"
         finally:
@@ -121,7 +121,7 @@ def serving(stack: LocalStack) -> Iterator[str]:
 
 
 def chromium() -> str:
-    """The machine's own Chromium."""
+    """Return the path of the installed Chromium."""
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
     if not program:
         raise SystemExit("Chromium is missing: install Debian's package chromium")
@@ -129,28 +129,27 @@ def chromium() -> str:
 
 
 def take(stack: LocalStack, run_id: str, program: str, folder: Path) -> None:
-    """Every picture."""
-    found = stack.api.result(TRAIN, run_id, "train")["run_id"]
-    asked = {"run_id": found}
-    answer = httpx.get(f"{stack.mlflow_url}/api/2.0/mlflow/runs/get", params=asked).json()
-    experiment = answer["run"]["info"]["experiment_id"]
+    """Take every screenshot."""
+    run = stack.api.result(TRAIN, run_id, "train")["run_id"]
+    url = f"{stack.mlflow_url}/api/2.0/mlflow/runs/get"
+    experiment = httpx.get(url, params={"run_id": run}).json()["run"]["info"]["experiment_id"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         album = Album(browser, folder)
         airflow(album, stack, run_id)
-        mlflow(album, stack, found, experiment)
+        mlflow(album, stack, run, experiment)
         reports(album, stack)
         with serving(stack) as url, album.page() as page:
             page.goto(f"{url}/docs")
-            album.keep(page, "serving-docs")
+            album.save(page, "serving-docs")
         browser.close()
 
 
 def main() -> None:
-    """Start, let it happen, take the pictures, stop."""
+    """Start the servers, simulate the days, take the screenshots, stop."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=IMAGES)
-    parser.add_argument("--keep", action="store_true", help="wait for Enter before the pictures")
+    parser.add_argument("--keep", action="store_true", help="wait for Enter before the screenshots")
     flags = parser.parse_args()
     program = chromium()
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
@@ -158,15 +157,15 @@ def main() -> None:
         stack = LocalStack(
             Path(temporary), SETTINGS | {"BATCH_INPUT_PATH": f"{temporary}/day7.csv"}
         )
-        made = ("--rows", str(LOANS), "--seed", "7", "--output-path", "loans.csv")
+        arguments = ("--rows", str(LOANS), "--seed", "7", "--output-path", "loans.csv")
         with running(stack):
-            script(stack, "make_loans", *made)
-            run_id = tell(stack)
+            script(stack, "make_loans", *arguments)
+            run_id = simulate(stack)
             if flags.keep:
                 print(f"Airflow {stack.airflow_url}, MLflow {stack.mlflow_url}, run {run_id}")
-                input(f"user {stack.user}, password {stack.password}; Enter takes the pictures")
+                input(f"user {stack.user}, password {stack.password}; Enter takes the screenshots")
             take(stack, run_id, program, stack.folder / "images")
-            # All or none: half of them would be of another day.
+            # All or none, so that they all show the same day.
             shutil.copytree(stack.folder / "images", flags.folder, dirs_exist_ok=True)
 
 

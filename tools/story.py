@@ -1,7 +1,7 @@
-"""Eight days of a lender, for the pictures: made on a throw-away Airflow with generated loans.
+"""Simulate eight days of a lender for the screenshots, on a temporary Airflow with generated loans.
 
-A first model, a batch of applications each day, a delivery with bad rows, one with monthly incomes
-in the place of yearly ones, outcomes, and a second model that replaces the first.
+They have a first model, a batch of applications per day, one batch with bad rows, one with monthly
+instead of yearly incomes, outcomes, and a second model that replaces the first.
 """
 
 import json
@@ -18,21 +18,21 @@ from loan_default.sandbox.local_stack import ROOT, LocalStack
 
 LOANS, EACH_DAY, DAYS = 300_000, 2_500, 8
 REJECTED, MONTHLY_INCOMES = 2, 5
-# The applications were made after the months that the models learn from, and have matured since.
+# The applications date from after the training months, and have matured since.
 FIRST, SECOND = "2016-06", "2016-12"
 APPLICATIONS_FROM = date(2014, 1, 1)
 SETTINGS = {
     "XGB_LEARNING_RATE": "0.1",
     "CV_FOLDS": "3",
     "LOG_LEVEL": "WARNING",
-    # So early, credit reports had half the columns
+    # Credit reports of these years have half the columns
     "PROMOTION_AUC_THRESHOLD": "0.7",
 }
 MINUTES = 20
 
 
 def applications(folder: Path) -> list[Path]:
-    """A file for each day, of loans issued two months after those of the day before."""
+    """Write a file for each day, with loans issued two months after the previous day's."""
     loans = pl.read_csv(folder / "loans.csv", infer_schema=False)
     issued = loans["issue_d"].map_elements(month, return_dtype=pl.Date)
     paths = []
@@ -56,7 +56,7 @@ def _later(first: date, months: int) -> date:
 
 
 def script(stack: LocalStack, name: str, *arguments: str) -> dict[str, Any]:
-    """Run `src/NAME.py` on the stack's MLflow; its result."""
+    """Run `src/NAME.py` on the stack's MLflow and return its result."""
     command = [sys.executable, str(ROOT / "src" / f"{name}.py"), *arguments]
     done = subprocess.run(
         command, cwd=stack.folder, env=stack.environment, stdout=subprocess.PIPE, check=True
@@ -65,24 +65,24 @@ def script(stack: LocalStack, name: str, *arguments: str) -> dict[str, Any]:
 
 
 def run(stack: LocalStack, dag_id: str, **conf: str) -> str:
-    """Trigger a DAG and wait until it has ended well; its run id."""
-    return _well(stack, dag_id, stack.api.trigger(dag_id, conf))
+    """Trigger a DAG, wait for its success and return its run id."""
+    return _succeeded(stack, dag_id, stack.api.trigger(dag_id, conf))
 
 
 def followed(stack: LocalStack, dag_id: str, run_id: str, task: str, triggered: str) -> str:
-    """Wait for the run that a task of a run has triggered; its run id."""
-    return _well(stack, triggered, stack.api.result(dag_id, run_id, task, "trigger_run_id"))
+    """Wait for the run that a task has triggered and return its run id."""
+    return _succeeded(stack, triggered, stack.api.result(dag_id, run_id, task, "trigger_run_id"))
 
 
-def _well(stack: LocalStack, dag_id: str, run_id: str) -> str:
+def _succeeded(stack: LocalStack, dag_id: str, run_id: str) -> str:
     state = stack.api.wait(dag_id, run_id, MINUTES * 60)["state"]
     if state != "success":
         raise SystemExit(f"{dag_id} {run_id} ended as {state}")
     return run_id
 
 
-def tell(stack: LocalStack) -> str:
-    """Let it all happen; the run id of the last training."""
+def simulate(stack: LocalStack) -> str:
+    """Simulate the days and return the run id of the last training."""
     loans = str(stack.folder / "loans.csv")
     days = applications(stack.folder)
     script(stack, "train_with_mlflow", "--data-path", loans, "--as-of", FIRST)

@@ -26,10 +26,10 @@ def test_a_missing_alias_is_named(stack: DockerStack) -> None:
 
 def test_faults_are_named_with_what_to_do(stack: DockerStack) -> None:
     said = stack.make("troubleshoot", code=2, DOCKER_HOST="unix:///nowhere")
-    assert problems(said) == ["Docker is not running, or you may not use it"]
-    said = stack.make("troubleshoot", code=2, LEAST_FREE_MB="999999999")
+    assert problems(said) == ["Docker is not running, or you have no permission to use it"]
+    said = stack.make("troubleshoot", code=2, MIN_FREE_MB="999999999")
     (problem,) = problems(said)
-    assert "disk of Docker is nearly full" in problem
+    assert "Docker's disk is nearly full" in problem
 
     environment = stack.folder / ".env"
     kept = environment.read_text()
@@ -68,7 +68,7 @@ def test_a_broken_dag_and_pending_migrations_are_named(stack: DockerStack, tmp_p
     stack.compose(*sql, f"update alembic_version set version_num = '{older}'")
     said = stack.make("troubleshoot", code=2)
     stack.compose(*sql, f"update alembic_version set version_num = '{known}'")
-    assert "Airflow's database waits for migrations" in problems(said)
+    assert "Airflow's database needs migrations" in problems(said)
     wait_for(lambda: in_order(stack))
 
 

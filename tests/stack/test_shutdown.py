@@ -28,7 +28,7 @@ def test_a_taken_port_is_named(stack: DockerStack) -> None:
         taken.bind(("127.0.0.1", stack.ports["monitoring"]))
         taken.listen()
         said = stack.make("start", code=2)
-    assert f"port {stack.ports['monitoring']} is taken by another program" in said
+    assert f"port {stack.ports['monitoring']} is in use by another program" in said
     assert "set MONITORING_PORT in .env to a free port" in said
 
 
@@ -38,9 +38,9 @@ def test_another_env_is_refused_and_nothing_is_removed_without_a_yes(stack: Dock
     stack.configure()
     before = path.read_text()
     said = stack.make("start", code=2)
-    assert "put that .env back, or remove the data with make clean" in said
+    assert "restore that .env, or delete the data with make clean" in said
     assert path.read_text() == before
-    assert "Nothing was removed" in stack.make("clean", typed="no\n", code=2)
+    assert "Nothing was deleted" in stack.make("clean", typed="no\n", code=2)
     path.write_text(kept)
     volumes = stack.compose("volumes", "--quiet")
     assert f"{PROJECT}_postgres-data" in volumes

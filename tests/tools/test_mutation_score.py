@@ -40,5 +40,5 @@ def test_a_mutant_that_no_test_runs_has_survived_and_one_without_an_end_has_not(
 
 def test_a_run_that_was_cut_off_is_no_success() -> None:
     code, _, said = scored(killed=99, not_checked=1)
-    assert (code, said) == (1, "error: 1 mutants were not tried to the end\n")
+    assert (code, said) == (1, "error: 1 mutants were not run to completion\n")
     assert scored()[0] == 1
