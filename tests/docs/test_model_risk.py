@@ -61,14 +61,14 @@ def test_why_a_loan_was_declined(lender: Workspace) -> None:
 
 def test_who_promoted_the_model(lender: Workspace) -> None:
     (event,) = map(
-        json.loads, answers("Who promoted this model, when, by which figures\\?", lender)
+        json.loads, answers("Who promoted this model, when, by which metrics\\?", lender)
     )
     assert (event["triggered_by"], event["model_version"]) == ("a person", "1")
     assert {check["name"] for check in event["checks"]} >= {"AUC", "F1", "calibration_error"}
 
 
 def test_which_data_taught_it(lender: Workspace) -> None:
-    (told,) = answers("Which data taught it\\?", lender)
+    (told,) = answers("Which data was it trained on\\?", lender)
     facts = dict(line.split(" ", 1) for line in told.splitlines())
     assert facts["data_path"].endswith("loans.csv") and len(facts["data_digest"]) == 64
     assert facts["fit_through"] < facts["test_from"] <= facts["test_through"]
