@@ -1,9 +1,9 @@
-"""What Airflow adds: the time to parse the DAGs, and a pipeline run against its scripts alone.
+"""Measure Airflow's overhead: parsing the DAGs, and a pipeline run against its scripts alone.
 
-Parsing: in a fresh process, the four DAG files after the Airflow classes that they use have been
-imported. Pipeline: from the trigger of a training to the end of the last DAG run that it sets off,
-against the same five scripts run one after the other from the command line, in turns, on the same
-data and MLflow server. Prints medians.
+Parsing is measured in a fresh process, after importing the Airflow classes that the four DAG files
+use. The pipeline is measured from the trigger of a training to the end of the last DAG run that
+follows, against the same five scripts run in sequence from the command line. Both run in turns, on
+the same data and MLflow server. Prints medians.
 """
 
 import argparse
@@ -42,7 +42,7 @@ MINUTES = 15
 
 
 def parsing(home: Path) -> float:
-    """Seconds to parse all four DAGs in a new process."""
+    """Return the seconds to parse all four DAGs in a new process."""
     environment = os.environ | {
         "AIRFLOW_HOME": str(home),
         "PYTHONPATH": str(ROOT / "airflow" / "plugins"),
@@ -53,7 +53,7 @@ def parsing(home: Path) -> float:
 
 
 def by_airflow(stack: LocalStack, name: str) -> float:
-    """Seconds from the trigger to the end of the last of the four DAG runs."""
+    """Return the seconds from the trigger to the end of the last of the four DAG runs."""
     api, started = stack.api, datetime.now(UTC)
     conf = {"model_name": name, "output_path": str(stack.folder / name)}
     train, dag_id = api.trigger("train_model_with_mlflow", conf), "train_model_with_mlflow"
@@ -72,7 +72,7 @@ def _ended(api: AirflowApi, dag_id: str, run_id: str) -> datetime:
 
 
 def by_hand(stack: LocalStack, name: str) -> float:
-    """Seconds that the same scripts take, one after the other."""
+    """Return the seconds that the same scripts take in sequence."""
     out = ("--output-path", str(stack.folder / name))
     model = ("--model-name", name)
     prepared = stack.environment["PREPARED_DATA_PATH"]
@@ -125,10 +125,12 @@ def main() -> None:
     table = Table(
         "", "seconds (median)", "aim", title=f"{given.repeats} runs, {given.rows:,} loans"
     )
-    table.add_row("parsing four DAGs, imports apart", f"{statistics.median(parsed):.2f}", "<= 0.5")
+    table.add_row(
+        "parsing four DAGs, without imports", f"{statistics.median(parsed):.2f}", "<= 0.5"
+    )
     table.add_row("pipeline, trigger to last end", f"{airflow:.1f}", "")
     table.add_row("the scripts alone", f"{hand:.1f}", "")
-    table.add_row("what Airflow adds", f"{airflow - hand:.1f}", "<= 30")
+    table.add_row("Airflow's overhead", f"{airflow - hand:.1f}", "<= 30")
     Console().print(table)
     print(json.dumps({"parsing": parsed, **turns}))
 

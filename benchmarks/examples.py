@@ -1,7 +1,7 @@
-"""Make the example files from generated loans: data/batch_input.csv and data/sample_input.json.
+"""Generate the example files data/batch_input.csv and data/sample_input.json.
 
-The first holds 100 applications in the raw layout, without any column that is known only
-afterwards; the second one of them as a typed record, the way MLflow's scoring protocol wants it.
+The first holds 100 applications in the raw layout, without the columns known only afterwards. The
+second holds one of them as a typed record in MLflow's scoring protocol.
 """
 
 import argparse
@@ -19,7 +19,7 @@ APPLICATIONS, LOANS, SEED = 100, 5_000, 2018
 
 
 def make(flags: argparse.Namespace) -> dict[str, Any]:
-    """The job: writes both files."""
+    """Write both files."""
     import polars as pl
 
     from loan_default import columns
@@ -43,11 +43,9 @@ def make(flags: argparse.Namespace) -> dict[str, Any]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the script; returns its exit code."""
+    """Run the script and return its exit code."""
     flags = cli.parser(__doc__)
-    flags.add_argument(
-        "--folder", default=str(ROOT / "data"), help="where to write (default: data)"
-    )
+    flags.add_argument("--folder", default=str(ROOT / "data"), help="output folder (default: data)")
     return cli.run(flags, make, argv)
 
 

@@ -1,8 +1,8 @@
-"""The full LendingClub file on this machine: each step beside the way most people write it.
+"""Benchmark each step on a file of LendingClub's full size against the usual pandas code.
 
-Makes loans once, then runs every case and its named peer in turns, each in a process of its own,
-and prints medians of the seconds, ratios, and the most memory. `pandas_way.py` holds the peers, of
-which that with all columns takes 10 GB.
+Generates loans once, then runs every case and its peer in turns, each in its own process, and
+prints median seconds, ratios and maximum memory. The peers are in `pandas_way.py`; the one that
+reads all columns takes 10 GB.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from rich.table import Table
 from measured import Cost, Workplace, median
 
 FULL, SHORTER, EXPLAINED = 2_260_000, 1_000_000, 100_000
-LEARNED = 300_000
+TRAINED_ON = 300_000
 MODEL = "models:/loan_default_model@staging"
 SCRIPTS = (
     "make_loans",
@@ -33,7 +33,7 @@ SCRIPTS = (
 
 @dataclass(frozen=True)
 class Case:
-    """Work on `rows` rows; `peer` is the case that its time is compared with."""
+    """Work on `rows` rows; its time is compared with that of the case `peer`."""
 
     name: str
     rows: int
@@ -42,35 +42,35 @@ class Case:
 
 
 def loans(place: Workplace, rows: int, name: str = "") -> Cost:
-    """Make an export of that many loans."""
+    """Generate an export of `rows` loans."""
     path = name or f"{rows}.csv"
     return place.script("make_loans", "--rows", str(rows), "--seed", "1", "--output-path", path)
 
 
 def prepare(place: Workplace, rows: int) -> Cost:
-    """The export to typed Parquet."""
+    """Convert the export to typed Parquet."""
     paths = ("--input-path", f"{rows}.csv", "--output-path", f"{rows}.parquet")
     return place.script("prepare_data", *paths)
 
 
 def score(place: Workplace, path: str, reasons: str = "none") -> Cost:
-    """A file of applications to a run's predictions."""
+    """Score a file of applications."""
     given = ("--input-path", path, "--output-path", "scored", "--rescore")
     return place.script("batch_predict", *given, "--reasons", reasons)
 
 
 def pandas_prepare(place: Workplace, rows: int, how: str = "prepare") -> Cost:
-    """The same in pandas."""
+    """Convert the export in pandas."""
     return place.peer("pandas_way", how, f"{rows}.csv", "peer.parquet")
 
 
 def pandas_score(place: Workplace, rows: int) -> Cost:
-    """The same with pandas and MLflow's pyfunc."""
+    """Score the export with pandas and MLflow's pyfunc."""
     return place.peer("pandas_way", "score", f"{rows}.csv", "peer.csv", MODEL)
 
 
 def cases(place: Workplace, full: int, shorter: int) -> list[Case]:
-    """Every case, a peer before those that are compared with it."""
+    """Return every case, each peer before the cases compared with it."""
     explained = min(EXPLAINED, shorter)
     return [
         Case("make_loans", full, lambda: loans(place, full, "again.csv")),
@@ -130,7 +130,7 @@ def _key(case: Case) -> str:
 
 
 def start_up(place: Workplace, rounds: int) -> dict[str, float]:
-    """Median seconds until `--help` has been printed, by script."""
+    """Return by script the median seconds to print `--help`."""
     return {
         name: statistics.median(place.script(name, "--help").seconds for _ in range(rounds))
         for name in SCRIPTS
@@ -138,7 +138,7 @@ def start_up(place: Workplace, rounds: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=FULL)
     parser.add_argument("--shorter", type=int, default=SHORTER)
@@ -149,8 +149,8 @@ def main() -> None:
         for rows in {flags.rows, flags.shorter, min(EXPLAINED, flags.shorter)}:
             loans(place, rows)
         prepare(place, flags.rows)
-        loans(place, LEARNED, "learned.csv")
-        trained = place.script("train_with_mlflow", "--data-path", "learned.csv")
+        loans(place, TRAINED_ON, "training.csv")
+        trained = place.script("train_with_mlflow", "--data-path", "training.csv")
         listed = cases(place, flags.rows, flags.shorter)
         found: dict[str, list[Cost]] = {_key(case): [] for case in listed}
         for _ in range(flags.rounds):
@@ -158,7 +158,7 @@ def main() -> None:
                 found[_key(case)].append(case.work())
         show(found, listed)
         print(
-            f"Training on {LEARNED:,} loans, start-up and reports included: "
+            f"Training on {TRAINED_ON:,} loans, start-up and reports included: "
             f"{trained.seconds:.0f} s, {trained.memory:,.0f} MiB"
         )
         slowest = max(start_up(place, flags.rounds).items(), key=lambda item: item[1])

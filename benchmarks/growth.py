@@ -1,7 +1,7 @@
-"""How seconds and memory grow with the rows, step by step: a table, and a plot for the docs.
+"""Measure how time and memory of each step grow with the rows; print a table, plot for the docs.
 
-Each size is made, prepared, learned from, scored (raw and typed) and monitored once, every step in
-a process of its own. Training boosts 100 rounds in 3 folds, so that its sizes compare.
+Each size is generated, prepared, trained on, scored (raw and typed) and monitored once, each step
+in its own process. Training uses 100 boosting rounds and 3 folds, so that sizes are comparable.
 """
 
 import argparse
@@ -21,7 +21,7 @@ Costs = dict[str, dict[int, Cost]]
 
 
 def steps(place: Workplace, rows: int) -> dict[str, Cost]:
-    """What each step costs for that many rows. Leaves no files behind."""
+    """Return the cost of each step for that many rows; leave no files behind."""
     made = ("--rows", str(rows), "--seed", "1", "--output-path", "raw.csv")
     paths = ("--input-path", "raw.csv", "--output-path", "typed.parquet")
     scored = ("--reasons", "none", "--rescore", "--output-path", "scored")
@@ -41,7 +41,7 @@ def steps(place: Workplace, rows: int) -> dict[str, Cost]:
 
 
 def show(found: Costs) -> None:
-    """Print seconds and MiB."""
+    """Print a table of seconds and MiB."""
     sizes = list(next(iter(found.values())))
     table = Table("step", *(f"{rows:,}" for rows in sizes), title="seconds (peak MiB)")
     for step, costs in found.items():
@@ -51,7 +51,7 @@ def show(found: Costs) -> None:
 
 
 def draw(found: Costs, path: Path) -> None:
-    """Seconds and memory over the rows, both on log scales, beside what would be proportional."""
+    """Plot seconds and memory over the rows on log scales, next to proportional growth."""
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
     for step, costs in found.items():
         rows = list(costs)
@@ -71,7 +71,7 @@ def draw(found: Costs, path: Path) -> None:
 
 
 def main() -> None:
-    """Measure, print and draw."""
+    """Measure, print and plot."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--plot", type=Path, default=PLOT)
@@ -81,7 +81,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as temporary:
             for step, cost in steps(Workplace(Path(temporary), **QUICK), rows).items():
                 found.setdefault(step, {})[rows] = cost
-        # After each size: the largest takes longer than all the others.
+        # After each size, since the largest takes longer than all the others together.
         show(found)
         draw(found, flags.plot)
 

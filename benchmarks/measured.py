@@ -1,4 +1,4 @@
-"""Run a command as a whole process and say what it took."""
+"""Run a command in a process and measure its time and memory."""
 
 import json
 import os
@@ -16,20 +16,20 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Cost:
-    """What a process took: wall seconds and peak memory in MiB; `said`: its last line of stdout."""
+    """The cost of a process: wall seconds, peak memory in MiB, and its last line of stdout."""
 
     seconds: float
     memory: float
-    said: str = ""
+    last_line: str = ""
 
     @property
     def result(self) -> Any:
-        """The last line of stdout as the JSON that it is."""
-        return json.loads(self.said)
+        """Return the last line of stdout, parsed as JSON."""
+        return json.loads(self.last_line)
 
 
 class Workplace:
-    """A folder with a registry of its own, in which scripts run."""
+    """A folder with its own registry, in which scripts run."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
@@ -49,7 +49,7 @@ class Workplace:
         return self.python(ROOT / "benchmarks" / f"{name}.py", *arguments)
 
     def python(self, path: Path, *arguments: str) -> Cost:
-        """Run a Python file. Raises SystemExit where it fails."""
+        """Run a Python file. Raises SystemExit if it fails."""
         command = [sys.executable, str(path), *arguments]
         started = time.perf_counter()
         process = subprocess.Popen(
@@ -57,7 +57,7 @@ class Workplace:
         )
         assert process.stdout
         lines = process.stdout.read().splitlines()
-        # The usage of this very child, which the process object would lose.
+        # wait4 returns the usage of this child, which Popen.wait would discard.
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.perf_counter() - started
@@ -69,5 +69,5 @@ class Workplace:
 
 
 def median(costs: Sequence[Cost]) -> Cost:
-    """The median seconds, the most memory."""
+    """Return the median seconds and the maximum memory."""
     return Cost(statistics.median(c.seconds for c in costs), max(c.memory for c in costs))

@@ -1,7 +1,8 @@
-"""What a day's monitoring costs as the day grows: seconds and peak memory, with and without labels.
+"""Benchmark a day's monitoring by size of the day, with and without labels.
 
-Scores generated loans with one model, then runs `monitor_predictions.py` on each size in turns, in
-processes of its own. Prints medians, and the time of the largest against that of the smallest.
+Scores generated loans with one model, then runs `monitor_predictions.py` on each size in turns,
+each time in its own process. Prints median seconds and peak memory, and how many times as long the
+largest size takes as the smallest.
 """
 
 import argparse
@@ -14,14 +15,14 @@ from rich.table import Table
 from measured import Cost, Workplace, median
 
 QUICK = {"XGB_MAX_ROUNDS": "100", "CV_FOLDS": "3", "XGB_LEARNING_RATE": "0.1"}
-LEARNED = 100_000
+TRAINED_ON = 100_000
 DAY = "2026-03-01"
 
 
 def prepare(place: Workplace, sizes: list[int]) -> None:
-    """Loans of each size, a model that learned from others, and a scored day of each."""
-    place.script("make_loans", *_loans(LEARNED, 1, "learned.csv"))
-    place.script("train_with_mlflow", "--data-path", "learned.csv")
+    """Generate loans, train a model on other loans, and score a day of each size."""
+    place.script("make_loans", *_loans(TRAINED_ON, 1, "training.csv"))
+    place.script("train_with_mlflow", "--data-path", "training.csv")
     for rows in sizes:
         place.script("make_loans", *_loans(rows, 2, f"{rows}.csv"))
         scored = ("--input-path", f"{rows}.csv", "--output-path", f"out{rows}", "--run-date", DAY)
@@ -39,7 +40,7 @@ def monitor(place: Workplace, rows: int, labels: bool) -> Cost:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 2_260_000])
     parser.add_argument("--rounds", type=int, default=3)

@@ -1,10 +1,10 @@
-"""The same work as most people write it: the peer of `make bench`.
+"""The usual pandas code for the same work: the peer of `make bench`.
 
 `prepare IN OUT`: pandas reads the export, cleans it as `prepare_data.py` does, writes Parquet.
-`prepare_used IN OUT`: the same by who names the columns that are used, and so parses a third.
+`prepare_used IN OUT`: the same for only the columns that are used, a third of the parsing.
 `score IN OUT MODEL`: the same as `prepare`, then MLflow's pyfunc predicts and pandas writes the
-CSV. MODEL is a model URI; MLFLOW_TRACKING_URI says where it lies. pyfunc takes typed columns only,
-so the cleaning is part of the work.
+CSV. MODEL is a model URI in MLFLOW_TRACKING_URI. pyfunc takes typed columns only, so the
+cleaning is part of the work.
 """
 
 import sys
@@ -22,7 +22,7 @@ _RAW = [
 
 
 def clean(frame: pd.DataFrame) -> pd.DataFrame:
-    """The typed records of an export: units stripped, months parsed, bad and repeated rows out."""
+    """Return an export's typed records, without units, invalid rows and repeated ids."""
     frame["term"] = frame["term"].str.strip().str.removesuffix(" months")
     for name in ("int_rate", "revol_util"):
         if frame[name].dtype == object:
@@ -47,22 +47,22 @@ def clean(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def read(path: str, used: list[str] | None = None) -> pd.DataFrame:
-    """The export, or its `used` columns."""
+    """Read the export, or just its `used` columns."""
     return pd.read_csv(path, usecols=used, low_memory=False, dtype={columns.ID: str})
 
 
 def prepare(source: str, target: str, used: list[str] | None = None) -> None:
-    """Export to typed Parquet."""
+    """Convert an export to typed Parquet."""
     clean(read(source, used)).to_parquet(target, index=False, compression="zstd")
 
 
 def prepare_used(source: str, target: str) -> None:
-    """The same without parsing what is not used."""
+    """Do the same, parsing only the used columns."""
     prepare(source, target, _RAW)
 
 
 def score(source: str, target: str, model: str) -> None:
-    """Export to a CSV of decisions and probabilities."""
+    """Score an export into a CSV of decisions and probabilities."""
     import mlflow
 
     frame = clean(read(source))

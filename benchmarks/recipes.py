@@ -1,7 +1,7 @@
-"""Compare training recipes out of time, on your own loans: the figures behind ADR 3.
+"""Compare training recipes out of time, on your own loans: the metrics behind ADR 3.
 
-For each recipe and each of three first test months, the evaluation model's AUC on the months from
-there on. The last line of stdout is a JSON object with every figure.
+Computes, for each recipe and each of three first test months, the evaluation model's AUC from that
+month on. The last line of stdout is a JSON object with every AUC.
 """
 
 import argparse
@@ -22,7 +22,7 @@ TEST_SHARES = (0.15, 0.3, 0.5)
 
 
 def compare(flags: argparse.Namespace) -> dict[str, Any]:
-    """The job: returns the AUC by recipe and first test month."""
+    """Return the AUC by recipe and first test month."""
     import polars as pl
     from rich.console import Console
     from rich.table import Table
@@ -65,7 +65,7 @@ def _auc(split: Any, config: Any, change: dict[str, Any]) -> float:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the script; returns its exit code."""
+    """Run the script and return its exit code."""
     flags = cli.parser(__doc__)
     flags.add_argument("--data-path", required=True, help="export or prepared file with outcomes")
     return cli.run(flags, compare, argv)

@@ -1,8 +1,8 @@
-"""This server against `mlflow models serve`: the same model, the same requests, one worker each.
+"""Benchmark the scoring server against `mlflow models serve`, with one worker each.
 
-Trains three small versions on generated loans, starts both servers, and sends both the same
-requests in turns from a process of their own. Then moves the alias twenty times under load. Prints
-medians over the rounds; memory is the proportional set size of a server's processes.
+Trains three small versions on generated loans, starts both servers with the same model, and sends
+both the same requests in turns from a separate process. Then moves the alias twenty times under
+load. Prints medians over the rounds; memory is the proportional set size of a server's processes.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from loan_default.sandbox.local_stack import free_ports
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME, ALIAS, VERSIONS = "loan_default_model", "staging", 3
-# A booster of the size that a real training gives: 300 trees of depth 4.
+# Gives a booster of realistic size: 300 trees of depth 4.
 TRAINING = {
     "XGB_MAX_ROUNDS": "300",
     "XGB_EARLY_STOPPING_ROUNDS": "300",
@@ -41,7 +41,7 @@ SECONDS = 4.0
 MIB = 2**20
 
 
-# The client: a process of its own, so that it takes nothing of the servers' interpreters.
+# The client runs in its own process, so that it takes no time from the servers' interpreters.
 
 
 async def _connection(port: int, request: bytes, until: float, most: int) -> list[Any]:
@@ -61,7 +61,7 @@ async def _connection(port: int, request: bytes, until: float, most: int) -> lis
 
 
 def client(port: int, rows: int, connections: int, seconds: float, most: int) -> None:
-    """Send requests of `rows` rows; prints start, end, status and version of each as JSON."""
+    """Send requests of `rows` rows; print start, end, status and version of each as JSON."""
     request = _request(rows)
 
     async def run() -> list[Any]:
@@ -84,7 +84,7 @@ def _request(rows: int) -> bytes:
 
 
 def send(port: int, rows: int, connections: int = 1, seconds: float = SECONDS) -> list[Any]:
-    """What a client process has measured."""
+    """Run a client process and return its measurements."""
     given = [str(part) for part in (port, rows, connections, seconds)]
     command = [sys.executable, __file__, "--client", *given]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -95,7 +95,7 @@ def send(port: int, rows: int, connections: int = 1, seconds: float = SECONDS) -
 
 
 class Server:
-    """A server process and the port it listens on."""
+    """A server process and its port."""
 
     def __init__(self, command: list[str], port: int, environment: dict[str, str], log: Path):
         self.port = port
@@ -105,7 +105,7 @@ class Server:
             )
 
     def first_answer(self) -> float:
-        """Seconds from now to the first scored row."""
+        """Return the seconds from now to the first scored row."""
         started, sample = time.perf_counter(), (ROOT / "data" / "sample_input.json").read_bytes()
         headers = {"Content-Type": "application/json"}
         while True:
@@ -118,7 +118,7 @@ class Server:
             time.sleep(0.02)
 
     def memory(self, children: bool = True) -> float:
-        """MiB of the process, and of what it started."""
+        """Return the memory of the process and its children, in MiB."""
         process = psutil.Process(self.process.pid)
         total = 0
         for one in [process, *(process.children(recursive=True) if children else [])]:
@@ -127,7 +127,7 @@ class Server:
         return total / MIB
 
     def stop(self) -> None:
-        """Stop it and what it started."""
+        """Stop the process and its children."""
         process = psutil.Process(self.process.pid)
         everything = [process, *process.children(recursive=True)]
         for one in everything:
@@ -137,7 +137,7 @@ class Server:
 
 
 class Bench:
-    """The registry and the commands that start the two servers on it."""
+    """A registry, and the two servers started on it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -156,7 +156,7 @@ class Bench:
         self.registry = self._start(command, registry, "registry")
 
     def train(self) -> None:
-        """Register the versions, the alias on the first."""
+        """Register the versions, with the alias on the first."""
         loans = str(self.folder / "loans.csv")
         self._script("make_loans", "--rows", "30000", "--seed", "3", "--output-path", loans)
         _wait_for(f"{self.uri}/health")
@@ -171,14 +171,14 @@ class Bench:
         httpx.post(url, json=body).raise_for_status()
 
     def mlflow(self) -> Server:
-        """`mlflow models serve`."""
+        """Start `mlflow models serve`."""
         model = f"models:/{NAME}@{ALIAS}"
         command = [*_mlflow("models", "serve"), "-m", model, "--env-manager", "local"]
         command += ["--host", "127.0.0.1", "--port", str(self.mlflow_port), "--workers", "1"]
         return self._start(command, self.mlflow_port, "mlflow")
 
     def ours(self) -> Server:
-        """This server."""
+        """Start this project's server."""
         command = [sys.executable, str(ROOT / "src" / "serve_model.py")]
         return self._start([*command, "--port", str(self.our_port)], self.our_port, "ours")
 
@@ -205,11 +205,11 @@ def _wait_for(url: str) -> None:
     raise SystemExit(f"{url} does not answer")
 
 
-# The measures
+# The measurements
 
 
 def rounds(mlflow: Server, ours: Server, repeats: int) -> dict[str, dict[str, float]]:
-    """Median over the rounds of every figure, by measure and server."""
+    """Return the median of each measure over the rounds, by measure and server."""
     figures: dict[str, dict[str, list[float]]] = {}
     for _ in range(repeats):
         for name, server in (("mlflow", mlflow), ("ours", ours)):
@@ -244,8 +244,12 @@ def _span(answers: list[Any]) -> float:
 
 
 def switches(bench: Bench, ours: Server) -> dict[str, float]:
-    """Move the alias under load; failed requests, answers of a version that the alias had left or
-    not reached, and the largest memory, of the server alone and with what it starts."""
+    """Move the alias under load.
+
+    Returns:
+        The requests, the failed ones, those answered by a version that the alias did not point at,
+        and the maximum memory in MiB of the server alone and with its children.
+    """
     moves: list[tuple[float, int]] = [(time.perf_counter(), 1)]
     peaks, done = {"server": 0.0, "tree": 0.0}, threading.Event()
 
@@ -284,13 +288,15 @@ def _until_served(server: Server, version: int) -> None:
         version
     ):
         if time.perf_counter() > until:
-            raise SystemExit(f"version {version} was not taken within 60 s")
+            raise SystemExit(f"version {version} was not served within 60 s")
         time.sleep(0.05)
 
 
 def _allowed(answer: list[Any], moves: list[tuple[float, int]]) -> bool:
-    """Whether the alias pointed at the answer's version then, or until the move before: a move is
-    awaited, so the version before the last is no longer served."""
+    """Return whether the alias pointed at the answer's version then, or until the previous move.
+
+    Each move waits until its version is served, so versions before that are no longer served.
+    """
     started, ended, _, version = answer
     before = [v for when, v in moves if when <= started][-2:]
     meanwhile = [v for when, v in moves if started < when <= ended]
@@ -298,7 +304,7 @@ def _allowed(answer: list[Any], moves: list[tuple[float, int]]) -> bool:
 
 
 def start_up(bench: Bench, repeats: int) -> dict[str, float]:
-    """Median seconds from the start of the process to the first answer."""
+    """Return the median seconds from the start of the process to the first answer."""
     seconds: dict[str, list[float]] = {"mlflow": [], "ours": []}
     for _ in range(repeats):
         for name, start in (("mlflow", bench.mlflow), ("ours", bench.ours)):
@@ -318,7 +324,7 @@ def _running(*servers: Server) -> Iterator[None]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the table."""
     flags = argparse.ArgumentParser(description=__doc__)
     flags.add_argument("--repeats", type=int, default=3)
     flags.add_argument("--client", nargs=4, help=argparse.SUPPRESS)

@@ -1,6 +1,6 @@
-"""The Docker stack: seconds from `make start` to every health check green, memory at rest, images.
+"""Measure the Docker stack: seconds from `make start` to healthy, idle memory, image sizes.
 
-Stops and starts the platform of this checkout, whose data stay. The images are built first.
+Stops and starts the platform of this checkout and keeps its data. The images are built first.
 """
 
 import argparse
@@ -14,13 +14,13 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[1]
 UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-# Aims: seconds, and megabytes of 10^6 bytes.
+# Targets, in seconds and megabytes of 10^6 bytes.
 START, MEMORY = 90, 4_000
 IMAGES = {"serve": 700, "monitoring": 1_900, "airflow-init": 1_900}
 
 
 def run(*command: str) -> str:
-    """What a command in the checkout printed."""
+    """Run a command in the checkout and return its stdout."""
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
@@ -28,7 +28,7 @@ def run(*command: str) -> str:
 
 
 def start() -> float:
-    """Seconds that `make start` takes after `make stop`."""
+    """Return the seconds that `make start` takes after `make stop`."""
     run("make", "stop")
     started = time.perf_counter()
     run("make", "start")
@@ -36,7 +36,7 @@ def start() -> float:
 
 
 def memory() -> float:
-    """MB that all containers hold now."""
+    """Return the memory of all containers, in MB."""
     ids = run("docker", "compose", "ps", "--quiet").split()
     lines = run("docker", "stats", "--no-stream", "--format", "{{.MemUsage}}", *ids)
     return sum(map(_bytes, lines.splitlines())) / 1e6
@@ -49,16 +49,20 @@ def _bytes(usage: str) -> float:
 
 
 def image(service: str) -> float:
-    """MB of a service's image on disk."""
+    """Return the size of a service's image on disk, in MB."""
     name = run("docker", "compose", "ps", "--all", "--format", "{{.Image}}", service).strip()
     return int(run("docker", "image", "inspect", "--format", "{{.Size}}", name)) / 1e6
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="starts to take the median of")
-    parser.add_argument("--rest", type=float, default=60, help="seconds of rest before memory")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="number of starts (the median is printed)"
+    )
+    parser.add_argument(
+        "--rest", type=float, default=60, help="idle seconds before memory is measured"
+    )
     flags = parser.parse_args()
     run("make", "start")
     seconds = statistics.median(start() for _ in range(flags.rounds))

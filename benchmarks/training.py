@@ -1,8 +1,8 @@
-"""Where a training's time goes, and the fit step beside a bare `xgboost.train`.
+"""Measure a training's time by part, and its fit step against a bare `xgboost.train`.
 
-The whole of `train_with_mlflow.py` runs in this process with a clock on its parts; then the fit on
-all matured loans, from the feature matrix to the booster, and `xgboost.train` on a matrix that is
-ready in XGBoost's own form, with the same parameters and rounds, are timed in turns.
+Runs `train_with_mlflow.py` in this process and times its parts. Then times in turns the fit on all
+matured loans, from the feature matrix to the booster, and `xgboost.train` on a matrix already in
+XGBoost's own format, with the same parameters and rounds.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from measured import Workplace
 
 
 class Clock:
-    """Seconds by part; a part that runs within another counts for itself alone."""
+    """Measure seconds by part; time in a nested part counts for that part only."""
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
@@ -34,7 +34,7 @@ class Clock:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Count what happens within as `name`."""
+        """Count the time of the block as `name`."""
         self._book()
         self._open.append(name)
         try:
@@ -44,7 +44,7 @@ class Clock:
             self._open.pop()
 
     def on(self, owner: Any, method: str, name: str) -> None:
-        """Count every call of `owner.method` as `name`."""
+        """Count the time of every call of `owner.method` as `name`."""
         found = getattr(owner, method)
 
         @functools.wraps(found)
@@ -61,7 +61,7 @@ class Clock:
 
 
 def profile(data: str) -> dict[str, float]:
-    """Seconds of a training by part."""
+    """Return the seconds of a training by part."""
     clock = Clock()
     with clock.part("imports"):
         import train_with_mlflow as script
@@ -96,7 +96,7 @@ def profile(data: str) -> dict[str, float]:
 
 
 def fits(data: str, rounds: int, repeats: int) -> tuple[list[float], list[float]]:
-    """Seconds of the fit step and of the bare `xgboost.train`, in turns."""
+    """Return the seconds of the fit step and of a bare `xgboost.train`, run in turns."""
     import polars as pl
     import xgboost as xgb
 
@@ -133,10 +133,10 @@ def _seconds(work: Callable[[], Any]) -> float:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=300_000)
-    parser.add_argument("--rounds", type=int, default=300, help="of boosting, in the fits")
+    parser.add_argument("--rounds", type=int, default=300, help="boosting rounds of the fits")
     parser.add_argument("--repeats", type=int, default=3)
     flags = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
