@@ -59,7 +59,7 @@ def test_a_file_that_is_not_what_the_manifest_says_makes_the_run_incomplete(
 ) -> None:
     run = publish(tmp_path, DAY)
     Path(run.path(name)).write_text("other")
-    with pytest.raises(InputError, match=f"{name} is not what its manifest says"):
+    with pytest.raises(InputError, match=f"{name} does not match its manifest"):
         run.complete_manifest()
 
 

@@ -23,7 +23,7 @@ def fitted() -> Model:
 def score(fitted: Model, path: Path, folder: Path, day: date = DAY) -> dict[str, object]:
     folder.mkdir()
     with ingest.open_loans(str(path), day) as applications:
-        return batch.write(applications, batch.Job(fitted, "1", "none", day), folder)
+        return batch.score_blocks(applications, batch.ScoringJob(fitted, "1", "none", day), folder)
 
 
 @pytest.fixture

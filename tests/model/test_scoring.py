@@ -36,7 +36,7 @@ def test_a_probability_equal_to_the_threshold_is_declined(fitted: Model) -> None
 
 
 @pytest.mark.parametrize("which", ["declined", "all"])
-def test_reasons_go_to_whom_they_were_asked_for(fitted: Model, which: scoring.Which) -> None:
+def test_reasons_go_to_whom_they_were_asked_for(fitted: Model, which: scoring.ReasonScope) -> None:
     scored = scoring.score(LOANS, fitted, "3", which)
     asked = scored["prediction"] == 1 if which == "declined" else pl.Series([True] * 2000)
     assert scored["reasons"].is_not_null().to_list() == asked.to_list()

@@ -1,4 +1,4 @@
-"""Score a file of applications, block by block: memory does not grow with the rows."""
+"""Score a file of applications block by block, so that memory does not grow with the rows."""
 
 import hashlib
 import logging
@@ -29,7 +29,7 @@ SCORES = pl.Schema(
         (columns.PREDICTION, pl.Int8()),
         (columns.REASONS, pl.List(pl.String)),
         (columns.VERSION, pl.String()),
-        # With these an outcome can be judged years later: has the loan's cohort matured?
+        # Monitoring needs both, years later, to know whether the loan has matured
         (ISSUE_MONTH, pl.Date()),
         (TERM, pl.Float64()),
     ]
@@ -39,32 +39,32 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Job:
-    """What to score with: model, version number, which rows get reasons, run date."""
+class ScoringJob:
+    """What to score with: the model, its registered version, which rows get reasons, the date."""
 
     model: Model
     version: str
-    reasons: scoring.Which
+    reasons: scoring.ReasonScope
     run_date: date
 
 
-def write(reader: LoanReader, job: Job, folder: Path) -> dict[str, Any]:
+def score_blocks(reader: LoanReader, job: ScoringJob, folder: Path) -> dict[str, Any]:
     """Score every block of `reader` into the data files of a run in `folder`.
 
-    Returns the manifest's counts: rows, decisions, score summary and, by column, missing, unknown
-    and rejected cells over all rows.
+    Returns the manifest's counts: rows, decisions, mean score and, by column, the missing, unknown
+    and rejected cells of all rows.
     """
     sample = _Sample(job.run_date, SAMPLE_ROWS)
     counts = Counts()
     with (
-        ParquetSink(folder / PREDICTIONS, SCORES, distinct=(ID, PROBABILITY)) as out,
-        CsvSink(folder / REJECTED_FILE, pl.Schema(SCHEMA)) as bad,
+        ParquetSink(folder / PREDICTIONS, SCORES, distinct=(ID, PROBABILITY)) as predictions,
+        CsvSink(folder / REJECTED_FILE, pl.Schema(SCHEMA)) as rejected,
         prefetch(iter(reader)) as blocks,
     ):
         for block in blocks:
             scored = scoring.score(block.records, job.model, job.version, job.reasons)
-            out.write(scored.with_columns(block.records[ISSUE_MONTH], block.records[TERM]))
-            bad.write(block.rejected)
+            predictions.write(scored.with_columns(block.records[ISSUE_MONTH], block.records[TERM]))
+            rejected.write(block.rejected)
             sample.add(block.records, scored)
             counts.add(block.records, block.rejected, scored)
             log.info("%s rows scored", counts.rows)
@@ -74,9 +74,10 @@ def write(reader: LoanReader, job: Job, folder: Path) -> dict[str, Any]:
 
 
 class _Sample:
-    """A uniform sample of the stream, the same for the same run date and rows.
+    """A uniform sample of a stream of rows, reproducible for the same run date and rows.
 
-    Every row draws a number, and the rows with the smallest stay (bottom-k sampling).
+    Every row draws a random number, and the rows with the smallest are the sample (bottom-k
+    sampling).
     """
 
     def __init__(self, run_date: date, rows: int) -> None:
@@ -99,14 +100,14 @@ class _Sample:
         return self._pool[0].sort("row").drop("row", "draw")
 
     def _prune(self) -> None:
-        kept = pl.concat(self._pool).bottom_k(self._rows, by="draw")
-        self._pool = [kept]
-        if kept.height == self._rows:
-            self._limit = float(kept["draw"].to_numpy().max())
+        sample = pl.concat(self._pool).bottom_k(self._rows, by="draw")
+        self._pool = [sample]
+        if sample.height == self._rows:
+            self._limit = float(sample["draw"].to_numpy().max())
 
 
 class Counts:
-    """What monitoring wants to know of all rows, the ones outside the sample too."""
+    """Counts over all rows, for monitoring: the sample does not hold every row."""
 
     def __init__(self) -> None:
         self._missing, self._unknown = Counter[str](), Counter[str]()
@@ -115,7 +116,7 @@ class Counts:
         self._probability = 0.0
 
     def add(self, records: pl.DataFrame, rejected: pl.DataFrame, scored: pl.DataFrame) -> None:
-        """Count a block: its typed records, its rejected rows, the scores of the former."""
+        """Count a block: its typed records, its rejected rows and the scores of its records."""
         self.rows += records.height
         self._declined += int(scored[columns.PREDICTION].sum())
         self._probability += float(scored[PROBABILITY].sum())
@@ -124,11 +125,11 @@ class Counts:
             cells = records[column.name]
             self._missing[column.name] += cells.null_count()
             if column.kind == "category":
-                strange = ~cells.is_in(column.levels) & cells.is_not_null()
-                self._unknown[column.name] += int(strange.sum())
+                unknown = ~cells.is_in(column.levels) & cells.is_not_null()
+                self._unknown[column.name] += int(unknown.sum())
 
     def summary(self) -> dict[str, Any]:
-        """The counts as a manifest holds them."""
+        """Return the counts as the manifest stores them."""
         return {
             "rows_scored": self.rows,
             "rows_declined": self._declined,

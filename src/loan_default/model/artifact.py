@@ -1,4 +1,4 @@
-"""A model: booster, categories, calibration and threshold, in a folder without any pickle in it."""
+"""The saved model: booster, category levels, calibration and decision threshold, without pickle."""
 
 import json
 from collections.abc import Sequence
@@ -42,18 +42,17 @@ class Calibration:
     intercept: float
 
     def probability(self, margin: NDArray[np.floating]) -> Vector:
-        """Calibrated default probabilities, (n,) in [0, 1], of log-odds margins (n,)."""
+        """Return calibrated default probabilities (n,) in [0, 1] for log-odds margins (n,)."""
         log_odds = self.slope * np.asarray(margin, dtype=np.float64) + self.intercept
         return 1.0 / (1.0 + np.exp(-np.clip(log_odds, -700, 700)))
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a model's JSON file holds beside the booster.
+    """The model's JSON file: everything but the booster.
 
-    `levels` are the categories in the order of their codes, `threshold` the least default
-    probability that is declined, `fit_through` the last issue month that was learned from, as
-    YYYY-MM.
+    `levels` are the category levels in the order of their codes, `threshold` is the minimum default
+    probability that is declined, `fit_through` the last issue month in the training data (YYYY-MM).
     """
 
     features: tuple[str, ...]
@@ -67,7 +66,10 @@ class Facts:
 
 @dataclass(frozen=True)
 class Model:
-    """A booster with the facts that turn its margin into a decision."""
+    """A booster with the facts that turn its margin into a decision.
+
+    `threads` is the number of threads that score; 0 uses all processors.
+    """
 
     booster_bytes: bytes
     facts: Facts
@@ -75,7 +77,7 @@ class Model:
 
     @cached_property
     def booster(self) -> "xgb.Booster":
-        """The booster, loaded at first use."""
+        """The booster, loaded on first use."""
         import xgboost as xgb
 
         booster = xgb.Booster(model_file=bytearray(self.booster_bytes))
@@ -83,43 +85,49 @@ class Model:
         return booster
 
     def matrix(self, records: pl.DataFrame) -> features.Matrix:
-        """The features of n typed records as this model reads them, (n, k) float32."""
+        """Return this model's k features of n typed records, (n, k) float32."""
         return features.matrix(records, self.facts.features, self.facts.levels)
 
     def probability(self, records: pl.DataFrame) -> Vector:
-        """Calibrated default probabilities of n typed records, (n,) in [0, 1]."""
+        """Return calibrated default probabilities (n,) in [0, 1] for n typed records."""
         return self.probability_of(self.matrix(records))
 
     def probability_of(self, matrix: features.Matrix) -> Vector:
-        """Calibrated default probabilities of a feature matrix (n, k), (n,) in [0, 1]."""
+        """Return calibrated default probabilities (n,) in [0, 1] for a feature matrix (n, k)."""
         if not len(matrix):
             return np.empty(0)
         margin = self.booster.inplace_predict(matrix, predict_type="margin")
         return self.facts.calibration.probability(margin)
 
     def dmatrix(self, matrix: features.Matrix) -> "xgb.DMatrix":
-        """The feature matrix (n, k) in XGBoost's own form."""
+        """Return the feature matrix (n, k) as XGBoost's DMatrix."""
         return dmatrix(matrix, self.facts.features, threads=self.threads)
 
     def save(self, folder: Path) -> None:
-        """Write the booster, in XGBoost's own format, and the facts into `folder`."""
+        """Write the booster, in XGBoost's UBJSON format, and the facts into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / BOOSTER).write_bytes(self.booster_bytes)
         (folder / FACTS).write_text(json.dumps(asdict(self.facts), indent=1, sort_keys=True))
 
     def verify(self, self_check: pl.DataFrame) -> None:
-        """Raise InputError unless the model gives the stored rows the scores stored with them."""
+        """Check that the model reproduces the scores stored with the self-check rows.
+
+        Raises InputError if one differs by more than `SELF_CHECK_TOLERANCE`.
+        """
         difference = np.abs(self.probability(self_check) - self_check[PROBABILITY].to_numpy())
         if not len(difference) or not difference.max() <= SELF_CHECK_TOLERANCE:
             largest = difference.max() if len(difference) else float("nan")
             raise InputError(
                 f"the model does not reproduce its stored scores (off by {largest:.2g}): "
-                "its files and this version of the code do not fit; train it anew"
+                "its files do not match this version of the code; train it again"
             )
 
 
 def load(folder: Path, threads: int = 0) -> Model:
-    """The model that `save` wrote into `folder`; InputError where its files do not serve."""
+    """Load a model that `save` has written.
+
+    Raises InputError if the files are missing or incompatible.
+    """
     try:
         raw = json.loads((folder / FACTS).read_text())
         booster_bytes = (folder / BOOSTER).read_bytes()
@@ -131,7 +139,7 @@ def load(folder: Path, threads: int = 0) -> Model:
         raise InputError(
             f"the model in {folder} was made by another version of this code "
             f"(format {facts.format}, unknown features: {', '.join(unknown) or 'none'}): "
-            "train it anew"
+            "train it again"
         )
     return Model(booster_bytes, facts, threads)
 
@@ -142,7 +150,7 @@ def dmatrix(
     default: NDArray[Any] | None = None,
     threads: int = 0,
 ) -> "xgb.DMatrix":
-    """Features (n, k) and, for training, outcomes (n,) of 0 and 1, in XGBoost's own form."""
+    """Build XGBoost's DMatrix of features (n, k) and, for training, outcomes (n,) of 0 and 1."""
     import xgboost as xgb
 
     return xgb.DMatrix(

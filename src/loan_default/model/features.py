@@ -1,7 +1,7 @@
-"""Typed records to the float32 matrix that the booster reads: one code path for 1 row and for many.
+"""Turn typed records into the float32 matrix that the booster reads, for one row as for many.
 
-Trees need no logarithms and no scaling, so a client sends dollars and the model sees dollars.
-Missing values stay missing (NaN), unordered categories are XGBoost's native ones.
+Trees need neither logarithms nor scaling, so amounts stay in dollars. Missing values stay missing
+(NaN); unordered categories are XGBoost's native ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,12 @@ from loan_default.columns import BY_NAME, RECORD
 Matrix = NDArray[np.float32]
 Levels = Mapping[str, Sequence[str]]
 SLICE_ROWS = 1 << 15
-LARGEST = float(np.finfo(np.float32).max)  # XGBoost refuses infinity
+LARGEST = float(np.finfo(np.float32).max)  # XGBoost rejects infinity
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """A feature computed from two dollar columns; its direction of risk as in `columns.Column`."""
+    """A feature that divides one dollar column by another; `risk` is as in `columns.Column`."""
 
     name: str
     over: str
@@ -30,7 +30,7 @@ class Ratio:
     reason: str | None
 
     def of(self, records: pl.DataFrame) -> NDArray[np.float64]:
-        """The ratio (n,) of n typed records."""
+        """Return the ratio (n,) of n typed records."""
         return quotient(_numbers(records[self.over]), _numbers(records[self.under]))
 
 
@@ -49,32 +49,32 @@ RISKS: dict[str, int] = {c.name: c.risk for c in RECORD} | {r.name: r.risk for r
 
 
 def types(names: Sequence[str]) -> list[str]:
-    """XGBoost's feature types: "c" for an unordered category, "q" for numbers and ranks."""
+    """Return XGBoost's feature types: "c" for an unordered category, "q" for numbers and ranks."""
     unordered = {c.name for c in RECORD if c.kind == "category" and not c.ordered}
     return ["c" if name in unordered else "q" for name in names]
 
 
 def matrix(records: pl.DataFrame, names: Sequence[str] = NAMES, levels: Levels = LEVELS) -> Matrix:
-    """The features of typed records.
+    """Build the feature matrix of typed records.
 
     Args:
         records: n rows with all columns of `columns.RECORD`.
         names: k features, in the order that the booster was trained with.
-        levels: by category, the values in the order of their codes; others count as missing.
+        levels: by category, the levels in the order of their codes; others count as missing.
 
     Returns:
-        (n, k) float32, NaN where a value is missing. Raises KeyError for an unknown feature.
+        (n, k) float32, NaN for a missing value. Raises KeyError if a feature is unknown.
     """
     out = np.empty((records.height, len(names)), dtype=np.float32)
     done = 0
     for part in records.iter_slices(SLICE_ROWS):
-        # Feature by feature in one piece each, turned over at the end: several times as fast as
-        # writing one cell of each row at a time
-        turned = np.empty((len(names), part.height), dtype=np.float32)
-        for place, name in enumerate(names):
+        # Written by feature and transposed at the end: several times as fast as writing one cell of
+        # each row at a time
+        by_feature = np.empty((len(names), part.height), dtype=np.float32)
+        for position, name in enumerate(names):
             with np.errstate(over="ignore"):
-                turned[place] = _column(part, name, levels)
-        out[done : done + part.height] = turned.T
+                by_feature[position] = _column(part, name, levels)
+        out[done : done + part.height] = by_feature.T
         done += part.height
     return out
 
@@ -92,12 +92,12 @@ def _numbers(series: pl.Series) -> NDArray[np.float64]:
 
 
 def _codes(series: pl.Series, levels: Sequence[str]) -> NDArray[np.float32]:
-    known = series.cast(pl.String).cast(pl.Enum(levels), strict=False)
-    return known.to_physical().cast(pl.Float32).to_numpy()
+    codes = series.cast(pl.String).cast(pl.Enum(levels), strict=False)
+    return codes.to_physical().cast(pl.Float32).to_numpy()
 
 
 def quotient(over: NDArray[np.float64], under: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) over (n,), NaN where either is missing or `under` is not above 0; never infinite."""
+    """Divide (n,) by (n,): NaN if either is missing or `under` is not above 0, never infinite."""
     missing = np.full(over.shape, np.nan)
     divided: NDArray[np.float64] = np.divide(over, under, out=missing, where=under > 0)
     return divided.clip(max=LARGEST)

@@ -1,5 +1,7 @@
-"""What `mlflow.pyfunc.load_model` loads: the model behind MLflow's predict signature, without
-MLflow."""
+"""The model behind MLflow's predict signature, as `mlflow.pyfunc.load_model` returns it.
+
+This module does not import MLflow.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,7 @@ DECISION, FULL = "decision", "full"
 
 
 class Predictor:
-    """Typed application records in, decisions out."""
+    """Predicts decisions for typed application records."""
 
     def __init__(self, loaded: artifact.Model) -> None:
         self.model = loaded
@@ -29,10 +31,10 @@ class Predictor:
     def predict(
         self, model_input: "pd.DataFrame", params: dict[str, Any] | None = None
     ) -> "NDArray[np.int64] | pd.DataFrame":
-        """Decisions (n,), 1 declined; with `{"return": "full"}` a table of n rows.
+        """Return decisions (n,), 1 declined, or with `{"return": "full"}` a table of n rows.
 
-        The table holds default_probability, prediction, threshold and reasons. Raises InputError
-        that names the column where a row breaks the data contract.
+        The table holds default_probability, prediction, threshold and reasons. Raises InputError,
+        which names the row and the column, if a row breaks the data contract.
         """
         records = _records(model_input)
         full = (params or {}).get("return", DECISION) == FULL
@@ -47,10 +49,10 @@ class Predictor:
 
 
 def _records(frame: "pd.DataFrame") -> pl.DataFrame:
-    known = [name for name in frame.columns if name in parsing.SOURCES]
-    cells = {name: _cells(frame[name]) for name in known}
+    names = [name for name in frame.columns if name in parsing.SOURCES]
+    cells = {name: _cells(frame[name]) for name in names}
     rows = pl.Series("row", range(1, len(frame) + 1), pl.Int64)
-    parsing.require_core("the request", tuple(known))
+    parsing.require_core("the request", tuple(names))
     parsed = parsing.parse(pl.DataFrame(cells).insert_column(0, rows))
     if not parsed.rejected.is_empty():
         row, reason = parsed.rejected.select("row", "reason").row(0)
@@ -65,5 +67,5 @@ def _cells(column: "pd.Series[Any]") -> pl.Series:
 
 
 def _load_pyfunc(path: str) -> Predictor:
-    """MLflow's entry point: `path` is the folder of a model version."""
+    """Load the saved model in the folder `path`: MLflow calls this."""
     return Predictor(artifact.load(Path(path)))

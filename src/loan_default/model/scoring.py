@@ -1,4 +1,4 @@
-"""Typed records through a model: probability, decision, reasons."""
+"""Score typed records with a model: probability, decision and reasons."""
 
 from functools import lru_cache
 from typing import Literal
@@ -11,18 +11,22 @@ from loan_default.columns import ID, PREDICTION, PROBABILITY, REASONS, VERSION
 from loan_default.model import features
 from loan_default.model.artifact import Model
 
-Which = Literal["declined", "all", "none"]
+ReasonScope = Literal["declined", "all", "none"]
 # Regulation B, comment 9(b)(2)-1: disclosing more than four reasons is not likely to be helpful.
-MOST_REASONS = 4
+MAX_REASONS = 4
 
 
-def score(records: pl.DataFrame, model: Model, version: str, reasons: Which) -> pl.DataFrame:
-    """Scores of n typed records.
+def score(records: pl.DataFrame, model: Model, version: str, reasons: ReasonScope) -> pl.DataFrame:
+    """Score n typed records.
+
+    Args:
+        version: the registered version of the model, stored with every score.
+        reasons: the rows that get reasons: the declined ones, all or none.
 
     Returns:
-        n rows: id, default_probability in [0, 1], prediction (1 declined: the probability reaches
-        the model's threshold), reasons (a list of plain phrases, null where none were asked for)
-        and model_version.
+        n rows: id, default_probability in [0, 1], prediction (1 declined: the probability is at or
+        above the model's threshold), reasons (a list of plain phrases, null unless requested) and
+        model_version.
     """
     matrix = model.matrix(records)
     probability = model.probability_of(matrix)
@@ -32,50 +36,52 @@ def score(records: pl.DataFrame, model: Model, version: str, reasons: Which) -> 
             records[ID],
             pl.Series(PROBABILITY, probability),
             pl.Series(PREDICTION, declined).cast(pl.Int8),
-            _reasons(model, matrix, _chosen(declined, reasons)),
+            _reasons(model, matrix, _rows_with_reasons(declined, reasons)),
             pl.repeat(version, records.height, eager=True).alias(VERSION),
         ]
     )
 
 
 def explain(model: Model, matrix: features.Matrix) -> list[list[str]]:
-    """What counted most against each applicant of a feature matrix (n, k), at most four, worst
-    first.
+    """Return the main reasons against each applicant of a feature matrix (n, k).
 
-    TreeSHAP (Lundberg et al. 2020, From local explanations to global understanding) of the log-odds
-    against the average applicant, added up over the features that share a reason. What the lender
-    set (grade, rate, installment) is never a reason.
+    TreeSHAP (Lundberg et al. 2020, From local explanations to global understanding) attributes the
+    log-odds, relative to the average applicant, to the features; those that share a reason are
+    added up. Terms that the lender sets (grade, rate, installment) are never a reason.
+
+    Returns:
+        n lists of at most `MAX_REASONS` phrases, the strongest first.
     """
     contributions = model.booster.predict(model.dmatrix(matrix), pred_contribs=True)[:, :-1]
     phrases, membership = _groups(model.facts.features)
     grouped = contributions @ membership
-    order = np.argsort(-grouped, axis=1, kind="stable")[:, :MOST_REASONS]
+    order = np.argsort(-grouped, axis=1, kind="stable")[:, :MAX_REASONS]
     against = np.take_along_axis(grouped, order, axis=1) > 0
     return [
         [phrases[group] for group in row[keep]] for row, keep in zip(order, against, strict=True)
     ]
 
 
-def _chosen(declined: NDArray[np.bool_], which: Which) -> NDArray[np.bool_]:
-    if which == "all":
+def _rows_with_reasons(declined: NDArray[np.bool_], scope: ReasonScope) -> NDArray[np.bool_]:
+    if scope == "all":
         return np.ones_like(declined)
-    return declined if which == "declined" else np.zeros_like(declined)
+    return declined if scope == "declined" else np.zeros_like(declined)
 
 
 def _reasons(model: Model, matrix: features.Matrix, rows: NDArray[np.bool_]) -> pl.Series:
-    kind = pl.List(pl.String)
+    dtype = pl.List(pl.String)
     if not rows.any():
-        return pl.Series(REASONS, [], kind).extend_constant(None, len(rows))
+        return pl.Series(REASONS, [], dtype).extend_constant(None, len(rows))
     out: list[list[str] | None] = [None] * len(rows)
     explained = explain(model, matrix[rows])
     for place, phrases in zip(np.flatnonzero(rows), explained, strict=True):
         out[place] = phrases
-    return pl.Series(REASONS, out, kind)
+    return pl.Series(REASONS, out, dtype)
 
 
 @lru_cache(maxsize=8)
 def _groups(names: tuple[str, ...]) -> tuple[list[str], NDArray[np.float32]]:
-    """The phrases, and which feature belongs to which: (k, phrases) of 0 and 1."""
+    """Return the phrases and each feature's membership: (k, phrases), 1 if it has the phrase."""
     phrases = sorted({r for r in map(features.REASONS.get, names) if r})
     membership = np.zeros((len(names), len(phrases)), dtype=np.float32)
     for place, name in enumerate(names):

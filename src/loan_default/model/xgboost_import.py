@@ -1,7 +1,7 @@
-"""XGBoost without what it would import beside itself: a second and 140 MB of each serving process.
+"""Import XGBoost without scikit-learn and pandas, saving one second and 140 MB per serving process.
 
-Where scikit-learn and pandas are installed, importing XGBoost imports them too, for interfaces that
-serving does not use; the serving image has neither.
+If they are installed, XGBoost imports them too, for interfaces that serving does not use. The
+serving image has neither.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ UNUSED = ("sklearn", "pandas")
 
 
 def import_xgboost() -> None:
-    """Import XGBoost alone; nothing happens where it has been imported already."""
+    """Import XGBoost alone; do nothing if it has been imported already."""
     with _hidden(*(name for name in UNUSED if name not in sys.modules)):
         import xgboost  # noqa: F401
 

@@ -17,7 +17,7 @@ from loan_default.data.ingest import open_loans
 from loan_default.errors import InputError
 from loan_default.model import artifact, xgboost_import
 from loan_default.model.artifact import Model
-from loan_default.model.scoring import Which
+from loan_default.model.scoring import ReasonScope
 from loan_default.registry import resolve
 from loan_default.settings import Settings, alias_list, settings
 
@@ -37,7 +37,7 @@ class Request:
     run_date: date | None
     model_name: str | None
     alias: str | None
-    reasons: Which
+    reasons: ReasonScope
     rescore: bool
 
 
@@ -59,10 +59,10 @@ def predict(request: Request) -> dict[str, Any]:
         digest = pool.submit(storage.digest, reader.local)
         name, version = _version(request, run, config)
         model = _load(name, version, config)
-        job = score.Job(model, version, request.reasons, run_date)
+        job = score.ScoringJob(model, version, request.reasons, run_date)
         predictions = storage.join(run.root, "predictions")
         with storage.work_folder(predictions, f"run_date={run_date}") as folder:
-            counts = score.write(reader, job, folder)
+            counts = score.score_blocks(reader, job, folder)
             reader.check_rejected_share(config.max_rejected_share)
             run.publish(folder, _manifest(name, job, path, digest.result(), counts, folder))
     log.info("%s rows scored with version %s", counts["rows_scored"], version)
@@ -100,7 +100,7 @@ def _load(name: str, version: str, config: Settings) -> Model:
 
 
 def _manifest(
-    name: str, job: score.Job, path: str, digest: str, counts: dict[str, Any], folder: Path
+    name: str, job: score.ScoringJob, path: str, digest: str, counts: dict[str, Any], folder: Path
 ) -> dict[str, Any]:
     digests = {file: storage.digest(str(folder / file)) for file in DATA_FILES}
     return {

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from loan_default.model.scoring import MOST_REASONS
+from loan_default.model.scoring import MAX_REASONS
 
 Prediction = Annotated[Literal[0, 1], Field(description="1 declined, 0 not")]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -47,7 +47,7 @@ class Full:
     default_probability: Probability
     prediction: Prediction
     threshold: Probability
-    reasons: Annotated[list[str], Field(max_length=MOST_REASONS)]
+    reasons: Annotated[list[str], Field(max_length=MAX_REASONS)]
     model_version: str
 
 

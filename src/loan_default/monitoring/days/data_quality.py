@@ -27,7 +27,7 @@ def quality(
     """What of the rows and of each column's cells was not usable, and whether their number is odd.
 
     Args:
-        counts: what `batch.write` counted over all rows.
+        counts: what `score_blocks` counted over all rows.
         reference: the model's reference sample, whose missing shares are put beside the day's.
         sample: the day's sample of scored rows, which names the new categories.
         past_rows: how many rows came in on the days before.

@@ -28,7 +28,7 @@ Source = Literal["batch", "online", "both"]
 class ScoredDay:
     """A day's `sample`: typed records with their score, decision and the version that scored them.
 
-    `version` is the one that scored most of them; `counts` are those of `batch.write`, over all
+    `version` is the one that scored most of them; `counts` are those of `score_blocks`, over all
     rows; `digest` names the data; `latest` is the newest day of the source.
     """
 
