@@ -171,6 +171,8 @@ def _table(head: Sequence[str], rows: Any) -> str:
 
 _DATA_CONTRACT = """# The data contract
 
+*Which columns does an application have, and what may each one hold?*
+
 {note}
 
 [`columns.py`](../src/loan_default/columns.py) defines the contract and
@@ -220,6 +222,8 @@ such columns are rejected, in files and in requests of 20 rows or more.
 """
 
 _SETTINGS = """# Settings
+
+*What can I configure, where, and what is the default?*
 
 {note}
 

@@ -65,6 +65,28 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
     assert broken == []
 
 
+def test_every_page_of_docs_begins_with_the_question_that_it_answers() -> None:
+    for path in (ROOT / "docs").rglob("*.md"):
+        title, empty, first = path.read_text().splitlines()[:3]
+        dated = re.fullmatch(r"Status: \w.*Date: \d{4}-\d\d-\d\d\.", first)
+        asked = re.fullmatch(r"\*[A-Z].+\?\*", first)
+        decision = path.parent.name == "adr" and path.name != "README.md"
+        assert title.startswith("# ") and not empty and (dated if decision else asked), path
+
+
+def test_prose_is_at_most_120_characters_wide() -> None:
+    generated = {ROOT / "docs" / name for name in ("data-contract.md", "settings.md")}
+    for path in set((ROOT / "docs").glob("*.md")) - generated:
+        text = re.sub(r"^ *```.*?^ *```", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+        wide = [
+            line
+            for line in text.splitlines()
+            if len(line) > 120 and not re.match(r" *(\||!\[|`\S)", line)
+        ]
+        assert wide == [], path
+        assert re.findall(r"\d %(?=\W)", text) == [], path
+
+
 def test_every_make_target_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = [

@@ -44,6 +44,7 @@ ELSEWHERE = {
 }
 # Those that no test runs, and why; a person tries them before a release.
 BY_HAND = {
+    ("docs/tutorial-first-model.md", "make install"): "what .ci/run and CI do on a fresh checkout",
     ("CONTRIBUTING.md", "make install"): "what .ci/run and CI do on a fresh checkout",
     ("docs/operations.md", "account=$(infra"): "needs a Google Cloud project",
     ("docs/operations.md", "gcloud storage ls"): "needs a Google Cloud project",
@@ -170,7 +171,7 @@ class Terminal:
             )
         )
         self.servers.callback(process.terminate)
-        until = time.monotonic() + 120
+        until = time.monotonic() + 300
         while not answers(address):
             assert process.poll() is None, f"{command} ended"
             assert time.monotonic() < until, f"{command} does not answer"
@@ -203,6 +204,24 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
     ports = dict(zip(("5000", "5001"), free_ports(2), strict=True))
     with ExitStack() as servers:
         yield Terminal(folder, {**kept, **path, **QUICK}, ports, servers)
+
+
+@pytest.mark.slow
+@runs("docs/tutorial-first-model.md")
+def test_from_loans_to_a_served_decision(terminal: Terminal, blocks: list[str]) -> None:
+    printed = "".join(terminal.type(block) for block in blocks)
+    made, prepared, trained, checked, promoted, scored, answer = results(printed)
+    assert (made["rows"], prepared["rows_written"], prepared["rows_rejected"]) == (
+        150_000,
+        150_000,
+        2,
+    )
+    assert prepared["rows_defaulted"] == 20_144 and prepared["rows_paid"] == 64_241
+    assert trained["metrics"]["AUC"] == pytest.approx(0.78, abs=0.01)
+    assert trained["promotable"] and not checked["promoted"] and promoted["promoted"]
+    assert scored["rows_scored"] == 100 and "'prediction': 1" in printed
+    (row,) = answer["predictions"]
+    assert row["prediction"] == 1 and 1 <= len(row["reasons"]) <= 4
 
 
 @pytest.mark.slow
