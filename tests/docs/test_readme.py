@@ -225,6 +225,34 @@ def test_from_loans_to_a_served_decision(terminal: Terminal, blocks: list[str]) 
 
 
 @pytest.mark.slow
+@runs("docs/tutorial-on-call.md")
+def test_a_day_on_call(terminal: Terminal, blocks: list[str]) -> None:
+    """Goes on from the tutorial before it."""
+    quiet, monday, medians, mended, change, bad, back = map(terminal.type, blocks)
+    terminal.environment.pop("OUTPUT_PATH")
+    assert results(quiet)[-1]["drift"] is False
+    alert = results(monday)[-1]
+    assert alert["alert_subject"].startswith("Drift on 2026-11-23 (warning): annual_inc")
+    assert (
+        alert["alert_text"].splitlines()[6]
+        == "Next: no retraining: drift has lasted 1 of 3 scored days"
+    )
+    before, after = (float(line.split()[1]) for line in medians.splitlines())
+    assert 900 < before / after < 1_100
+    assert (results(mended)[-1]["drift"], results(mended)[-1]["alert"]) == (False, False)
+    days = [day for day in results(change) if "severity" in day]
+    assert [(day["alert"], day["retrain"], day["severity"]) for day in days] == [
+        (True, False, "warning"),
+        (False, False, "warning"),
+        (True, True, "critical"),
+    ]
+    assert results(bad)[-1]["model_version"] == "2"
+    restored, rescored = results(back)[:2]
+    assert restored["model_version"] == rescored["model_version"] == "1"
+    assert '"event": "promotion"' in back and '"event": "rollback"' in back
+
+
+@pytest.mark.slow
 @runs("docs/pipeline.md", "python src/make_loans.py")
 def test_the_pipeline_runs_step_by_step(terminal: Terminal, blocks: list[str]) -> None:
     made, prepared, trained, promoted, scored, monitored = results(terminal.type(blocks[0]))
