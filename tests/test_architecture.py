@@ -90,7 +90,7 @@ DOORS = {
     },
     "orjson": {"serving.json_log", "serving.protocol"},
     "yaml": {"registry.artifacts"},
-    "jinja2": {"serving.api_docs"},
+    "jinja2": {"serving.api_docs", "training.model_card"},
     "typing_extensions": {"serving.openapi"},
     "pydantic": {"settings", "serving.openapi", "serving.schemas"},
     "pydantic_settings": {"settings"},

@@ -1,7 +1,7 @@
-"""Which finished loans may teach, and which may judge: matured cohorts, split by issue month.
+"""Select matured loans and split them by issue month into training and test sets.
 
-A loan that is still running has no outcome, and the ones that ended early are not like the rest:
-charged off or prepaid. Only loans whose whole term lies before the as-of month are used.
+A loan that is still running has no outcome, and loans that ended early (charged off or prepaid) are
+not representative. Only loans whose whole term has passed by the as-of month are used.
 """
 
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ from loan_default.errors import InputError
 class Split:
     """Matured, labelled loans by issue month.
 
-    `earlier` comes before the first test month, `test` holds the newest complete months, `matured`
-    is everything, later incomplete months too. `complete` flags, row by row of `matured`, the issue
-    months in which every term on offer has matured.
+    `earlier` holds the loans issued before the first test month, `test` those of the newest
+    complete months and `matured` all of them, later incomplete months included. `complete` flags
+    the rows of `matured` whose issue month is complete: loans of every term on offer have matured.
     """
 
     earlier: pl.DataFrame
@@ -32,46 +32,46 @@ class Split:
 
     @property
     def fit_through(self) -> date:
-        """The last issue month that the evaluation model learns from."""
+        """The last issue month in the evaluation model's training data."""
         return _latest(self.earlier)
 
 
 def matured(loans: pl.DataFrame, as_of: date) -> pl.DataFrame:
-    """The loans with an outcome whose issue month + term (months) is at or before `as_of`.
+    """Return the loans with an outcome whose issue month + term (months) is at or before `as_of`.
 
-    Raises InputError when there are none.
+    Raises InputError if there are none.
     """
-    kept = loans.filter(maturity_month(ISSUE_MONTH) <= as_of, pl.col(DEFAULT).is_not_null())
-    if kept.is_empty():
+    finished = loans.filter(maturity_month(ISSUE_MONTH) <= as_of, pl.col(DEFAULT).is_not_null())
+    if finished.is_empty():
         raise InputError(
             f"no loan has matured by {as_of:%Y-%m} (issue month + term): give older loans, or the "
             "month through which their payments are known with --as-of"
         )
-    return kept
+    return finished
 
 
 def complete_months(loans: pl.DataFrame, as_of: date) -> list[date]:
-    """The issue months, oldest first, in which every term on offer has matured by `as_of`.
+    """Return the issue months, oldest first, in which every term on offer has matured by `as_of`.
 
-    `loans` holds the running loans too: they tell which terms were on offer.
+    `loans` includes the running loans: they show which terms were on offer.
     """
     by_month = loans.group_by(ISSUE_MONTH).agg(pl.col(TERM).max())
-    done = by_month.filter(maturity_month(ISSUE_MONTH) <= as_of)
-    return done[ISSUE_MONTH].sort().to_list()
+    complete = by_month.filter(maturity_month(ISSUE_MONTH) <= as_of)
+    return complete[ISSUE_MONTH].sort().to_list()
 
 
 def split(
     loans: pl.DataFrame, as_of: date, test_share: float, test_from: date | None = None
 ) -> Split:
-    """Split by issue month: the newest complete months with `test_share` of the loans are the test.
+    """Split by issue month: the newest complete months that hold `test_share` of the loans test.
 
     Args:
         loans: typed records with `issue_month`, `term` and `default` (null while running).
         as_of: the month through which outcomes are known.
-        test_share: the test's least share of the loans in complete months, in (0, 1).
+        test_share: the minimum share of the loans in complete months to test on, in (0, 1).
         test_from: the first test month, instead of the share.
 
-    Raises InputError when no loan has matured, when either side is empty or holds one class only.
+    Raises InputError if no loan has matured, or if a set is empty or holds one class only.
     """
     finished = matured(loans, as_of)
     months = [m for m in complete_months(loans, as_of) if m in set(finished[ISSUE_MONTH])]

@@ -1,4 +1,4 @@
-"""Fit, find the number of rounds, calibrate out of fold and choose the threshold."""
+"""Cross-validate the number of rounds, fit, calibrate out of fold and choose the threshold."""
 
 import json
 import warnings
@@ -24,7 +24,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """Out-of-fold log-odds `margins` (n,) after `rounds`, and the mean log loss by round."""
+    """Out-of-fold log-odds `margins` (n,) after `rounds`, and the folds' mean log loss by round."""
 
     rounds: int
     margins: Vector
@@ -33,7 +33,7 @@ class CrossValidation:
 
 
 def parameters(settings: Settings) -> dict[str, Any]:
-    """XGBoost's parameters, the thread count and the device among them."""
+    """Return XGBoost's parameters, including thread count and device."""
     return {
         "objective": "binary:logistic",
         "eval_metric": "logloss",
@@ -52,25 +52,27 @@ def parameters(settings: Settings) -> dict[str, Any]:
 
 
 def require_device(settings: Settings) -> None:
-    """Raise InputError where `xgb_device` is not to be had: XGBoost would train on the processor
-    and only warn."""
+    """Raise InputError if `xgb_device` is unavailable.
+
+    XGBoost would otherwise fall back to the CPU and only warn.
+    """
     if settings.xgb_device == "cpu":
         return
     import xgboost as xgb
 
-    two = xgb.DMatrix(np.eye(2), np.arange(2))
-    asked = {"device": settings.xgb_device, "verbosity": 0}
+    probe = xgb.DMatrix(np.eye(2), np.arange(2))
+    requested = {"device": settings.xgb_device, "verbosity": 0}
     with warnings.catch_warnings(action="ignore"):
-        booster = xgb.train(asked, two, num_boost_round=1)
+        booster = xgb.train(requested, probe, num_boost_round=1)
     used = json.loads(booster.save_config())["learner"]["generic_param"]["device"]
     if used.startswith(settings.xgb_device):
         return
     if not xgb.build_info()["USE_CUDA"]:
         raise InputError(
-            "XGB_DEVICE=cuda, but the XGBoost that is installed is the one without CUDA: put "
-            f"xgboost=={xgb.__version__} in the place of xgboost-cpu, or set XGB_DEVICE=cpu"
+            "XGB_DEVICE=cuda, but the installed XGBoost has no CUDA support: replace xgboost-cpu "
+            f"by xgboost=={xgb.__version__}, or set XGB_DEVICE=cpu"
         )
-    raise InputError("XGB_DEVICE=cuda, but no GPU answers (nvidia-smi): set XGB_DEVICE=cpu")
+    raise InputError("XGB_DEVICE=cuda, but no GPU responds (see nvidia-smi): set XGB_DEVICE=cpu")
 
 
 def cross_validate(
@@ -80,21 +82,20 @@ def cross_validate(
     rounds: int | None = None,
     progress: Progress | None = None,
 ) -> CrossValidation:
-    """Stratified K-fold margins; early stopping on the folds' mean loss unless `rounds` is given.
+    """Compute out-of-fold margins by stratified K-fold cross-validation.
 
     Args:
-        matrix: (n, k) float32 features; default: (n,) outcomes, 0 or 1.
+        matrix: (n, k) float32 features.
+        default: (n,) outcomes, 0 or 1.
+        rounds: the number of boosting rounds; by default early stopping on the folds' mean loss
+            chooses it.
+        progress: called with the number of rounds after each round.
 
-    Raises InputError where a class has fewer loans than there are folds.
+    Raises InputError if a class has fewer loans than there are folds.
     """
     import xgboost as xgb
 
-    rarest = int(min(default.sum(), len(default) - default.sum()))
-    if rarest < settings.cv_folds:
-        raise InputError(
-            f"only {rarest} matured loans have one of the two outcomes: at least "
-            f"{settings.cv_folds} are needed (CV_FOLDS); give more loans"
-        )
+    _require_loans_for_folds(default, settings.cv_folds)
     folds = _Folds(_fold_rows(default, settings), progress)
     history: Any = xgb.cv(
         parameters(settings),
@@ -118,7 +119,10 @@ def cross_validate(
 def fit(
     matrix: features.Matrix, default: Outcomes, settings: Settings, rounds: int
 ) -> "xgb.Booster":
-    """A booster of `rounds` trees on all rows. Same rows, settings and threads: the same bytes."""
+    """Fit a booster of `rounds` trees to the features (n, k) and outcomes (n,).
+
+    The same rows, settings and thread count give the same bytes.
+    """
     import xgboost as xgb
 
     training = dmatrix(matrix, features.NAMES, default, settings.threads)
@@ -126,9 +130,9 @@ def fit(
 
 
 def calibrate(margins: Vector, default: Outcomes) -> Calibration:
-    """Platt scaling fitted to out-of-fold margins (n,) and outcomes (n,).
+    """Fit Platt scaling to out-of-fold margins (n,) and outcomes (n,).
 
-    Margins that say nothing (a slope of 0 or less) give every loan the observed default rate.
+    Uninformative margins (a slope of 0 or less) give every loan the observed default rate.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -141,7 +145,7 @@ def calibrate(margins: Vector, default: Outcomes) -> Calibration:
 
 
 def threshold(default: Outcomes, probability: Vector, settings: Settings) -> float:
-    """The least default probability to decline: the best F1, or the one the cost ratio implies."""
+    """Return the minimum default probability to decline: for the best F1, or by the cost ratio."""
     if settings.threshold_strategy == "cost":
         return classification.cost_threshold(settings.cost_ratio)
     return classification.best_f1_threshold(default, probability)
@@ -155,8 +159,18 @@ def assemble(
     fit_through: str,
     settings: Settings,
 ) -> tuple[Model, Vector]:
-    """The model fitted on all n rows, calibrated on those in complete months, and its (n,)
-    out-of-fold default probabilities."""
+    """Fit the model on all n rows and calibrate it on the rows of complete months.
+
+    Args:
+        matrix: (n, k) features.
+        default: (n,) outcomes, 0 or 1.
+        complete: (n,) whether the row's issue month is complete.
+        validation: the cross-validation of the same rows.
+        fit_through: the last issue month of the rows, YYYY-MM.
+
+    Returns:
+        the model, and the out-of-fold default probabilities (n,).
+    """
     calibration = calibrate(validation.margins[complete], default[complete])
     probability = calibration.probability(validation.margins)
     facts = Facts(
@@ -171,6 +185,15 @@ def assemble(
     return Model(bytes(booster.save_raw("ubj")), facts, settings.threads), probability
 
 
+def _require_loans_for_folds(default: Outcomes, folds: int) -> None:
+    rarest = int(min(default.sum(), len(default) - default.sum()))
+    if rarest < folds:
+        raise InputError(
+            f"only {rarest} matured loans have one of the two outcomes: at least "
+            f"{folds} are needed (CV_FOLDS); give more loans"
+        )
+
+
 def _fold_rows(
     default: Outcomes, settings: Settings
 ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -181,7 +204,7 @@ def _fold_rows(
 
 
 class _Folds:
-    """Keeps the folds' boosters, which xgb.cv throws away, for the out-of-fold margins."""
+    """Keeps the folds' boosters, which xgb.cv discards, to compute the out-of-fold margins."""
 
     def __init__(self, rows: list[tuple[Any, Any]], progress: Progress | None) -> None:
         self.rows, self.progress = rows, progress

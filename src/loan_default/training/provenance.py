@@ -1,4 +1,4 @@
-"""Where a model comes from: data, commit, settings, and one fingerprint of them all."""
+"""The provenance of a model: data digest, commit, settings, and one fingerprint of its inputs."""
 
 import ast
 import hashlib
@@ -17,7 +17,7 @@ from loan_default.training.cohorts import Split
 
 PACKAGE = Path(__file__).parents[1]
 BUILT_FROM = PACKAGE / "COMMIT"  # written by Dockerfile.airflow
-# What a fit depends on; where it is kept and what is done with it later does not change a model.
+# A fit depends on these; where a model is stored and how it is used later does not change it.
 TRAINING_SETTINGS = (
     "random_seed",
     "threads",
@@ -40,15 +40,14 @@ LIBRARIES = ("xgboost-cpu", "xgboost", "numpy", "scikit-learn")
 
 
 def training_settings(settings: Settings) -> dict[str, Any]:
-    """The settings that change a model."""
+    """Return the settings that a fit depends on."""
     return {name: getattr(settings, name) for name in TRAINING_SETTINGS}
 
 
 def data_digest(split: Split) -> str:
-    """SHA-256 of what training reads: the matured loans, whatever their order, and the first test
-    month.
+    """Return the SHA-256 of the matured loans, in any order, and of the range of test months.
 
-    Loans that are still running are left out: a newer export with nothing newly matured is the same
+    Running loans are left out: a newer export in which no further loan has matured is the same
     data.
     """
     digest = hashlib.sha256(f"{split.test_from:%Y-%m} {split.test_through:%Y-%m}".encode())
@@ -59,8 +58,7 @@ def data_digest(split: Split) -> str:
 
 
 def commit() -> str:
-    """The git commit of the code: the one an image was built from, else its checkout's, else
-    "unknown"."""
+    """Return the git commit that the image was built from, else the checkout's, else "unknown"."""
     if BUILT_FROM.exists():
         return BUILT_FROM.read_text().strip()
     try:
@@ -86,9 +84,9 @@ def source_text(source: str) -> str:
 
 
 def fit_sources() -> dict[str, str]:
-    """Return the source of the modules that `FIT` imports, directly or not, itself included.
+    """Return the source of `FIT` and of the modules that it imports, directly or not, by name.
 
-    Settings and records have digests of their own, so `NOT_FITTED` is left out.
+    Settings have a digest of their own and errors change no model: `NOT_FITTED` is left out.
     """
     sources: dict[str, str] = {}
     todo = {FIT}
@@ -109,18 +107,18 @@ def fingerprint(digest: str, settings: Settings) -> str:
 
 
 def library_versions() -> dict[str, str]:
-    """The installed ones of the libraries that a fit depends on."""
-    found = {}
+    """Return the versions of the installed libraries that a fit depends on."""
+    versions = {}
     for name in LIBRARIES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _imports(source: ast.Module) -> set[str]:
-    """The modules of this package that `source` imports, and what may be one."""
+    """Return the modules of this package that `source` imports."""
     names = set()
     for node in ast.walk(source):
         if isinstance(node, ast.Import):
@@ -149,7 +147,7 @@ class _Undocumented(ast.NodeTransformer):
 
 
 class _Sink:
-    """A file that is only hashed."""
+    """A writable file that only feeds the digest."""
 
     closed = False
 

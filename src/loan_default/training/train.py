@@ -1,8 +1,8 @@
-"""Two models in one training: one to be judged on the newest months, one to be served.
+"""Train two models: one to evaluate on the newest months, one to serve.
 
-The evaluation model never sees the test months, so its metrics are honest. The served model learns
-from all matured months, the newest too, with the rounds that the evaluation model's
-cross-validation found.
+The evaluation model is not trained on the test months, so its metrics are unbiased. The served
+model is trained on all matured months, the newest included, with the number of rounds that the
+evaluation model's cross-validation has chosen.
 """
 
 import logging
@@ -33,9 +33,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trained:
-    """Both models and all that judging and scoring need later.
+    """Both models, and everything that evaluation, scoring and monitoring need later.
 
-    `test_probability` (n,) are the evaluation model's scores of the split's test loans.
+    `test_probability` (n,) holds the evaluation model's scores of the split's test loans,
+    `reference` the sample that monitoring compares with, `self_check` rows with their scores.
     """
 
     split: Split
@@ -59,14 +60,15 @@ class Trained:
 
 
 def train(split: Split, settings: Settings, progress: fitting.Progress | None = None) -> Trained:
-    """Fit, calibrate and test. Deterministic for the same split, settings and thread count.
+    """Fit, calibrate and test; deterministic for the same split, settings and thread count.
 
-    `metrics` holds `evaluation.metrics` of the test months and `training_time_seconds`.
+    The result's `metrics` are `classification.metrics` of the test months and
+    `training_time_seconds`.
     """
     started = time.perf_counter()
     matrix, default = features.matrix(split.earlier), _outcomes(split.earlier)
     validation = fitting.cross_validate(matrix, default, settings, progress=progress)
-    log.info("%s rounds found by %s-fold early stopping", validation.rounds, settings.cv_folds)
+    log.info("%s rounds chosen by %s-fold early stopping", validation.rounds, settings.cv_folds)
     every_row = np.ones(len(default), dtype=bool)
     evaluated, _ = fitting.assemble(
         matrix, default, every_row, validation, f"{split.fit_through:%Y-%m}", settings
@@ -113,7 +115,7 @@ def _sample(frame: pl.DataFrame, rows: int, seed: int) -> pl.DataFrame:
 
 
 def _reference(split: Split, out_of_fold: Vector, seed: int) -> pl.DataFrame:
-    """A sample of the newest complete months, scored by models that did not see the row."""
+    """Sample the newest complete months, each row scored by a model not trained on it."""
     scored = _scored(split.matured, out_of_fold).filter(split.complete)
     months = scored[ISSUE_MONTH].unique().sort().tail(REFERENCE_MONTHS)
     newest = scored.filter(pl.col(ISSUE_MONTH) >= months[0])
