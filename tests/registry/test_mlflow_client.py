@@ -46,7 +46,10 @@ def test_a_connection_imports_nothing_and_asks_nothing_until_it_is_used() -> Non
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_server_that_does_not_answer_is_named_at_the_first_call() -> None:
+def test_a_server_that_does_not_answer_is_named_at_the_first_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     connection = nobody()
     for ask in (
         connection.check,

@@ -1,9 +1,12 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from loan_default.sandbox.local_stack import AIRFLOW, LocalStack
 
 
+@pytest.mark.slow
 def test_airflow_knows_the_user_that_the_stack_logs_in_with(tmp_path: Path) -> None:
     stack = LocalStack(tmp_path, user="bob")
     asked = subprocess.run(
