@@ -14,7 +14,7 @@ import pytest
 
 from loan_default import settings
 from made_once import made_once
-from workspace import ROOT, Workspace
+from workspace import NARROW, ROOT, Workspace
 
 # Airflow writes into its folder when it is imported: never into a person's own.
 AIRFLOW_HOME = tempfile.mkdtemp(prefix="airflow-")
@@ -55,6 +55,17 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def narrow_export(tmp_path_factory: pytest.TempPathFactory, export: Path) -> Path:
+    """`export` with nine features: a drift report draws a second's worth of charts of each."""
+
+    def make(folder: Path) -> None:
+        loans = pl.read_csv(export, columns=NARROW, infer_schema=False)
+        loans.select(NARROW).write_csv(folder / "loans.csv")
+
+    return made_once(tmp_path_factory, "narrow_export", make) / "loans.csv"
+
+
+@pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database with its tables and nothing in them, to be copied: making one takes
     seconds."""
@@ -77,13 +88,26 @@ def workspace(tmp_path: Path, empty_store: Path) -> Workspace:
 def trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, export: Path) -> Workspace:
     """A workspace with version 1 behind `staging`, learned from `export`. Not to be changed by a
     test: give scripts an --output-path of your own."""
+    return _trained(tmp_path_factory, "trained", empty_store, export)
 
+
+@pytest.fixture(scope="session")
+def narrow_trained(
+    tmp_path_factory: pytest.TempPathFactory, empty_store: Path, narrow_export: Path
+) -> Workspace:
+    """Like `trained`, learned from `narrow_export`."""
+    return _trained(tmp_path_factory, "narrow_trained", empty_store, narrow_export)
+
+
+def _trained(
+    factory: pytest.TempPathFactory, name: str, empty_store: Path, export: Path
+) -> Workspace:
     def make(folder: Path) -> None:
         shutil.copy(empty_store, folder / "mlflow.db")
         made = Workspace(folder).run("train_with_mlflow", "--data-path", export)
         assert made.result["model_version"] == "1"
 
-    return Workspace(made_once(tmp_path_factory, "trained", make))
+    return Workspace(made_once(factory, name, make))
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import postgres
 from lender import APPLICATIONS, MAIL, Inbox, Lender, backfilled, ended, scripts, states, wait_for
 from loan_default.sandbox.local_stack import LocalStack, free_ports, running
 from parsed_dags import BATCH, MONITOR, PROMOTE, TRAIN
-from workspace import QUICK
+from workspace import NARROW, QUICK
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -35,8 +35,20 @@ def inbox() -> Inbox:
 
 
 @pytest.fixture(scope="module")
+def applications(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample of 100 applications, with the columns of `narrow_export`."""
+    path = tmp_path_factory.mktemp("applications") / "applications.csv"
+    every = pl.read_csv(APPLICATIONS, infer_schema=False)
+    every.select(name for name in NARROW if name in every.columns).write_csv(path)
+    return path
+
+
+@pytest.fixture(scope="module")
 def stack(
-    tmp_path_factory: pytest.TempPathFactory, export: Path, inbox: Inbox
+    tmp_path_factory: pytest.TempPathFactory,
+    narrow_export: Path,
+    applications: Path,
+    inbox: Inbox,
 ) -> Iterator[LocalStack]:
     """Airflow on PostgreSQL where it is on the machine, else on SQLite, and its messages read."""
     slack = inbox.slack_server()
@@ -49,8 +61,8 @@ def stack(
         if postgres.programs():
             database = opened.enter_context(postgres.server())
         settings = {
-            "TRAIN_DATA_PATH": str(export),
-            "BATCH_INPUT_PATH": str(APPLICATIONS),
+            "TRAIN_DATA_PATH": str(narrow_export),
+            "BATCH_INPUT_PATH": str(applications),
             "PROMOTION_AUC_THRESHOLD": "0.5",
             "DRIFT_SHARE_THRESHOLD": "0.05",
             "RETRAIN_COOLDOWN_DAYS": "0",
@@ -72,10 +84,10 @@ def stack(
 
 
 @pytest.fixture(scope="module")
-def drifted(export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def drifted(narrow_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Applications whose incomes are in thousands and whose rates went up."""
     path = tmp_path_factory.mktemp("drifted") / "applications.csv"
-    loans = pl.read_csv(export, n_rows=2_000, infer_schema=False)
+    loans = pl.read_csv(narrow_export, n_rows=2_000, infer_schema=False)
     income = pl.col("annual_inc").cast(pl.Float64) / 1_000
     dti = pl.col("dti").cast(pl.Float64) * 1.5
     loans.with_columns(income, dti, purpose=pl.lit("vacation")).write_csv(path)
@@ -186,14 +198,14 @@ def test_a_backfill_and_its_rerun_give_the_same_files_and_call_for_nothing(
 
 
 def test_drift_alerts_and_retrains_once_and_cannot_loop(
-    stack: LocalStack, inbox: Inbox, export: Path
+    stack: LocalStack, inbox: Inbox, narrow_export: Path
 ) -> None:
     """The stack has no cool-down, so only what was decided before can end the circle.
 
     Most of the days before are the backfill's: beside those, usual applications are the change.
     """
     lender = Lender(stack, "happy")
-    conf = lender.conf | {"input_path": str(export), "run_date": "2030-01-01"}
+    conf = lender.conf | {"input_path": str(narrow_export), "run_date": "2030-01-01"}
     trainings, results = len(lender.ran(TRAIN)), []
     for _ in range(2):
         run_id = lender.api.trigger(BATCH, conf)

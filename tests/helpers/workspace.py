@@ -13,6 +13,11 @@ import in_process
 ROOT = Path(__file__).resolve().parents[2]
 # Small and quick; what a model is worth is not the matter of most tests.
 QUICK = {"XGB_MAX_ROUNDS": "40", "CV_FOLDS": "3", "XGB_LEARNING_RATE": "0.1", "N_THREADS": "1"}
+# The columns of a small file of loans: the core, a few more features, and what tells the outcome.
+NARROW = (
+    "id loan_amnt term int_rate annual_inc grade purpose dti revol_bal issue_d loan_status "
+    "last_pymnt_d"
+).split()
 
 
 @dataclass(frozen=True)

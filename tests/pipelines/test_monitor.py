@@ -1,4 +1,4 @@
-"""Monitoring as the DAG runs it: real processes over scored days, with labels that come later."""
+"""Monitoring as the DAG runs it: the script over scored days, with labels that come later."""
 
 import json
 import shutil
@@ -19,11 +19,13 @@ DAY = "2019-03-28"
 
 
 @pytest.fixture(scope="module")
-def scored(trained: Workspace, export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def scored(
+    narrow_trained: Workspace, narrow_export: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """An output root with one scored day of loans of 2007 to 2018. Not to be changed by a test."""
     root = tmp_path_factory.mktemp("scored")
-    arguments = ("--input-path", export, "--output-path", root, "--run-date", DAY)
-    assert trained.run("batch_predict", *arguments, "--reasons", "none").code == 0
+    arguments = ("--input-path", narrow_export, "--output-path", root, "--run-date", DAY)
+    assert narrow_trained.run("batch_predict", *arguments, "--reasons", "none").code == 0
     return root
 
 
@@ -49,29 +51,29 @@ def labels(export: Path, path: Path, rows: slice) -> Path:
 
 
 def test_outcomes_are_judged_when_they_come_and_estimated_until_then(
-    trained: Workspace, export: Path, root: Path, tmp_path: Path
+    narrow_trained: Workspace, narrow_export: Path, root: Path, tmp_path: Path
 ) -> None:
-    before = monitor(trained, root, EVIDENTLY_UI_URL="http://127.0.0.1:9")
+    before = monitor(narrow_trained, root, EVIDENTLY_UI_URL="http://127.0.0.1:9")
     ui = before["evidently_ui"]
     assert ui["url"] is None and "http://127.0.0.1:9 did not take" in ui["error"]
     assert before["labels"] is None and before["realised"] is None
     assert before["estimate"]["kind"] == "estimate" and 0.5 < before["estimate"]["AUC"] < 1
     part, rest = (
-        labels(export, tmp_path / f"{name}.csv", rows)
+        labels(narrow_export, tmp_path / f"{name}.csv", rows)
         for name, rows in (("part", slice(0, 8_000)), ("rest", slice(7_000, None)))
     )
-    first = monitor(trained, root, "--labels", part, "--labels-as-of", "2021-12")["realised"]
-    again = monitor(trained, root, "--labels", part, "--labels-as-of", "2021-12")
+    first = monitor(narrow_trained, root, "--labels", part, "--labels-as-of", "2021-12")["realised"]
+    again = monitor(narrow_trained, root, "--labels", part, "--labels-as-of", "2021-12")
     assert again["labels"]["repeated"] is True and again["realised"] == first
     assert 0.2 < first["coverage"] < 0.6 and first["immature"] > 500
     assert first["learned_from"] > 3_000
-    whole = monitor(trained, root, "--labels", rest, "--labels-as-of", "2021-12")["realised"]
+    whole = monitor(narrow_trained, root, "--labels", rest, "--labels-as-of", "2021-12")["realised"]
     assert whole["coverage"] > 0.99 and whole["outcomes"] > 1.8 * first["outcomes"]
     assert whole["AUC"]["low"] < whole["AUC"]["value"] < whole["AUC"]["high"]
-    after = monitor(trained, root)
+    after = monitor(narrow_trained, root)
     assert after["realised"] == whole, "without new labels the figures stay"
     assert after["mlflow_run_id"] == before["mlflow_run_id"], "a day has one run in MLflow"
-    client = MlflowClient(trained.settings["MLFLOW_TRACKING_URI"])
+    client = MlflowClient(narrow_trained.settings["MLFLOW_TRACKING_URI"])
     run = client.get_run(after["mlflow_run_id"])
     assert run.data.metrics["AUC"] == whole["AUC"]["value"]
     kept = {item.path for item in client.list_artifacts(run.info.run_id)}
@@ -89,12 +91,12 @@ def test_outcomes_are_judged_when_they_come_and_estimated_until_then(
     [(None, "cannot read"), ("id,grade\n1,A\n", "lacks the columns id and loan_status")],
 )
 def test_labels_that_are_none_are_refused_in_one_line(
-    trained: Workspace, root: Path, tmp_path: Path, text: str | None, said: str
+    narrow_trained: Workspace, root: Path, tmp_path: Path, text: str | None, said: str
 ) -> None:
     path = tmp_path / "labels.csv"
     if text:
         path.write_text(text)
-    done = trained.run("monitor_predictions", "--output-path", root, "--labels", path)
+    done = narrow_trained.run("monitor_predictions", "--output-path", root, "--labels", path)
     assert done.code == 2 and said in done.error
     assert not (root / "outcomes").exists() and not (root / "reports").exists()
 
@@ -105,20 +107,20 @@ def score(trained: Workspace, root: Path | str, day: str, path: Path) -> None:
 
 
 def test_alerts_compare_with_the_recent_days_once_there_are_enough(
-    trained: Workspace, export: Path, tmp_path: Path
+    narrow_trained: Workspace, narrow_export: Path, tmp_path: Path
 ) -> None:
     """Applicants who are not the reference's but like yesterday's call for nothing; until there is
     a yesterday they alert, and they retrain when they stay."""
     root, richer, day = tmp_path / "out", tmp_path / "richer.csv", "2026-03-0{}".format
-    loans = pl.read_csv(export, infer_schema=False).drop_nulls("loan_amnt")
+    loans = pl.read_csv(narrow_export, infer_schema=False).drop_nulls("loan_amnt")
     dollars = [pl.col(name).cast(pl.Float64) * 4 for name in ("annual_inc", "revol_bal")]
     loans.with_columns(dollars).tail(6_000).write_csv(richer)
     more = {"DRIFT_RECENT_RUNS": "2", "DRIFT_SHARE_THRESHOLD": "0.01"}
     more |= {"DRIFT_RETRAIN_DAYS": "2", "RETRAIN_COOLDOWN_DAYS": "0"}
     found = []
     for number in (1, 2):
-        score(trained, root, day(number), richer)
-        found.append(monitor(trained, root, **more))
+        score(narrow_trained, root, day(number), richer)
+        found.append(monitor(narrow_trained, root, **more))
         assert (found[-1]["compared_with"], found[-1]["recent_runs"]) == ("reference", [])
         assert found[-1]["drift"] is found[-1]["reference_drift"] is True
     first, second = found
@@ -129,8 +131,8 @@ def test_alerts_compare_with_the_recent_days_once_there_are_enough(
     assert f"Since: {day(1)}, 2 scored days in a row" in second["alert_text"]
     assert second["report_html"] in second["alert_text"] and "annual_inc" in second["alert_text"]
     (root / "reports" / "history.parquet").unlink()
-    score(trained, root, day(3), richer)
-    third = monitor(trained, root, "--run-date", day(3), **more)
+    score(narrow_trained, root, day(3), richer)
+    third = monitor(narrow_trained, root, "--run-date", day(3), **more)
     assert third["recent_runs"] == [day(1), day(2)] and third["compared_with"] == "recent"
     assert third["drift"] is False and third["reference_drift"] is True
     assert (third["alert"], third["alert_text"]) == (False, None)
@@ -140,29 +142,29 @@ def test_alerts_compare_with_the_recent_days_once_there_are_enough(
 
 
 def test_outcomes_that_fall_short_retrain_once(
-    trained: Workspace, export: Path, root: Path, tmp_path: Path
+    narrow_trained: Workspace, narrow_export: Path, root: Path, tmp_path: Path
 ) -> None:
     flipped = pl.col("loan_status").replace(
         {"Fully Paid": "Charged Off", "Charged Off": "Fully Paid", "Default": "Fully Paid"}
     )
-    path = labels(export, tmp_path / "labels.csv", slice(None))
+    path = labels(narrow_export, tmp_path / "labels.csv", slice(None))
     pl.read_csv(path).with_columns(flipped).write_csv(path)
     arguments = ("--labels", path, "--labels-as-of", "2021-12")
     quiet = {"RETRAIN_COOLDOWN_DAYS": "0", "DRIFT_SHARE_THRESHOLD": "1"}
-    first = monitor(trained, root, *arguments, "--idempotency-key", "1", **quiet)
+    first = monitor(narrow_trained, root, *arguments, "--idempotency-key", "1", **quiet)
     assert (first["because"], first["severity"]) == ("quality loss", "critical")
     assert first["decision"].startswith("retraining triggered: realised AUC 0.")
     assert first["alert_subject"] == f"Quality loss on {DAY} (critical)"
-    retry = monitor(trained, root, *arguments, "--idempotency-key", "1", **quiet)
+    retry = monitor(narrow_trained, root, *arguments, "--idempotency-key", "1", **quiet)
     assert (retry["retrain"], retry["decision"]) == (True, first["decision"])
-    again = monitor(trained, root, "--idempotency-key", "2", **quiet)
+    again = monitor(narrow_trained, root, "--idempotency-key", "2", **quiet)
     assert (again["alert"], again["retrain"]) == (False, False)
     lines = (root / "reports" / "decisions.jsonl").read_text().splitlines()
     assert [json.loads(line)["retrain"] for line in lines] == [True, False]
 
 
 def test_the_online_log_is_monitored_and_judged_like_a_batch(
-    trained: Workspace, export: Path, scored: Path, tmp_path: Path
+    narrow_trained: Workspace, narrow_export: Path, scored: Path, tmp_path: Path
 ) -> None:
     """The rows of a batch, as the scoring server would have logged them two days later."""
     root, folder = tmp_path / "out", scored / "predictions" / f"run_date={DAY}"
@@ -175,26 +177,28 @@ def test_the_online_log_is_monitored_and_judged_like_a_batch(
     online.mkdir(parents=True)
     for number, part in enumerate(rows.iter_slices(7_000)):
         part.write_parquet(online / f"{number}.parquet")
-    batch = trained.run("monitor_predictions", "--output-path", root)
+    batch = narrow_trained.run("monitor_predictions", "--output-path", root)
     assert batch.code == 2 and "nothing was scored" in batch.error
-    found = monitor(trained, root, "--source", "online")
+    found = monitor(narrow_trained, root, "--source", "online")
     assert (found["run_date"], found["source"]) == ("2019-03-30", "online")
     assert found["sampled_rows"] == found["rows_in"] == rows.height
     assert found["drift"] is not None and Path(found["report_html"]).exists()
-    labelled = labels(export, tmp_path / "labels.csv", slice(None))
+    labelled = labels(narrow_export, tmp_path / "labels.csv", slice(None))
     more = ("--source", "both", "--labels", labelled, "--labels-as-of", "2024-06")
-    judged = monitor(trained, root, *more)["realised"]
+    judged = monitor(narrow_trained, root, *more)["realised"]
     assert judged["coverage"] > 0.4 and judged["outcomes"] > 5_000
 
 
 def test_everything_may_lie_in_a_bucket(
-    trained: Workspace, export: Path, bucket: str, tmp_path: Path
+    narrow_trained: Workspace, narrow_export: Path, bucket: str, tmp_path: Path
 ) -> None:
     root, day = f"{bucket}/monitored", "2019-03-28"
-    score(trained, root, day, export)
+    score(narrow_trained, root, day, narrow_export)
     remote = f"{bucket}/in/labels.csv"
-    storage.write_text(remote, labels(export, tmp_path / "labels.csv", slice(None)).read_text())
-    found = monitor(trained, root, "--labels", remote, "--labels-as-of", "2021-12")
+    storage.write_text(
+        remote, labels(narrow_export, tmp_path / "labels.csv", slice(None)).read_text()
+    )
+    found = monitor(narrow_trained, root, "--labels", remote, "--labels-as-of", "2021-12")
     assert found["realised"]["outcomes"] > 3_000
     assert found["overview"] == f"{root}/reports/index.html"
     names = {path.removeprefix(f"{root}/") for path in storage.files_below(root)}

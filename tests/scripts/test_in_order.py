@@ -47,11 +47,11 @@ def pipeline(workspace: Workspace, export: Path, gate: str) -> dict[str, dict[st
     return results
 
 
-def test_the_scripts_in_order_on_generated_loans(workspace: Workspace, export: Path) -> None:
-    results = pipeline(workspace, export, "0.6")
+def test_the_scripts_in_order_on_generated_loans(workspace: Workspace, narrow_export: Path) -> None:
+    results = pipeline(workspace, narrow_export, "0.6")
     assert 0.6 < results["train"]["metrics"]["AUC"] < 0.8
     assert results["promote"]["promoted"] is True
-    again = workspace.run("train_with_mlflow", "--data-path", export).result
+    again = workspace.run("train_with_mlflow", "--data-path", narrow_export).result
     assert again["registered"] is False and again["model_version"] == "1"
     assert again["existing_because"] == "same data, settings and training code"
     events = list((workspace.folder / "artifacts" / "promotions").iterdir())
@@ -78,12 +78,12 @@ def test_the_scripts_in_order_on_real_loans(
     ]
 
 
-def test_the_same_key_registers_once(workspace: Workspace, export: Path) -> None:
+def test_the_same_key_registers_once(workspace: Workspace, narrow_export: Path) -> None:
     first, second = (
         workspace.run(
             "train_with_mlflow",
             "--data-path",
-            export,
+            narrow_export,
             "--idempotency-key",
             "run-1",
             RANDOM_SEED=seed,
@@ -99,16 +99,18 @@ def test_the_same_key_registers_once(workspace: Workspace, export: Path) -> None
 
 
 def test_a_rerun_gives_the_same_files_and_keeps_its_model(
-    workspace: Workspace, export: Path
+    workspace: Workspace, narrow_export: Path
 ) -> None:
     run = workspace.run
-    run("train_with_mlflow", "--data-path", export)
+    run("train_with_mlflow", "--data-path", narrow_export)
     arguments = ("--input-path", APPLICATIONS, "--run-date", "2026-03-01")
     first = run("batch_predict", *arguments).result
     folder = Path(first["manifest_path"]).parent
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert len(files) == 4
-    assert run("train_with_mlflow", "--data-path", export, RANDOM_SEED="9").result["registered"]
+    assert run("train_with_mlflow", "--data-path", narrow_export, RANDOM_SEED="9").result[
+        "registered"
+    ]
     assert run("batch_predict", *arguments).result["model_version"] == "1"
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
     assert run("batch_predict", *arguments, "--rescore").result["model_version"] == "2"
@@ -118,12 +120,12 @@ def test_a_rerun_gives_the_same_files_and_keeps_its_model(
 
 
 def test_production_is_preferred_and_staging_serves_until_then(
-    workspace: Workspace, export: Path
+    workspace: Workspace, narrow_export: Path
 ) -> None:
     run = workspace.run
-    run("train_with_mlflow", "--data-path", export)
+    run("train_with_mlflow", "--data-path", narrow_export)
     run("promote_model", "--force", "--reason", "first")
-    run("train_with_mlflow", "--data-path", export, RANDOM_SEED="9")
+    run("train_with_mlflow", "--data-path", narrow_export, RANDOM_SEED="9")
     arguments = ("--input-path", APPLICATIONS, "--run-date")
     assert run("batch_predict", *arguments, "2026-03-01").result["model_version"] == "1"
     staged = run("batch_predict", *arguments, "2026-03-02", "--alias", "canary,staging").result

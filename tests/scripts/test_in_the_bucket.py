@@ -156,7 +156,9 @@ def tracking_server(tmp_path: Path, workspace: Workspace, bucket: str) -> Iterat
         place if part == folder else part for part in stack.mlflow_command(stack.mlflow_port)
     ]
     with (tmp_path / "mlflow.log").open("w") as log:
-        server = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
+        server = subprocess.Popen(
+            command, cwd=tmp_path, env=stack.environment, stdout=log, stderr=log
+        )
     try:
         with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as asking:
             assert asking.get(f"{stack.mlflow_url}/health", timeout=60).is_success
@@ -168,10 +170,10 @@ def tracking_server(tmp_path: Path, workspace: Workspace, bucket: str) -> Iterat
 
 
 def test_a_tracking_server_that_keeps_artifacts_in_the_bucket(
-    export: Path, tmp_path: Path, tracking_server: str
+    narrow_export: Path, tmp_path: Path, tracking_server: str
 ) -> None:
     stack = Workspace(tmp_path, IN_THE_BUCKET | {"MLFLOW_TRACKING_URI": tracking_server})
-    trained = stack.run("train_with_mlflow", "--data-path", export).result
+    trained = stack.run("train_with_mlflow", "--data-path", narrow_export).result
     below = f"{BUCKET}/served/"
     assert any(trained["run_id"] in path for path in storage.files_below(below))
     assert fetched_without_mlflow(tracking_server, tmp_path)

@@ -121,12 +121,12 @@ def test_a_service_that_is_overloaded_for_a_while_is_waited_for(tmp_path: Path, 
 
 
 def test_what_mlflow_may_not_write_is_said_in_one_line(
-    export: Path, workspace: Workspace, tmp_path: Path
+    narrow_export: Path, workspace: Workspace, tmp_path: Path
 ) -> None:
     learning = Workspace(workspace.folder, IN_THE_BUCKET)
     with service_at(Emulator(tmp_path)) as service:
         service.read_only = True
-        done = learning.run("train_with_mlflow", "--data-path", export)
+        done = learning.run("train_with_mlflow", "--data-path", narrow_export)
     assert done.code == 2 and "no permission for gs://loans/mlflow" in done.error
 
 
