@@ -23,11 +23,11 @@ def call(
     """Run the script in `folder`; returns its exit code, stdout and stderr."""
     out, err = io.StringIO(), io.StringIO()
     with (
+        _services(),
         _folder_and_environment(folder, environment),
         _arguments([str(SCRIPTS / f"{script}.py"), *arguments]),
         _logging(),
         _signals(),
-        _services(),
         warnings.catch_warnings(),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
@@ -97,6 +97,8 @@ def _services() -> Iterator[None]:
     """Which MLflow and which Cloud Storage are talked to."""
     mlflow = sys.modules.get("mlflow")
     before = mlflow.get_tracking_uri() if mlflow and mlflow.is_tracking_uri_set() else None
+    if mlflow:
+        mlflow.set_tracking_uri(None)
     _forget_cloud_storage()
     try:
         yield

@@ -316,7 +316,12 @@ def test_what_is_not_there_is_named(store: Registry, ask: object, words: str) ->
         ask(store)
 
 
-def test_the_files_of_a_version_come_down_and_verify(store: Registry, tmp_path: Path) -> None:
+def test_the_files_of_a_version_come_down_and_verify(
+    store: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Where MLflow's own default address names no store, as in any folder but the store's.
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
     folder = store.download(store.version(NAME, "1"), tmp_path / "down")
     loaded = artifact.load(folder, threads=1)
     loaded.verify(pl.read_parquet(folder / artifact.SELF_CHECK))

@@ -69,9 +69,12 @@ class MlflowConnection:
             yield client
 
     @contextlib.contextmanager
-    def process_wide(self) -> Iterator[ModuleType]:
-        """Yield the module `mlflow` with its tracking URI set, for calls that take no client."""
-        with self.calling():
+    def process_wide(self, missing: str = "") -> Iterator[ModuleType]:
+        """Yield the module `mlflow` with its tracking URI set, for calls that take no client.
+
+        `missing` and what is raised are those of `calling`.
+        """
+        with self.calling(missing):
             import mlflow
 
             before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None

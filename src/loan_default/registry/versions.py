@@ -98,14 +98,10 @@ class Registry:
         Raises InputError if its files are gone.
         """
         gone = f"the files of version {version.version} of {version.name} are gone"
-        with self.connection.calling(gone):
-            from mlflow.artifacts import download_artifacts
-
+        # download_artifacts asks the process's tracking URI for a models:/ URI, whatever it is told
+        with self.connection.process_wide(gone) as mlflow:
             uri = f"models:/{version.name}/{version.version}"
-            server = self.connection.uri
-            root = download_artifacts(
-                uri, dst_path=str(folder), tracking_uri=server, registry_uri=server
-            )
+            root = mlflow.artifacts.download_artifacts(uri, dst_path=str(folder))
         description = Path(root, DESCRIPTION)
         if not description.exists():
             raise InputError(f"{gone}, or this machine cannot reach where they are stored")
