@@ -94,7 +94,7 @@ DOORS = {
     "typing_extensions": {"serving.openapi"},
     "pydantic": {"settings", "serving.openapi", "serving.schemas"},
     "pydantic_settings": {"settings"},
-    "rich": {"cli", "run_demo"},
+    "rich": {"cli", "sandbox.demo"},
 }
 # They, and what they import, reach no service, no disk and no clock of a server.
 PURE = {
@@ -123,7 +123,7 @@ ENVIRONMENT = {
     "settings.py": "pydantic-settings reads it; no os.environ is needed",
     "gcs.py": "sets what Google's own libraries read",
     "local_stack.py": "hands it on to the processes that it starts",
-    "run_demo.py": "hands it on to the scripts that it starts",
+    "demo.py": "hands it on to the scripts that it starts",
     "script_operator.py": "hands it on to the script; a plugin imports no settings",
     "users.py": "runs alone in MLflow's container, from which it takes its passwords",
 }
