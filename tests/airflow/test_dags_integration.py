@@ -12,9 +12,10 @@ import pytest
 from aiosmtpd.controller import Controller
 
 import postgres
-from lender import APPLICATIONS, MAIL, Inbox, Lender, backfilled, ended, scripts, states, wait_for
+from lender import APPLICATIONS, MAIL, Inbox, Lender, backfilled, ended, scripts, states
 from loan_default.sandbox.local_stack import LocalStack, free_ports, running
 from parsed_dags import BATCH, MONITOR, PROMOTE, TRAIN
+from waiting import wait_for
 from workspace import NARROW, QUICK
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

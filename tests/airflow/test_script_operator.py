@@ -20,6 +20,7 @@ from structlog.testing import capture_logs
 
 import script_operator
 from script_operator import ScriptOperator
+from waiting import wait_for
 from workspace import ROOT
 
 SLEEP = "import time; time.sleep(8)"
@@ -73,13 +74,6 @@ def processes(folder: Path) -> list[psutil.Process]:
             if process.cwd() == str(folder) and process.pid != os.getpid():
                 found.append(process)
     return found
-
-
-def wait_for(found: Callable[[], object], seconds: float = 5) -> bool:
-    until = time.monotonic() + seconds
-    while not found() and time.monotonic() < until:
-        time.sleep(0.02)
-    return bool(found())
 
 
 @contextlib.contextmanager
@@ -232,7 +226,7 @@ def test_kill_ends_the_script_and_what_it_started(folder: Path) -> None:
     with running(task, (folder / "child").exists) as raised:
         assert len(processes(folder)) == 2
         task.on_kill()
-        assert wait_for(lambda: not processes(folder))
+        assert wait_for(lambda: not processes(folder), 5)
     assert str(raised[0]).startswith("job.py was killed by signal 15")
 
 
@@ -240,7 +234,7 @@ def test_a_script_that_ignores_the_kind_word_is_killed_by_force(folder: Path) ->
     task = operator(f"{STUBBORN}\nopen('ready', 'w')\n{SLEEP}")
     with running(task, (folder / "ready").exists) as raised:
         task.on_kill()
-        assert wait_for(lambda: not processes(folder))
+        assert wait_for(lambda: not processes(folder), 5)
     assert str(raised[0]).startswith("job.py was killed by signal 9")
 
 
@@ -249,7 +243,7 @@ def test_a_child_that_ignores_the_kind_word_is_killed_by_force(folder: Path) -> 
     task = operator(CHILD.format(code=code) + "    child.wait()")
     with running(task, (folder / "ready").exists):
         task.on_kill()
-        assert wait_for(lambda: not processes(folder))
+        assert wait_for(lambda: not processes(folder), 5)
 
 
 def test_a_kill_before_or_after_the_script_is_harmless() -> None:
@@ -272,7 +266,7 @@ def test_a_task_that_takes_too_long_ends_and_leaves_nothing(code: str, folder: P
             task.on_kill()
             raise
     assert time.monotonic() - started < 4
-    assert wait_for(lambda: not processes(folder))
+    assert wait_for(lambda: not processes(folder), 5)
 
 
 @pytest.mark.skipif(not script_operator.shutil.which("setpriv"), reason="setpriv is not installed")
@@ -294,4 +288,4 @@ def test_a_script_does_not_outlive_a_task_that_was_killed(folder: Path) -> None:
     assert len(processes(folder)) == 1
     task.send_signal(signal.SIGKILL)
     task.wait(10)
-    assert wait_for(lambda: not processes(folder))
+    assert wait_for(lambda: not processes(folder), 5)

@@ -87,17 +87,6 @@ def test_prose_is_at_most_120_characters_wide() -> None:
         assert re.findall(r"\d %(?=\W)", text) == [], path
 
 
-def test_every_make_target_exists(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = [
-        target
-        for span in code_spans(page)
-        for asked in re.findall(r"(?:^|&& |; )(?:\w+=\S+ )*make ((?:[a-z][\w-]*(?: |$))+)", span)
-        for target in asked.split()
-    ]
-    assert set(named) <= targets
-
-
 def test_every_flag_of_a_script_exists(page: Path) -> None:
     scripts = {path.name: path for folder in ("src", "benchmarks") for path in in_folder(folder)}
     for span in code_spans(page):

@@ -5,8 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import httpx
 
 from loan_default.sandbox.airflow_client import DAGS, AirflowApi
 from loan_default.sandbox.local_stack import free_ports
+from waiting import wait_for
 from workspace import QUICK, ROOT
 
 PROJECT = "loan-default-test"
@@ -32,15 +31,6 @@ SAMPLE = (ROOT / "data" / "sample_input.json").read_bytes()
 def problems(output: str) -> list[str]:
     """Return the first line of each problem that troubleshooting reports."""
     return re.findall("PROBLEM  (.+)", output)
-
-
-def wait_for(found: Callable[[], Any], seconds: float = 60) -> Any:
-    """What `found` gives once it gives something."""
-    until = time.monotonic() + seconds
-    while not (result := found()):
-        assert time.monotonic() < until, f"not within {seconds} s"
-        time.sleep(0.5)
-    return result
 
 
 @dataclass

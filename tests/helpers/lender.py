@@ -2,13 +2,11 @@
 
 import json
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 from mlflow import MlflowClient
@@ -18,7 +16,6 @@ from loan_default.sandbox.local_stack import LocalStack
 from parsed_dags import BATCH, MONITOR, PROMOTE, TRAIN
 from workspace import ROOT
 
-Found = TypeVar("Found")
 # Which task of which DAG triggers which other.
 CHILDREN = {
     (TRAIN, "promote"): PROMOTE,
@@ -154,11 +151,3 @@ def scripts(name: str, argument: str) -> list[list[str]]:
     """The command lines of running scripts with that name and argument."""
     lines = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
     return [line for line in lines if argument in line and any(name in part for part in line)]
-
-
-def wait_for(found: Callable[[], Found], seconds: float) -> Found:
-    until = time.monotonic() + seconds
-    while not (value := found()):
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.5)
-    return value

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 from sklearn import metrics as sklearn_metrics
 
@@ -18,8 +18,6 @@ def test_roc():
     assert baseline.get_xydata().tolist() == [[0, 0], [1, 1]]
     assert axes.get_xlabel() == "share of paid loans declined"
     assert axes.get_ylabel() == "share of defaults caught"
-    assert axes.get_xlim() == (0, 1)
-    assert axes.get_ylim() == (0, 1.01)
 
 
 def test_precision_recall():
@@ -46,28 +44,26 @@ def test_calibration():
     default, probability = LOANS
     above, below = plots.calibration(default, probability, SUBTITLE).axes
     brier = sklearn_metrics.brier_score_loss(default, probability)
-    error = plots.calibration_error(default, probability)
+    # Ten groups of as many loans each, by their score: numpy's own quantiles
+    groups = np.array_split(np.argsort(probability, kind="stable"), 10)
+    said = np.array([probability[group].mean() for group in groups])
+    happened = np.array([default[group].mean() for group in groups])
+    error = np.abs(said - happened).mean()
     assert labels(above) == [
         f"model (Brier {brier:.4f}, calibration error {error:.4f})",
         "perfect calibration",
     ]
     points, diagonal = above.lines
-    table = plots.calibration_table(default, probability)
-    assert points.get_xydata().tolist() == [
-        [row["mean_probability"], row["default_rate"]] for row in table
-    ]
-    assert points.get_marker() == "o"
-    top = 1.05 * probability.max()
-    assert diagonal.get_xydata() == pytest.approx(np.array([[0, 0], [top, top]]))
-    assert above.get_xlim() == below.get_xlim() == pytest.approx((0, top))
-    assert above.get_ylim() == pytest.approx((0, 1.01 * top))
-    heights = [bar.get_height() for bar in below.patches]
-    assert (len(heights), sum(heights)) == (50, 3000)
-    assert below.patches[-1].get_corners()[1][0] == pytest.approx(top)
-    assert {to_hex(bar.get_facecolor()) for bar in below.patches} == {plots.MAIN}
+    assert points.get_xydata() == pytest.approx(np.column_stack([said, happened]))
+    # Nothing lies outside, and what is exact lies on the diagonal
+    for x, y in (*points.get_xydata(), *diagonal.get_xydata()):
+        assert 0 <= x <= above.get_xlim()[1] and 0 <= y <= above.get_ylim()[1]
+    assert [x == y for x, y in diagonal.get_xydata()] == [True, True]
+    assert above.get_xlim() == below.get_xlim()
+    assert sum(bar.get_height() for bar in below.patches) == 3000
+    assert below.patches[-1].get_corners()[1][0] >= probability.max()
     assert (above.get_ylabel(), below.get_ylabel()) == ("observed default rate", "loans")
     assert (above.get_xlabel(), below.get_xlabel()) == ("", "predicted default probability")
-    assert above.get_position().height > 2 * below.get_position().height
 
 
 def test_calibration_has_the_bins_asked_for_and_room_for_the_highest_rate():
@@ -95,14 +91,12 @@ def test_confusion_matrix():
         (0, 1): "150\n30.0% of the row",
         (1, 1): "350\n70.0% of the row",
     }
-    colors = [cells[place].get_color() for place in [(0, 0), (1, 0), (0, 1), (1, 1)]]
-    assert colors == ["white", plots.INK, plots.INK, "white"]
     (image,) = axes.images
     assert image.get_array().tolist() == [[0.8, 0.2], [0.3, 0.7]]
-    assert (image.get_clim(), image.get_cmap().name) == ((0, 1), "Blues")
-    assert {cell.get_ha() + cell.get_va() for cell in cells.values()} == {"centercenter"}
-    assert axes.get_xticks().tolist() == axes.get_yticks().tolist() == [0, 1]
-    assert {text.get_rotation() for text in axes.get_yticklabels()} == {90}
+    # A number can be read on its cell: dark on light or light on dark
+    for (column, row), cell in cells.items():
+        behind = image.cmap(image.norm(image.get_array()[row, column]))[:3]
+        assert abs(np.mean(to_rgb(cell.get_color())) - np.mean(behind)) > 0.3
     assert tick_labels(axes.xaxis) == tick_labels(axes.yaxis) == ["paid in full", "default"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "observed")
 
@@ -122,14 +116,12 @@ def test_feature_importance_shows_the_largest_shares_first():
     assert axes.get_xlabel() == "share of the total gain (top 2 of 3 features)"
     drawn(figure)
     assert tick_labels(axes.xaxis)[:2] == ["0%", "10%"]
-    assert axes.get_xlim()[1] > 0.65
 
 
 def test_features_of_equal_gain_keep_their_order():
     names = [str(i) for i in range(60)]
     axes = only_axes(plots.feature_importance(names, [1, 2] * 30, SUBTITLE, top=40))
     assert tick_labels(axes.yaxis) == names[1::2] + names[:20:2]
-    assert {to_hex(bar.get_facecolor()) for bar in axes.patches} == {plots.MAIN}
 
 
 def test_feature_importance_shows_at_most_25_and_grows_with_them():
@@ -137,7 +129,7 @@ def test_feature_importance_shows_at_most_25_and_grows_with_them():
     many = plots.feature_importance(names, range(40), SUBTITLE)
     assert len(only_axes(many).patches) == 25
     few = plots.feature_importance(names[:5], range(5), SUBTITLE)
-    assert (few.get_figheight(), many.get_figheight()) == pytest.approx((3.1, 8.3))
+    assert few.get_figheight() < many.get_figheight()
 
 
 @pytest.mark.filterwarnings("error")
@@ -159,30 +151,25 @@ def test_loss_curves():
     assert train.get_xydata().tolist() == [[1, 0.6], [2, 0.5], [3, 0.4]]
     assert validation.get_xydata().tolist() == [[1, 0.61], [2, 0.52], [3, 0.53]]
     assert best.get_xdata() == [2, 2]
-    assert (train.get_color(), validation.get_color()) == (plots.MAIN, plots.SECOND)
-    assert axes.get_xlim() == (1, 3)
+    assert train.get_color() != validation.get_color()
     assert all(tick == round(tick) for tick in axes.get_xticks())
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("boosting round", "log loss")
 
 
-@pytest.mark.parametrize("n", [1, 2, 1999, 2000, 2001, 100_000])
-def test_thinned_curves_keep_their_ends_and_stay_aligned(n):
-    x, y = plots._thinned(np.arange(n), 2 * np.arange(n))
-    assert len(x) == min(n, 2000)
-    assert (x[0], x[-1]) == (0, n - 1)
-    assert np.all(np.diff(x) > 0)
-    assert np.array_equal(y, 2 * x)
-
-
-def test_a_million_loans_do_not_make_a_heavy_curve():
+def test_a_curve_of_many_loans_is_light_and_still_the_same_curve():
     generator = np.random.default_rng(1)
     probability = generator.random(100_000)
     default = generator.random(100_000) < probability
-    for figure in (
-        plots.roc(default, probability, SUBTITLE),
-        plots.precision_recall(default, probability, SUBTITLE),
-    ):
-        assert len(only_axes(figure).lines[0].get_xdata()) == plots.MAX_POINTS
+    areas = {
+        plots.roc: sklearn_metrics.roc_auc_score(default, probability),
+        plots.precision_recall: sklearn_metrics.average_precision_score(default, probability),
+    }
+    for draw, area in areas.items():
+        x, y = only_axes(draw(default, probability, SUBTITLE)).lines[0].get_data()
+        assert 500 < len(x) <= 5_000
+        assert sorted((x[0], x[-1])) == pytest.approx([0, 1], abs=1e-4), "both ends are kept"
+        assert np.all(np.diff(x) >= 0) or np.all(np.diff(x) <= 0)
+        assert abs(np.trapezoid(y, x)) == pytest.approx(area, abs=1e-3)
 
 
 def test_saving_twice_gives_the_same_png_without_date_or_software(tmp_path):
@@ -191,7 +178,8 @@ def test_saving_twice_gives_the_same_png_without_date_or_software(tmp_path):
     first, second = (tmp_path / "one.png").read_bytes(), (tmp_path / "two").read_bytes()
     assert first == second
     assert not any(word in first for word in (b"tEXt", b"iTXt", b"tIME", b"Software"))
-    assert imread(tmp_path / "one.png").shape[:2] == (864, 1152)
+    height, width, _ = imread(tmp_path / "one.png").shape
+    assert width > height > 600
 
 
 def test_drawing_leaves_pyplot_alone():

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 from loan_default.sandbox.local_stack import free_ports
 from request_cases import CASES, GOOD, SAMPLE
 from request_formats import JSON, Case, as_json
+from waiting import wait_for
 from workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -148,14 +148,11 @@ def started(
                 process.wait(15)
 
 
-def wait_for(client: httpx.Client, path: str, log: Path) -> None:
-    until = time.monotonic() + SECONDS_TO_START
-    while time.monotonic() < until:
-        with contextlib.suppress(httpx.TransportError):
-            if client.get(path).is_success:
-                return
-        time.sleep(0.2)
-    pytest.fail(log.read_text(errors="replace")[-3000:])
+def answers(client: httpx.Client, path: str) -> bool:
+    try:
+        return client.get(path).is_success
+    except httpx.TransportError:
+        return False
 
 
 @pytest.fixture(scope="module")
@@ -173,8 +170,7 @@ def servers(trained: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Ite
         started(folder, "mlflow", theirs, first, env) as mlflow,
         started(folder, "ours", ours, second, env) as served,
     ):
-        wait_for(served, "/ready", folder / "ours.log")
-        wait_for(mlflow, "/ping", folder / "mlflow.log")
+        wait_for(lambda: answers(served, "/ready") and answers(mlflow, "/ping"), SECONDS_TO_START)
         yield Servers(mlflow, served)
 
 

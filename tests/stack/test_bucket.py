@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from cloud_storage import BUCKET, Emulator, reached_at
-from docker_stack import SAMPLE, DockerStack, wait_for
+from docker_stack import SAMPLE, DockerStack
 from loan_default import storage
+from waiting import wait_for
 from workspace import Workspace
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]

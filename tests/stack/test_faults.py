@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from docker_stack import PROJECT, SAMPLE, DockerStack, problems, wait_for
+from docker_stack import PROJECT, SAMPLE, DockerStack, problems
+from waiting import wait_for
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 

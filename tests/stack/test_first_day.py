@@ -10,8 +10,9 @@ import httpx
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from docker_stack import SAMPLE, DockerStack, problems, wait_for
+from docker_stack import SAMPLE, DockerStack, problems
 from loan_default.errors import ServiceError
+from waiting import wait_for
 from workspace import ROOT
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]

@@ -6,7 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from docker_stack import SAMPLE, DockerStack, wait_for
+from docker_stack import SAMPLE, DockerStack
+from waiting import wait_for
 from workspace import ROOT
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]

@@ -4,7 +4,8 @@ import socket
 
 import pytest
 
-from docker_stack import PROJECT, SAMPLE, DockerStack, wait_for
+from docker_stack import PROJECT, SAMPLE, DockerStack
+from waiting import wait_for
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 

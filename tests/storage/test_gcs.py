@@ -1,7 +1,6 @@
 """Cloud Storage in trouble: a real service process, reached through a relay that makes the
 trouble."""
 
-import ast
 import os
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from cloud_storage import BUCKET, HOST, Emulator, Relay, reached_at, relay
 from loan_default import storage
 from loan_default.errors import InputError, ServiceError
 from loan_default.sandbox.local_stack import free_ports
-from workspace import ROOT, Done, Workspace
+from workspace import Done, Workspace
 
 PATH = f"{BUCKET}/folder/file.bin"
 # Two slices and a bit, the upload in five chunks.
@@ -46,19 +45,6 @@ def outside(workspace: Workspace, *arguments: str, **environment: str) -> Done:
     """prepare_data.py where no emulator stands in for Google, and no machine's own credentials."""
     nobody = {HOST: "", "NO_GCE_CHECK": "true", "CLOUDSDK_CONFIG": str(workspace.folder)}
     return workspace.run("prepare_data", *arguments, **nobody | environment)
-
-
-def test_only_storage_imports_what_imports_googles_libraries() -> None:
-    for file in sorted((ROOT / "src").rglob("*.py")):
-        found = set()
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Import):
-                found |= {name.name for name in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                found |= {f"{node.module}.{name.name}" for name in node.names}
-        googles = any(name.startswith("google") for name in found)
-        assert googles == (file.name == "gcs.py"), file
-        assert ("loan_default.storage.gcs" in found) == (file.name == "files.py"), file
 
 
 @pytest.mark.parametrize(

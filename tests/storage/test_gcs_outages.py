@@ -13,6 +13,7 @@ import pytest
 
 from cloud_storage import BUCKET, IN_THE_BUCKET, RAW, Emulator, Relay, relay
 from loan_default import storage
+from waiting import wait_for
 from workspace import ROOT, Workspace
 
 pytestmark = pytest.mark.slow
@@ -60,13 +61,6 @@ def started(folder: Path) -> "subprocess.Popen[str]":
     )
 
 
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize("remembers", [True, False])
 def test_an_upload_goes_on_after_the_service_was_killed_in_its_middle(
     tmp_path: Path, raw: str, remembers: bool
@@ -78,7 +72,7 @@ def test_an_upload_goes_on_after_the_service_was_killed_in_its_middle(
             storage.write_text(RAW, "old")
         in_the_middle(service, emulator.kill)
         upload = started(tmp_path)
-        wait_until(lambda: not emulator.running)
+        wait_for(lambda: not emulator.running, pause=0.01)
         time.sleep(3)
         emulator.start()
         whole = {raw, hashlib.sha256(b"old").hexdigest()}
