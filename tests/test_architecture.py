@@ -59,7 +59,11 @@ EVERYWHERE = {"numpy", "polars"}
 DOORS = {
     # Services
     "mlflow": {"registry.mlflow_client", "registry.tracking", "registry.versions"},
-    "evidently": {"monitoring.drift.evidently_report", "monitoring.drift.evidently_ui"},
+    "evidently": {
+        "monitoring.drift.evidently_legacy",
+        "monitoring.drift.evidently_report",
+        "monitoring.drift.evidently_ui",
+    },
     "starlette": {"serving.app", "serving.middleware"},
     "uvicorn": {"serving.server", "serving.http_limits"},
     "prometheus_client": {"serving.metrics"},
@@ -78,10 +82,10 @@ DOORS = {
     # The model: fitted, kept and scored, imported without its ballast
     "xgboost": {"training.fitting", "model.artifact", "model.xgboost_import"},
     "sklearn": {"metrics.classification", "training.fitting", "metrics.plots"},
-    "scipy": {"metrics.intervals"},
+    "scipy": {"metrics.intervals", "monitoring.drift.verdict"},
     "matplotlib": {"metrics.plots", "monitoring.reports.charts"},
     # What Evidently and MLflow's pyfunc want their tables in
-    "pandas": {"monitoring.drift.evidently_report", "model.pyfunc"},
+    "pandas": {"monitoring.drift.evidently_legacy", "model.pyfunc"},
     "pyarrow": {
         "data.csv_reader",
         "training.provenance",
@@ -91,7 +95,7 @@ DOORS = {
     },
     "orjson": {"serving.json_log", "serving.protocol"},
     "yaml": {"registry.artifacts"},
-    "jinja2": {"serving.api_docs", "training.model_card"},
+    "jinja2": {"monitoring.reports.overview", "serving.api_docs", "training.model_card"},
     "typing_extensions": {"serving.openapi"},
     "pydantic": {"settings", "serving.openapi", "serving.schemas"},
     "pydantic_settings": {"settings"},

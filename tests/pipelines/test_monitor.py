@@ -50,12 +50,42 @@ def labels(export: Path, path: Path, rows: slice) -> Path:
     return path
 
 
-def test_outcomes_are_judged_when_they_come_and_estimated_until_then(
+INTERVAL = ["value", "low", "high"]
+METRICS = {"outcomes": None, "defaults": None, "default_rate": INTERVAL, "mean_probability": None}
+METRICS |= {"AUC": INTERVAL, "F1": INTERVAL, "Brier": INTERVAL}
+RESULT = {
+    **dict.fromkeys(("run_date", "source", "model_name", "model_version")),
+    **dict.fromkeys(("drift", "reason", "drift_share", "drifted_columns")),
+    **dict.fromkeys(("compared_with", "recent_runs")),
+    **dict.fromkeys(("reference_drift", "reference_drift_share", "reference_drifted_columns")),
+    **dict.fromkeys(("rows_in", "sampled_rows", "report_html", "report_json", "findings")),
+    "labels": ["labels_path", "as_of", "rows_in", "rows_rejected", "repeated"],
+    "estimate": ["kind", "rows", "default_rate", "AUC", "F1", "Brier"],
+    "quality_report": None,
+    "realised": {
+        **dict.fromkeys(("kind", "as_of", "coverage", "learned_from")),
+        **METRICS,
+        "immature": None,
+    },
+    **dict.fromkeys(("alert", "retrain", "decision", "severity", "because")),
+    **dict.fromkeys(("overview", "mlflow_run_id", "evidently_ui", "alert_subject", "alert_text")),
+}
+
+
+def keys(value: Any) -> Any:
+    """The keys of a JSON document in their order."""
+    if not isinstance(value, dict):
+        return None
+    inner = {name: keys(item) for name, item in value.items()}
+    return inner if any(item is not None for item in inner.values()) else list(inner)
+
+
+def test_outcomes_are_evaluated_when_they_come_and_estimated_until_then(
     narrow_trained: Workspace, narrow_export: Path, root: Path, tmp_path: Path
 ) -> None:
     before = monitor(narrow_trained, root, EVIDENTLY_UI_URL="http://127.0.0.1:9")
     ui = before["evidently_ui"]
-    assert ui["url"] is None and "http://127.0.0.1:9 did not take" in ui["error"]
+    assert ui["url"] is None and "http://127.0.0.1:9 did not accept" in ui["error"]
     assert before["labels"] is None and before["realised"] is None
     assert before["estimate"]["kind"] == "estimate" and 0.5 < before["estimate"]["AUC"] < 1
     part, rest = (
@@ -64,6 +94,7 @@ def test_outcomes_are_judged_when_they_come_and_estimated_until_then(
     )
     first = monitor(narrow_trained, root, "--labels", part, "--labels-as-of", "2021-12")["realised"]
     again = monitor(narrow_trained, root, "--labels", part, "--labels-as-of", "2021-12")
+    assert json.dumps(keys(again)) == json.dumps(RESULT)
     assert again["labels"]["repeated"] is True and again["realised"] == first
     assert 0.2 < first["coverage"] < 0.6 and first["immature"] > 500
     assert first["learned_from"] > 3_000
@@ -163,7 +194,7 @@ def test_outcomes_that_fall_short_retrain_once(
     assert [json.loads(line)["retrain"] for line in lines] == [True, False]
 
 
-def test_the_online_log_is_monitored_and_judged_like_a_batch(
+def test_the_online_log_is_monitored_and_evaluated_like_a_batch(
     narrow_trained: Workspace, narrow_export: Path, scored: Path, tmp_path: Path
 ) -> None:
     """The rows of a batch, as the scoring server would have logged them two days later."""

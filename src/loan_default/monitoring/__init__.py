@@ -1,1 +1,1 @@
-"""Monitoring of scored days: what was scored, drift, performance, decision, reports."""
+"""Monitoring of scored days: predictions, drift, performance, decision and reports."""

@@ -1,12 +1,20 @@
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
 import polars as pl
 import pytest
 
-from loan_default.monitoring.days.data_quality import quality, row_count
+from loan_default.monitoring.days import data_quality
+from loan_default.monitoring.days.data_quality import row_count
+from loan_default.monitoring.days.day_counts import DayCounts
 
 MANIFEST = {
     "rows_in": 200,
     "rows_scored": 160,
     "rows_rejected": 40,
+    "rows_declined": 10,
+    "mean_probability": 0.2,
     "rejected_by_reason": {
         "dti is not a number": 30,
         "annual_inc is outside its range": 7,
@@ -26,6 +34,11 @@ MANIFEST = {
 }
 SAMPLE = pl.DataFrame({"purpose": ["car", "crypto", "crypto", "moon", None], "grade": ["A"] * 5})
 REFERENCE = pl.DataFrame({"dti": [1.0, None, 3.0, 4.0], "purpose": ["car"] * 4})
+
+
+def quality(manifest: Mapping[str, Any], *others: Any) -> dict[str, Any]:
+    """The data quality as the reports hold it."""
+    return asdict(data_quality.quality(DayCounts.from_manifest(manifest), *others))
 
 
 def test_the_days_rows_are_passed_on() -> None:
@@ -84,7 +97,7 @@ def test_what_stands_out_is_said_in_sentences() -> None:
     assert found["out_of_range"] == {"annual_inc": 7} and found["duplicates"] == 3
     assert found["new_categories"] == {"purpose": {"crypto": 2, "moon": 1}}
     assert found["findings"] == [
-        "200 rows came in, 1,025 are usual (median of 4 days)",
+        "200 rows arrived; 1,025 is usual (median of 4 days)",
         "3 rows repeat an id",
         "annual_inc is outside its range in 7 rows",
         "purpose has new categories in 10.0% of the rows: crypto, moon",
@@ -130,12 +143,12 @@ def test_a_day_like_any_other_has_no_findings() -> None:
         (3_000, [100, 900, 1_000, 1_100, 9_000, 4_000, 200], False),
     ],
 )
-def test_a_days_rows_are_odd_when_days_do_not_differ_as_much(
+def test_a_days_rows_are_unusual_when_days_do_not_differ_as_much(
     rows: int, past: list[int], odd: bool | None
 ) -> None:
-    assert row_count(rows, past)["odd"] is odd
+    assert row_count(rows, past).odd is odd
 
 
 def test_days_without_rows_are_not_among_the_usual_ones() -> None:
     found = row_count(5, [0, 1, 1, 1, 1])
-    assert found == {"rows": 5, "usual": 1, "days": 4, "odd": True}
+    assert asdict(found) == {"rows": 5, "usual": 1, "days": 4, "odd": True}

@@ -6,6 +6,7 @@ import polars as pl
 
 from loan_default.batch.run_files import MANIFEST, PREDICTIONS
 from loan_default.monitoring.days import predictions
+from loan_default.monitoring.days.labelled_predictions import LabelledPredictions
 
 DAY, NEXT = date(2026, 3, 1), date(2026, 3, 2)
 
@@ -35,19 +36,19 @@ def online(root: Path, name: str, frame: pl.DataFrame, hour: int, day: date = DA
     frame.drop("issue_month").with_columns(time=pl.lit(time)).write_parquet(folder / name)
 
 
-def judged(root: Path, **labels: int | None) -> predictions.Judged:
+def labelled(root: Path, **labels: int | None) -> LabelledPredictions:
     frame = pl.DataFrame({"id": list(labels), "default": list(labels.values())})
-    return predictions.judge(str(root), frame.cast({"default": pl.Int8}))
+    return predictions.join_labels(str(root), frame.cast({"default": pl.Int8}))
 
 
-def versions(found: predictions.Judged) -> dict[str, str]:
+def versions(found: LabelledPredictions) -> dict[str, str]:
     return dict(zip(found.loans["id"], found.loans["model_version"], strict=True))
 
 
-def test_an_application_is_judged_by_its_earliest_prediction(tmp_path: Path) -> None:
+def test_an_application_counts_with_its_earliest_prediction(tmp_path: Path) -> None:
     batch(tmp_path, NEXT, rows("a", "b", model_version="late"))
     batch(tmp_path, DAY, rows("a", "c", model_version="early"))
-    found = judged(tmp_path, a=1, b=0, d=1)
+    found = labelled(tmp_path, a=1, b=0, d=1)
     assert versions(found) == {"a": "early", "b": "late"}
     assert found.loans["default"].to_list() == [1, 0]
     assert found.cohorts["predictions"].to_list() == [3]
@@ -58,7 +59,7 @@ def test_the_online_log_is_a_source_in_the_order_of_its_times(tmp_path: Path) ->
     online(tmp_path, "2.parquet", rows("a", model_version="morning"), 8)
     batch(tmp_path, DAY, rows("b", model_version="batch"))
     online(tmp_path, "3.parquet", rows("a", "b", "c", model_version="next"), 1, NEXT)
-    found = judged(tmp_path, a=1, b=1, c=0)
+    found = labelled(tmp_path, a=1, b=1, c=0)
     assert versions(found) == {"a": "morning", "b": "batch", "c": "next"}
     sources = dict(zip(found.loans["id"], found.loans["source"], strict=True))
     assert sources == {"a": "online", "b": "batch", "c": "online"}
@@ -67,33 +68,33 @@ def test_the_online_log_is_a_source_in_the_order_of_its_times(tmp_path: Path) ->
 def test_the_cohort_is_the_issue_month_else_the_month_of_scoring(tmp_path: Path) -> None:
     batch(tmp_path, DAY, rows("a", issue_month=date(2024, 5, 1)))
     batch(tmp_path, NEXT, rows("b", "c", prediction=1))
-    found = judged(tmp_path, a=0, b=1).cohorts.rows()
+    found = labelled(tmp_path, a=0, b=1).cohorts.rows()
     assert found == [(date(2024, 5, 1), 36.0, 1, 1), (date(2026, 3, 1), 36.0, 2, 0)]
 
 
-def test_loans_that_the_model_learned_from_judge_nothing(tmp_path: Path) -> None:
+def test_loans_that_the_model_was_trained_on_are_left_out(tmp_path: Path) -> None:
     known, new = rows("a", issue_month=date(2024, 5, 1)), rows("b", issue_month=date(2024, 6, 1))
     undated = rows("c")
     every = pl.concat([known, new, undated])
     batch(tmp_path, DAY, every, manifest='{"fit_through": "2024-05"}')
     batch(tmp_path, NEXT, every, manifest='{"fit_through": "2020-01"}')
-    found = judged(tmp_path, a=1, b=0, c=1)
-    assert sorted(found.loans["id"]) == ["b", "c"] and found.learned == 1
+    found = labelled(tmp_path, a=1, b=0, c=1)
+    assert sorted(found.loans["id"]) == ["b", "c"] and found.trained_on == 1
     assert found.cohorts["predictions"].sum() == 2
 
 
 def test_a_run_without_manifest_is_not_read(tmp_path: Path) -> None:
     batch(tmp_path, DAY, rows("a"), complete=False)
-    assert judged(tmp_path, a=1).loans.is_empty()
+    assert labelled(tmp_path, a=1).loans.is_empty()
 
 
 def test_older_files_without_term_have_none(tmp_path: Path) -> None:
     batch(tmp_path, DAY, rows("a").drop("term", "issue_month"))
-    found = judged(tmp_path, a=1)
+    found = labelled(tmp_path, a=1)
     assert found.loans["term"].to_list() == [None]
     assert found.cohorts.rows() == [(date(2026, 3, 1), None, 1, 1)]
 
 
 def test_no_predictions_are_no_loans(tmp_path: Path) -> None:
-    found = judged(tmp_path, a=1)
+    found = labelled(tmp_path, a=1)
     assert found.loans.is_empty() and found.cohorts.is_empty()

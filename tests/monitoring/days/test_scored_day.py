@@ -62,7 +62,7 @@ def test_a_batch_run_is_its_sample_and_its_manifest(tmp_path: Path) -> None:
     found = scored_day.read(str(tmp_path), None, "batch", "other")
     assert (found.run_date, found.model_name, found.version) == (DAY, "loans", "3")
     assert found.sample["model_version"].unique().to_list() == ["3"]
-    assert (found.counts["rows_in"], found.latest) == (7, DAY)
+    assert (found.counts.rows_in, found.latest) == (7, DAY)
 
 
 def test_the_online_log_is_counted_like_a_batch(tmp_path: Path) -> None:
@@ -72,10 +72,10 @@ def test_the_online_log_is_counted_like_a_batch(tmp_path: Path) -> None:
     assert (found.run_date, found.model_name, found.latest) == (DAY, "loans", DAY)
     assert sorted(found.sample["id"]) == ["a", "b", "c", "x"]
     counts = found.counts
-    assert (counts["rows_in"], counts["rows_scored"], counts["rows_declined"]) == (4, 4, 1)
-    assert counts["mean_probability"] == pytest.approx(0.35)
-    assert counts["columns"]["dti"]["missing"] == 1
-    assert counts["columns"]["purpose"]["unknown"] == 4
+    assert (counts.rows_in, counts.rows_scored, counts.rows_declined) == (4, 4, 1)
+    assert counts.mean_probability == pytest.approx(0.35)
+    assert counts.columns["dti"].missing == 1
+    assert counts.columns["purpose"].unknown == 4
 
 
 def test_the_version_is_the_one_that_scored_most(tmp_path: Path) -> None:
@@ -100,9 +100,9 @@ def test_both_are_taken_together(tmp_path: Path) -> None:
     found = scored_day.read(str(tmp_path), None, "both", "other")
     assert (found.source, found.model_name, found.version) == ("both", "loans", "3")
     assert found.sample.height == 6
-    assert found.counts["rows_in"] == 8 and found.counts["rows_rejected"] == 2
-    assert found.counts["mean_probability"] == pytest.approx(0.4)
-    assert found.counts["columns"]["purpose"]["unknown"] == 2
+    assert found.counts.rows_in == 8 and found.counts.rows_rejected == 2
+    assert found.counts.mean_probability == pytest.approx(0.4)
+    assert found.counts.columns["purpose"].unknown == 2
 
 
 def test_both_may_be_one_and_the_newer_day_is_the_latest(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from loan_default.monitoring.decision.decide import drift_row, trouble_since
+from loan_default.monitoring.decision.decide import drift_streak, trouble_since
 
 FIRST = date(2026, 3, 1)
 Day = tuple[bool | None, str | None]
@@ -27,7 +27,7 @@ def past(*days: Day) -> pl.DataFrame:
     ],
 )
 def test_drift_lasts_over_days_without_a_verdict(days: list[Day], count: int) -> None:
-    assert len(drift_row(past(*days))) == count
+    assert len(drift_streak(past(*days))) == count
 
 
 @pytest.mark.parametrize(

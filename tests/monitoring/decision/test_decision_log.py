@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loan_default.monitoring.decision.decision_log import Ledger, settle
+from loan_default.monitoring.decision.decision_log import DecisionLog, settle
 from loan_default.monitoring.decision.policy import Decision, Policy, Situation
 from properties import tries
 
@@ -25,8 +25,8 @@ ALERT = Decision(
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(str(tmp_path))
+def log(tmp_path: Path) -> DecisionLog:
+    return DecisionLog(str(tmp_path))
 
 
 def calls(decision: Decision) -> tuple[bool, bool]:
@@ -34,21 +34,22 @@ def calls(decision: Decision) -> tuple[bool, bool]:
 
 
 def decide(
-    ledger: Ledger, key: str | None = "run 1", digest: str = "d", **change: object
+    log: DecisionLog, key: str | None = "run 1", digest: str = "d", **change: object
 ) -> Decision:
-    return settle(ledger, replace(DRIFT, **change), POLICY, key, digest)
+    return settle(log, replace(DRIFT, **change), POLICY, key, digest)
 
 
-def logged(ledger: Ledger) -> list[dict[str, object]]:
-    text = Path(ledger.root, "reports", "decisions.jsonl").read_text()
+def logged(log: DecisionLog) -> list[dict[str, object]]:
+    text = Path(log.root, "reports", "decisions.jsonl").read_text()
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_a_decision_is_kept_with_its_alert_and_its_retraining(ledger: Ledger) -> None:
-    assert (ledger.retrainings(), ledger.told(), ledger.answered()) == ([], None, frozenset())
-    assert decide(ledger) == ALERT
-    assert ledger.retrainings() == [NOW] and ledger.answered() == {"900 outcomes"}
-    assert ledger.recorded(TODAY) == {
+def test_a_decision_is_kept_with_its_alert_and_its_retraining(log: DecisionLog) -> None:
+    assert (log.retrainings(), log.last_alert(), log.answered()) == ([], None, frozenset())
+    assert decide(log) == ALERT
+    assert log.retrainings() == [NOW] and log.answered() == {"900 outcomes"}
+    record = log.recorded(TODAY)
+    assert record and record.to_json() == {
         "run_date": "2026-05-09",
         "key": "run 1",
         "digest": "d",
@@ -61,26 +62,26 @@ def test_a_decision_is_kept_with_its_alert_and_its_retraining(ledger: Ledger) ->
         "severity": "warning",
         "because": "drift",
     }
-    told = ledger.told()
-    assert told and (told.run_date, told.severity, told.columns) == (TODAY, "warning", ("dti",))
-    assert ledger.recorded(date(2026, 5, 8)) is None
+    alert = log.last_alert()
+    assert alert and (alert.run_date, alert.severity, alert.columns) == (TODAY, "warning", ("dti",))
+    assert log.recorded(date(2026, 5, 8)) is None
 
 
-def test_columns_told_of_in_the_same_trouble_add_up(ledger: Ledger) -> None:
-    decide(ledger)
+def test_columns_named_in_the_same_trouble_add_up(log: DecisionLog) -> None:
+    decide(log)
     next_day = TODAY + timedelta(days=1)
     later = {"run_date": next_day, "latest": next_day, "columns": ("term",), "trained": NOW}
-    assert decide(ledger, "run 2", "e", told=ledger.told(), **later).alert
-    assert ledger.told().columns == ("dti", "term")
+    assert decide(log, "run 2", "e", last_alert=log.last_alert(), **later).alert
+    assert log.last_alert().columns == ("dti", "term")
     day = TODAY + timedelta(days=9)
     other = {"run_date": day, "latest": day, "since": day, "columns": ("grade",), "trained": NOW}
-    assert decide(ledger, "run 3", "f", told=ledger.told(), **other).alert
-    assert ledger.told().columns == ("grade",)
+    assert decide(log, "run 3", "f", last_alert=log.last_alert(), **other).alert
+    assert log.last_alert().columns == ("grade",)
 
 
-def test_an_alert_without_retraining_is_no_retraining(ledger: Ledger) -> None:
-    decide(ledger, trained=NOW)
-    assert ledger.told() and not ledger.retrainings() and not ledger.answered()
+def test_an_alert_without_retraining_is_no_retraining(log: DecisionLog) -> None:
+    decide(log, trained=NOW)
+    assert log.last_alert() and not log.retrainings() and not log.answered()
 
 
 @pytest.mark.parametrize(
@@ -92,83 +93,83 @@ def test_an_alert_without_retraining_is_no_retraining(ledger: Ledger) -> None:
         {"now": NOW + timedelta(hours=1), "trained": NOW + timedelta(minutes=50)},
     ],
 )
-def test_a_retry_is_told_the_same(ledger: Ledger, change: dict[str, object]) -> None:
-    decide(ledger)
-    kept = ledger.recorded(TODAY)
-    assert decide(ledger, **change) == ALERT
-    assert ledger.recorded(TODAY) == kept and ledger.retrainings() == [NOW]
-    assert len(logged(ledger)) == 1
+def test_a_retry_gets_the_same_decision(log: DecisionLog, change: dict[str, object]) -> None:
+    decide(log)
+    kept = log.recorded(TODAY)
+    assert decide(log, **change) == ALERT
+    assert log.recorded(TODAY) == kept and log.retrainings() == [NOW]
+    assert len(logged(log)) == 1
 
 
-def test_a_retry_is_told_of_the_cool_down_even_when_it_is_over(ledger: Ledger) -> None:
-    first = decide(ledger, trained=NOW)
+def test_a_retry_gets_the_cool_down_even_when_it_is_over(log: DecisionLog) -> None:
+    first = decide(log, trained=NOW)
     assert calls(first) == (True, False)
-    assert decide(ledger, trained=NOW, now=NOW + 2 * WEEK) == first
-    assert ledger.retrainings() == []
+    assert decide(log, trained=NOW, now=NOW + 2 * WEEK) == first
+    assert log.retrainings() == []
 
 
 @pytest.mark.parametrize("lost", ["retrainings.json", "last_alert.json", "decisions.jsonl"])
-def test_a_crash_between_the_records_is_mended(ledger: Ledger, tmp_path: Path, lost: str) -> None:
-    decide(ledger)
+def test_a_crash_between_the_records_is_mended(log: DecisionLog, tmp_path: Path, lost: str) -> None:
+    decide(log)
     files = {path.name: path.read_text() for path in tmp_path.rglob("*.json*")}
     (tmp_path / "reports" / lost).unlink()
-    assert decide(ledger, now=NOW + timedelta(hours=1)) == ALERT
+    assert decide(log, now=NOW + timedelta(hours=1)) == ALERT
     assert {path.name: path.read_text() for path in tmp_path.rglob("*.json*")} == files
 
 
 @pytest.mark.parametrize("key", ["run 2", None])
 @pytest.mark.parametrize("digest", ["d", "other"])
 def test_after_an_alert_the_day_calls_for_nothing_more(
-    ledger: Ledger, key: str | None, digest: str
+    log: DecisionLog, key: str | None, digest: str
 ) -> None:
-    decide(ledger)
-    kept = ledger.recorded(TODAY)
-    again = decide(ledger, key, digest, now=NOW + 2 * WEEK)
+    decide(log)
+    kept = log.recorded(TODAY)
+    again = decide(log, key, digest, now=NOW + 2 * WEEK)
     assert calls(again) == (False, False)
     assert again.decision == "nothing: this day has been decided before"
-    assert ledger.recorded(TODAY) == kept
+    assert log.recorded(TODAY) == kept
 
 
-def test_two_runs_without_a_key_are_two_runs(ledger: Ledger) -> None:
-    assert decide(ledger, None) == ALERT
-    assert calls(decide(ledger, None)) == (False, False)
+def test_two_runs_without_a_key_are_two_runs(log: DecisionLog) -> None:
+    assert decide(log, None) == ALERT
+    assert calls(decide(log, None)) == (False, False)
 
 
 @pytest.mark.parametrize(
-    "digest, evidence, told",
+    "digest, evidence, alerts",
     [("d", "900 outcomes", False), ("other", "900 outcomes", True), ("d", "1000 outcomes", True)],
 )
 def test_after_a_quiet_day_only_other_data_alert(
-    ledger: Ledger, digest: str, evidence: str, told: bool
+    log: DecisionLog, digest: str, evidence: str, alerts: bool
 ) -> None:
-    decide(ledger, drift=False)
-    assert decide(ledger, "run 2", digest, evidence=evidence).alert is told
+    decide(log, drift=False)
+    assert decide(log, "run 2", digest, evidence=evidence).alert is alerts
 
 
-def test_a_report_alone_does_not_use_up_the_days_alert(ledger: Ledger) -> None:
-    decide(ledger, report_only=True)
-    assert ledger.recorded(TODAY) is None
-    assert decide(ledger, "run 2") == ALERT
+def test_a_report_alone_does_not_use_up_the_days_alert(log: DecisionLog) -> None:
+    decide(log, report_only=True)
+    assert log.recorded(TODAY) is None
+    assert decide(log, "run 2") == ALERT
 
 
 @pytest.mark.parametrize("key", ["run 1", "run 2"])
-def test_a_record_of_an_older_version_is_read(ledger: Ledger, key: str) -> None:
+def test_a_record_of_an_older_version_is_read(log: DecisionLog, key: str) -> None:
     old = {"run_date": "2026-05-09", "key": "run 1", "digest": "d", "time": NOW.isoformat()}
     old |= {"alert": True, "retrain": False, "decision": "no retraining: in cool-down"}
-    path = Path(ledger.root, "reports", f"run_date={TODAY}", "decision.json")
+    path = Path(log.root, "reports", f"run_date={TODAY}", "decision.json")
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(old))
-    assert decide(ledger, key).alert is (key == "run 1")
-    told = ledger.told()
-    assert told is None or (told.severity, told.columns) == ("none", ())
+    assert decide(log, key).alert is (key == "run 1")
+    alert = log.last_alert()
+    assert alert is None or (alert.severity, alert.columns) == ("none", ())
 
 
-def test_every_decision_is_in_the_log_with_its_reason(ledger: Ledger) -> None:
-    decide(ledger, report_only=True)
-    decide(ledger, "run 2")
-    decide(ledger, "run 3")
-    assert [line["decision"] for line in logged(ledger)] == [
-        "nothing: only a report was asked for",
+def test_every_decision_is_in_the_log_with_its_reason(log: DecisionLog) -> None:
+    decide(log, report_only=True)
+    decide(log, "run 2")
+    decide(log, "run 3")
+    assert [line["decision"] for line in logged(log)] == [
+        "nothing: only a report was requested",
         "retraining triggered: drift has lasted 1 scored day",
         "nothing: this day has been decided before",
     ]
@@ -195,12 +196,12 @@ def test_however_often_days_are_run_each_alerts_once_and_retrainings_keep_their_
     alerts: dict[date, set[str]] = {}
     retrained: dict[str, datetime] = {}
     with tempfile.TemporaryDirectory() as folder:
-        ledger = Ledger(folder)
+        log = DecisionLog(folder)
         for day, number, hours, drift in runs:
             now += timedelta(hours=hours)
             run_date = TODAY + timedelta(days=day)
             latest = max(latest, run_date)
-            key, asked = f"{run_date} run {number}", tuple(ledger.retrainings())
+            key, asked = f"{run_date} run {number}", tuple(log.retrainings())
             situation = Situation(
                 run_date,
                 now,
@@ -211,9 +212,9 @@ def test_however_often_days_are_run_each_alerts_once_and_retrainings_keep_their_
                 latest=latest,
                 trained=max(asked, default=None),
                 retrainings=asked,
-                told=ledger.told(),
+                last_alert=log.last_alert(),
             )
-            decided = settle(ledger, situation, policy, key, str(run_date))
+            decided = settle(log, situation, policy, key, str(run_date))
             if decided.alert:
                 alerts.setdefault(run_date, set()).add(key)
             if decided.retrain:

@@ -6,10 +6,10 @@ import pytest
 from loan_default.monitoring.decision.policy import (
     Decision,
     Policy,
+    SentAlert,
     Situation,
-    Told,
     decide,
-    in_a_row,
+    newest_streak,
 )
 
 NOW = datetime(2026, 5, 9, 6, 30, tzinfo=UTC)
@@ -27,10 +27,15 @@ DRIFT = Situation(
 )
 LASTING = replace(DRIFT, drift_days=3, since=date(2026, 5, 7))
 LOSS = replace(
-    DRIFT, drift=False, columns=(), drift_days=0, loss="realised AUC 0.61", evidence="900 outcomes"
+    DRIFT,
+    drift=False,
+    columns=(),
+    drift_days=0,
+    degradation="realised AUC 0.61",
+    evidence="900 outcomes",
 )
-ODD = replace(DRIFT, drift=False, columns=(), drift_days=0, odd_rows=True)
-TOLD = Told(date(2026, 5, 7), "critical", ("annual_inc", "dti"), "900 outcomes")
+ODD = replace(DRIFT, drift=False, columns=(), drift_days=0, unusual_rows=True)
+ALERT = SentAlert(date(2026, 5, 7), "critical", ("annual_inc", "dti"), "900 outcomes")
 
 
 def calls(decision: Decision) -> tuple[bool, bool]:
@@ -48,7 +53,7 @@ def test_a_day_without_trouble_calls_for_nothing(drift: bool | None) -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"report_only": True}, "only a report was asked for"),
+        ({"report_only": True}, "only a report was requested"),
         ({"latest": date(2026, 5, 10)}, "2026-05-10 has been scored since"),
         ({"repeated": True}, "this day has been decided before"),
     ],
@@ -93,11 +98,11 @@ def test_outcomes_that_fall_short_retrain_at_once_and_are_answered_once() -> Non
     assert decide(replace(LOSS, answered=frozenset({"100 outcomes"})), POLICY).retrain
 
 
-def test_an_odd_number_of_rows_is_told_and_retrains_nothing() -> None:
+def test_an_unusual_number_of_rows_alerts_and_retrains_nothing() -> None:
     found = decide(ODD, POLICY)
     assert calls(found) == (True, False)
-    assert (found.severity, found.because) == ("notice", "odd number of rows")
-    assert found.decision == "no retraining: only the number of rows is odd"
+    assert (found.severity, found.because) == ("notice", "unusual number of rows")
+    assert found.decision == "no retraining: only the number of rows is unusual"
 
 
 @pytest.mark.parametrize("situation", [LASTING, LOSS])
@@ -116,7 +121,7 @@ def test_a_week_has_so_many_retrainings_and_no_more() -> None:
     busy = replace(LASTING, retrainings=tuple(NOW - ago for ago in days))
     found = decide(busy, free)
     assert calls(found) == (True, False)
-    assert found.decision == "no retraining: 2 in 7 days are the most (RETRAIN_WEEKLY_CAP)"
+    assert found.decision == "no retraining: 2 in 7 days is the maximum (RETRAIN_WEEKLY_CAP)"
     assert decide(replace(busy, retrainings=busy.retrainings[:2]), free).retrain
     week_ago = replace(busy, retrainings=(NOW - WEEK, *busy.retrainings[1:]))
     assert decide(week_ago, replace(free, weekly_cap=3)).retrain
@@ -128,8 +133,8 @@ def test_a_week_has_so_many_retrainings_and_no_more() -> None:
 COOLING = replace(LASTING, trained=NOW)
 
 
-def test_nothing_is_told_again_while_nothing_changed() -> None:
-    found = decide(replace(COOLING, told=TOLD), POLICY)
+def test_nothing_alerts_again_while_nothing_changed() -> None:
+    found = decide(replace(COOLING, last_alert=ALERT), POLICY)
     assert calls(found) == (False, False)
     assert (found.severity, found.because) == ("critical", "drift"), "it stays known"
     assert found.decision == (
@@ -139,27 +144,31 @@ def test_nothing_is_told_again_while_nothing_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    "situation, told",
+    "situation, alert",
     [
-        (replace(COOLING, columns=("annual_inc", "term")), TOLD),
-        (COOLING, replace(TOLD, severity="warning")),
-        (COOLING, replace(TOLD, run_date=date(2026, 5, 6))),
+        (replace(COOLING, columns=("annual_inc", "term")), ALERT),
+        (COOLING, replace(ALERT, severity="warning")),
+        (COOLING, replace(ALERT, run_date=date(2026, 5, 6))),
         (COOLING, None),
-        (LASTING, TOLD),
-        (replace(LOSS, trained=NOW, since=date(2026, 5, 7)), replace(TOLD, evidence="old")),
+        (LASTING, ALERT),
+        (replace(LOSS, trained=NOW, since=date(2026, 5, 7)), replace(ALERT, evidence="old")),
     ],
     ids=["another column", "worse", "another episode", "first", "a retraining", "other outcomes"],
 )
-def test_what_is_new_is_told(situation: Situation, told: Told | None) -> None:
-    assert decide(replace(situation, told=told), POLICY).alert
+def test_what_is_new_alerts(situation: Situation, alert: SentAlert | None) -> None:
+    assert decide(replace(situation, last_alert=alert), POLICY).alert
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"columns": ("dti",)}, {"since": date(2026, 5, 1)}, {"told": replace(TOLD, evidence=None)}],
+    [
+        {"columns": ("dti",)},
+        {"since": date(2026, 5, 1)},
+        {"last_alert": replace(ALERT, evidence=None)},
+    ],
 )
 def test_what_eases_is_not(change: dict[str, object]) -> None:
-    assert not decide(replace(COOLING, **{"told": TOLD} | change), POLICY).alert
+    assert not decide(replace(COOLING, **{"last_alert": ALERT} | change), POLICY).alert
 
 
 @pytest.mark.parametrize(
@@ -173,6 +182,6 @@ def test_what_eases_is_not(change: dict[str, object]) -> None:
         ([None], []),
     ],
 )
-def test_days_in_a_row(holds: list[bool | None], row: list[int]) -> None:
+def test_days_newest_streak(holds: list[bool | None], row: list[int]) -> None:
     days = [(TODAY + timedelta(days=n), value) for n, value in enumerate(holds)]
-    assert in_a_row(days) == [TODAY + timedelta(days=n) for n in row]
+    assert newest_streak(days) == [TODAY + timedelta(days=n) for n in row]

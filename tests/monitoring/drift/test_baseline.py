@@ -9,11 +9,11 @@ import pytest
 from loan_default.monitoring.days import history
 from loan_default.monitoring.days.scored_day import Source
 from loan_default.monitoring.drift.baseline import (
-    LOOK_BACK,
-    MOST_ROWS,
+    LOOK_BACK_DAYS,
+    MAX_ROWS,
     Window,
-    baseline,
-    chosen,
+    recent_sample,
+    select_windows,
     windows_before,
 )
 
@@ -31,22 +31,27 @@ def days(found: list[Window]) -> list[int]:
 @pytest.mark.parametrize("number, found", [(3, []), (4, [0, 1, 2, 3]), (6, [2, 3, 4, 5])])
 def test_the_newest_are_taken_once_there_are_enough(number: int, found: list[int]) -> None:
     before = [window(day) for day in reversed(range(number))]
-    assert days(chosen(before, "1", 4)) == found
+    assert days(select_windows(before, "1", 4)) == found
 
 
-def test_a_window_that_drifted_is_no_measure() -> None:
+def test_a_window_that_drifted_does_not_count() -> None:
     before = [window(day, drift=day in (3, 4)) for day in range(6)]
-    assert days(chosen(before, "1", 4)) == [0, 1, 2, 5]
-    assert chosen(before[1:], "1", 4) == []
+    assert days(select_windows(before, "1", 4)) == [0, 1, 2, 5]
+    assert select_windows(before[1:], "1", 4) == []
 
 
-def test_a_window_without_verdict_is_one() -> None:
-    assert days(chosen([window(day, drift=None) for day in range(4)], "1", 4)) == [0, 1, 2, 3]
+def test_a_window_without_verdict_counts() -> None:
+    assert days(select_windows([window(day, drift=None) for day in range(4)], "1", 4)) == [
+        0,
+        1,
+        2,
+        3,
+    ]
 
 
 def test_once_another_version_has_taken_over_what_drifted_is_normal() -> None:
     before = [window(day, drift=day > 2) for day in range(7)]
-    assert days(chosen(before, "2", 4)) == [3, 4, 5, 6]
+    assert days(select_windows(before, "2", 4)) == [3, 4, 5, 6]
 
 
 def score_day(root: Path, day: date, version: str, rows: int) -> None:
@@ -85,9 +90,7 @@ def test_the_days_before_are_found_with_their_verdicts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("source", ["batch", "online"])
-def test_days_that_differ_from_the_reference_alone_are_a_measure(
-    tmp_path: Path, source: Source
-) -> None:
+def test_days_that_differ_from_the_reference_alone_count(tmp_path: Path, source: Source) -> None:
     days_before = [FIRST + timedelta(days=day) for day in range(4)]
     for day in days_before:
         score_day(tmp_path, day, "9", 1)
@@ -95,33 +98,36 @@ def test_days_that_differ_from_the_reference_alone_are_a_measure(
     for against, found in (("reference", days_before), ("recent", [])):
         rows = past(*days_before, source=source, against=against)
         before = windows_before(str(tmp_path), today, source, rows)
-        assert [window.run_date for window in chosen(before, "9", 4)] == found
+        assert [window.run_date for window in select_windows(before, "9", 4)] == found
 
 
 def test_each_window_has_its_share_and_is_seen_by_todays_version(tmp_path: Path) -> None:
     score_day(tmp_path, FIRST, "1", 10)
-    score_day(tmp_path, FIRST + timedelta(days=1), "2", MOST_ROWS)
-    chosen_ones = [window(0, "1"), window(1, "2")]
-    found = baseline(
-        str(tmp_path), chosen_ones, "batch", "2", lambda part: part["dti"].to_numpy() * 0.7
+    score_day(tmp_path, FIRST + timedelta(days=1), "2", MAX_ROWS)
+    windows = [window(0, "1"), window(1, "2")]
+    found = recent_sample(
+        str(tmp_path), windows, "batch", "2", lambda part: part["dti"].to_numpy() * 0.7
     )
-    assert found.height == 10 + MOST_ROWS // 2
+    assert found.height == 10 + MAX_ROWS // 2
     by_day = found.group_by(pl.col("id").str.head(10)).agg(pl.col("default_probability").unique())
     assert sorted(by_day.rows()) == [("2026-03-01", [0.7]), ("2026-03-02", [0.2])]
-    again = baseline(
-        str(tmp_path), chosen_ones, "batch", "2", lambda part: part["dti"].to_numpy() * 0.7
+    again = recent_sample(
+        str(tmp_path), windows, "batch", "2", lambda part: part["dti"].to_numpy() * 0.7
     )
     assert again.equals(found)
 
 
 def test_no_windows_give_no_rows(tmp_path: Path) -> None:
     assert (
-        baseline(str(tmp_path), [], "batch", "1", lambda part: part["dti"].to_numpy()).height == 0
+        recent_sample(str(tmp_path), [], "batch", "1", lambda part: part["dti"].to_numpy()).height
+        == 0
     )
 
 
 def test_long_ago_is_not_looked_at(tmp_path: Path) -> None:
-    for day in range(LOOK_BACK + 3):
+    for day in range(LOOK_BACK_DAYS + 3):
         score_day(tmp_path, FIRST + timedelta(days=day), "1", 1)
-    before = windows_before(str(tmp_path), FIRST + timedelta(days=LOOK_BACK + 2), "batch", past())
-    assert len(before) == LOOK_BACK and before[-1].run_date == FIRST + timedelta(days=31)
+    before = windows_before(
+        str(tmp_path), FIRST + timedelta(days=LOOK_BACK_DAYS + 2), "batch", past()
+    )
+    assert len(before) == LOOK_BACK_DAYS and before[-1].run_date == FIRST + timedelta(days=31)

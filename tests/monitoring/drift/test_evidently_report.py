@@ -88,9 +88,9 @@ def test_a_column_may_have_a_threshold_of_its_own(reference):
     }
 
 
-def test_the_comparison_beside_is_in_both_reports(reference, tmp_path):
+def test_the_other_comparison_is_in_both_reports(reference, tmp_path):
     current = loans(1_000, 0).with_columns(PLANTED["annual_inc"])
-    beside = compare(reference, current, THRESHOLDS, "what version 1 learned from")
+    beside = compare(reference, current, THRESHOLDS, "the reference sample of version 1")
     recent = loans(2_000, 7).with_columns(PLANTED["annual_inc"])
     found = compare(recent, current, THRESHOLDS, "the 4 scored days", beside)
     assert found.verdict.drifted_columns == []
@@ -101,7 +101,7 @@ def test_the_comparison_beside_is_in_both_reports(reference, tmp_path):
     found.save_html(tmp_path / "drift.html")
     page = (tmp_path / "drift.html").read_text(encoding="utf-8")
     assert "No drift against the 4 scored days: 0 of 10" in page
-    assert "No drift against what version 1 learned from: 1 of 10" in page
+    assert "No drift against the reference sample of version 1: 1 of 10" in page
 
 
 def test_many_moved_columns_make_the_run_drift(reference):
@@ -189,7 +189,7 @@ def html(drifted, tmp_path_factory):
 
 
 def test_the_page_says_the_verdict_and_needs_nothing_else(html):
-    assert "Drift against the reference: 4 of 10 columns drifted, a run drifts from 30% on" in html
+    assert "Drift against the reference: 4 of 10 columns drifted; a run drifts at 30%" in html
     assert "Drift is detected for 40.0% of columns (4 out of 10)." in html
     assert "mths_since_last_record (missing)" in html and "Change of the missing share" in html
     assert 'src="http' not in html and 'rel="stylesheet" href="http' not in html
@@ -216,4 +216,4 @@ def test_one_row_makes_a_report_too(reference, tmp_path):
     few = compare(reference.select("term", "grade"), loans(1, 0), THRESHOLDS)
     few.save_html(tmp_path / "drift.html")
     page = (tmp_path / "drift.html").read_text(encoding="utf-8")
-    assert "No verdict against the reference: too few rows, 1 of at least 500" in page
+    assert "No verdict against the reference: too few rows: 1, at least 500 are needed" in page

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,9 @@ import httpx
 import polars as pl
 import pytest
 
+import monitored_day
 from loan_default.errors import ServiceError
-from loan_default.monitoring.days.scored_day import ScoredDay
 from loan_default.monitoring.drift import evidently_report, evidently_ui
-from loan_default.monitoring.drift.compare import REFERENCE, Compared
 from loan_default.monitoring.drift.verdict import Thresholds
 from loan_default.monitoring.reports.publish import send_to_ui
 from loan_default.sandbox.local_stack import free_ports
@@ -87,16 +86,27 @@ def test_each_model_has_a_project_and_each_day_one_run(ui: Ui, snapshot: Any) ->
     assert ui.runs("other") == days[:1]
 
 
+def test_a_project_shows_the_share_of_drifted_columns_and_each_run_its_report(
+    ui: Ui, snapshot: Any
+) -> None:
+    run = ui.show(snapshot, "trends / 100% new?").rsplit("/", 1)[-1]
+    project = ui.projects()["trends / 100% new?"]
+    dashboard = httpx.get(f"{ui.url}/api/v2/dashboards/{project}").json()
+    assert [panel["title"] for panel in dashboard["panels"]] == ["Share of drifted columns"]
+    assert dashboard["tabs"][0]["panels"] == [dashboard["panels"][0]["id"]]
+    report = httpx.get(f"{ui.url}/api/projects/{project}/{run}/data")
+    assert report.is_success and "No drift against the reference" in report.text
+
+
 def test_a_message_links_to_the_address_that_people_reach(ui: Ui) -> None:
     frame = pl.DataFrame({"dti": [float(n % 30) for n in range(60)]})
     found = evidently_report.compare(frame, frame, THRESHOLDS)
-    compared = Compared(found, found, REFERENCE, [], [], None)
-    day = ScoredDay(DAY, "batch", "linked", "1", frame, {}, "digest", None)
+    day = replace(monitored_day.DAY, model_name="linked")
     public = "https://monitoring.lender.example"
     settings = {"evidently_ui_url": f"{ui.url}/", "evidently_ui_secret": ui.secret}
     for more, start in ({}, ui.url), ({"evidently_ui_public_url": public}, public):
-        shown = send_to_ui(Settings(**settings, **more), day, compared)
-        assert str(shown["url"]).startswith(f"{start}/projects/{ui.projects()['linked']}/")
+        shown = send_to_ui(Settings(**settings, **more), day, found)
+        assert str(shown.url).startswith(f"{start}/projects/{ui.projects()['linked']}/")
 
 
 def test_a_name_that_another_begins_with_has_a_project_of_its_own(ui: Ui, snapshot: Any) -> None:
@@ -106,18 +116,25 @@ def test_a_name_that_another_begins_with_has_a_project_of_its_own(ui: Ui, snapsh
 
 
 def test_who_does_not_know_the_secret_may_not_write(ui: Ui, snapshot: Any) -> None:
-    with pytest.raises(ServiceError, match="did not take the report: Not enough permissions"):
+    with pytest.raises(ServiceError, match="did not accept the report: Not enough permissions"):
         Ui(ui.url, "guessed").show(snapshot, "intruder")
     assert "intruder" not in ui.projects()
 
 
 def test_a_ui_that_is_down_or_hangs_is_said(snapshot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidently_ui, "SECONDS", 1.0)
+    monkeypatch.setattr(evidently_ui, "TIMEOUT_SECONDS", 1.0)
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         ui = Ui(f"http://127.0.0.1:{deaf.getsockname()[1]}", "")
-        with pytest.raises(ServiceError, match=f"the Evidently UI {ui.url} did not take"):
+        with pytest.raises(ServiceError, match=f"the Evidently UI {ui.url} did not accept"):
             ui.show(snapshot, "loans")
         deaf.listen()
         with pytest.raises(ServiceError, match="no answer in 1 s"):
             ui.show(snapshot, "loans")
+
+
+def test_an_address_that_is_not_the_ui_is_an_error_of_one_line(ui: Ui, snapshot: Any) -> None:
+    for url in (f"{ui.url}/elsewhere", "127.0.0.1", "http://"):
+        with pytest.raises(ServiceError, match="did not accept the report") as caught:
+            Ui(url, "").show(snapshot, "loans")
+        assert "\n" not in str(caught.value)

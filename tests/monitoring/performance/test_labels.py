@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -6,7 +7,8 @@ import pytest
 
 from loan_default import storage
 from loan_default.errors import InputError
-from loan_default.monitoring.performance import labels as outcomes
+from loan_default.monitoring.performance import labels as label_store
+from loan_default.monitoring.performance.labels import StoredDelivery
 
 TODAY = date(2026, 7, 9)
 
@@ -18,52 +20,52 @@ def labels(folder: Path, name: str, *rows: tuple[str, str | None], **more: str) 
     return str(folder / name)
 
 
-def keep(root: Path | str, path: str, as_of: date | None = None) -> dict[str, object]:
-    return outcomes.keep(str(root), path, as_of, TODAY, 0.05)
+def store(root: Path | str, path: str, as_of: date | None = None) -> StoredDelivery:
+    return label_store.store(str(root), path, as_of, TODAY, 0.05)
 
 
 def known(root: Path | str) -> dict[str, int | None]:
-    found = outcomes.known(str(root)).labels
+    found = label_store.known(str(root)).labels
     return dict(zip(found["id"], found["default"], strict=True))
 
 
 def test_statuses_of_the_raw_export_become_outcomes(tmp_path: Path) -> None:
     policy = "Does not meet the credit policy. Status:Charged Off"
     given = [("1", "Fully Paid"), ("2", "Charged Off"), ("3", policy), ("4", "Current")]
-    kept = keep(tmp_path, labels(tmp_path, "a.csv", *given))
+    kept = store(tmp_path, labels(tmp_path, "a.csv", *given))
     assert known(tmp_path) == {"1": 0, "2": 1, "3": 1, "4": None}
-    assert (kept["rows_in"], kept["rows_rejected"], kept["as_of"]) == (4, 0, "2026-07")
+    assert (kept.rows_in, kept.rows_rejected, kept.as_of) == (4, 0, "2026-07")
 
 
 def test_parquet_numbers_as_ids_and_the_files_own_month(tmp_path: Path) -> None:
     frame = {"id": [1, 2], "loan_status": ["Fully Paid", "Default"]}
     months = {"last_pymnt_d": ["Mar-2019", "Jan-2018"]}
     pl.DataFrame(frame | months).write_parquet(tmp_path / "a.parquet")
-    assert keep(tmp_path, str(tmp_path / "a.parquet"))["as_of"] == "2019-03"
+    assert store(tmp_path, str(tmp_path / "a.parquet")).as_of == "2019-03"
     assert known(tmp_path) == {"1": 0, "2": 1}
     other = labels(tmp_path, "b.csv", ("1", "Fully Paid"), last_pymnt_d="Mar-2019")
-    assert keep(tmp_path, other, date(2020, 1, 1))["as_of"] == "2020-01"
+    assert store(tmp_path, other, date(2020, 1, 1)).as_of == "2020-01"
 
 
 def test_the_same_file_again_changes_nothing(tmp_path: Path) -> None:
     path = labels(tmp_path, "a.csv", ("1", "Fully Paid"))
-    first = keep(tmp_path, path, date(2026, 1, 1))
+    first = store(tmp_path, path, date(2026, 1, 1))
     files = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")}
-    again = keep(tmp_path, path)
-    assert (first["repeated"], again["repeated"]) == (False, True)
-    assert again["as_of"] == "2026-01" and again["labels_path"] == first["labels_path"]
+    again = store(tmp_path, path)
+    assert (first.repeated, again.repeated) == (False, True)
+    assert again.as_of == "2026-01" and again.labels_path == first.labels_path
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")} == files
 
 
 def test_a_repeated_file_reports_the_rows_that_were_delivered(tmp_path: Path) -> None:
     rows = [("1", "Current"), ("1", "Fully Paid"), ("2", "Fully Paid"), ("", "Fully Paid")]
     path = labels(tmp_path, "a.csv", *rows)
-    first = keep(tmp_path, path)
-    assert (first["rows_in"], first["rows_rejected"]) == (4, 1)
-    assert keep(tmp_path, path) == first | {"repeated": True}
-    kept = Path(first["labels_path"])
+    first = store(tmp_path, path)
+    assert (first.rows_in, first.rows_rejected) == (4, 1)
+    assert store(tmp_path, path) == replace(first, repeated=True)
+    kept = Path(first.labels_path)
     pl.read_parquet(kept).write_parquet(kept)  # as an earlier release kept it: without counts
-    assert keep(tmp_path, path) == first | {"repeated": True}
+    assert store(tmp_path, path) == replace(first, repeated=True)
 
 
 def test_parts_add_up_in_any_order(tmp_path: Path) -> None:
@@ -72,22 +74,22 @@ def test_parts_add_up_in_any_order(tmp_path: Path) -> None:
     months = {early: date(2026, 1, 1), late: date(2026, 4, 1)}
     for root, order in (("one", [early, late]), ("two", [late, early])):
         for path in order:
-            keep(tmp_path / root, path, months[path])
+            store(tmp_path / root, path, months[path])
         assert known(tmp_path / root) == {"1": 1, "2": 0, "3": 0}
-        assert outcomes.known(str(tmp_path / root)).as_of == date(2026, 4, 1)
+        assert label_store.known(str(tmp_path / root)).as_of == date(2026, 4, 1)
 
 
 def test_a_later_file_corrects_and_never_unends_a_loan(tmp_path: Path) -> None:
     first = labels(tmp_path, "a.csv", ("1", "Charged Off"), ("2", "Fully Paid"))
-    keep(tmp_path, first, date(2026, 5, 1))
+    store(tmp_path, first, date(2026, 5, 1))
     later = labels(tmp_path, "b.csv", ("1", "Fully Paid"), ("2", "Current"))
-    keep(tmp_path, later, date(2026, 6, 1))
+    store(tmp_path, later, date(2026, 6, 1))
     assert known(tmp_path) == {"1": 0, "2": 0}
 
 
 def test_a_repeated_id_counts_once(tmp_path: Path) -> None:
     rows = [("1", "Current"), ("1", "Charged Off"), (" 1 ", "Fully Paid")]
-    keep(tmp_path, labels(tmp_path, "a.csv", *rows))
+    store(tmp_path, labels(tmp_path, "a.csv", *rows))
     assert known(tmp_path) == {"1": 1}
 
 
@@ -105,21 +107,21 @@ def test_a_repeated_id_counts_once(tmp_path: Path) -> None:
 def test_what_is_no_labels_is_refused_and_nothing_kept(tmp_path: Path, text: str, why: str) -> None:
     (tmp_path / "bad.csv").write_text(text)
     with pytest.raises(InputError, match=why):
-        keep(tmp_path / "root", str(tmp_path / "bad.csv"))
-    assert outcomes.deliveries(str(tmp_path / "root")) == []
+        store(tmp_path / "root", str(tmp_path / "bad.csv"))
+    assert label_store.deliveries(str(tmp_path / "root")) == []
 
 
 def test_labels_cannot_know_the_future(tmp_path: Path) -> None:
     path = labels(tmp_path, "a.csv", ("1", "Fully Paid"))
-    with pytest.raises(InputError, match="cannot hold through 2026-08, which has not come"):
-        keep(tmp_path, path, date(2026, 8, 1))
-    assert outcomes.deliveries(str(tmp_path)) == []
-    assert keep(tmp_path, path, date(2026, 7, 1))["as_of"] == "2026-07"
+    with pytest.raises(InputError, match="cannot be known through 2026-08, which is in the future"):
+        store(tmp_path, path, date(2026, 8, 1))
+    assert label_store.deliveries(str(tmp_path)) == []
+    assert store(tmp_path, path, date(2026, 7, 1)).as_of == "2026-07"
 
 
 def test_an_exports_footer_is_set_aside(tmp_path: Path) -> None:
     rows = [("1", "Fully Paid"), ("Total amount funded in policy code 1: 5", None)]
-    assert keep(tmp_path, labels(tmp_path, "a.csv", *rows))["rows_rejected"] == 1
+    assert store(tmp_path, labels(tmp_path, "a.csv", *rows)).rows_rejected == 1
     assert known(tmp_path) == {"1": 0}
 
 
@@ -128,6 +130,6 @@ def test_labels_live_in_a_bucket_too(bucket: str, tmp_path: Path) -> None:
     remote = f"{bucket}/in/labels.csv"
     storage.write_text(remote, Path(path).read_text())
     root = f"{bucket}/labels-of-a-test"
-    assert keep(root, remote, date(2026, 1, 1))["labels_path"].startswith(f"{root}/outcomes/as_of=")
-    assert keep(root, path)["repeated"] is True
+    assert store(root, remote, date(2026, 1, 1)).labels_path.startswith(f"{root}/outcomes/as_of=")
+    assert store(root, path).repeated is True
     assert known(root) == {"1": 0, "2": 1}

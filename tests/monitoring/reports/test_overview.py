@@ -1,5 +1,7 @@
 import re
+from dataclasses import replace
 from datetime import date, timedelta
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -7,20 +9,30 @@ from xml.etree import ElementTree
 import polars as pl
 import pytest
 
+import monitored_day
+from loan_default.metrics.intervals import Metric
 from loan_default.monitoring.days import history
+from loan_default.monitoring.performance.realised_metrics import (
+    BandMetrics,
+    GroupMetrics,
+    MonthMetrics,
+)
 from loan_default.monitoring.reports import overview
+from monitored_day import GROUP
 
 FIRST = date(2026, 3, 1)
-FIGURE = {"value": 0.7, "low": 0.6, "high": 0.8}
-RATE = {"value": 0.14, "low": 0.12, "high": 0.16}
-GROUP = {"outcomes": 900, "mean_probability": 0.2, "AUC": FIGURE, "default_rate": RATE}
-REALISED: dict[str, Any] = {
-    **GROUP,
-    "as_of": "2026-02",
-    "by_month": [GROUP | {"month": "2022-12"}, GROUP | {"month": "2023-01", "AUC": None}],
-    "by_band": [GROUP | {"from": 0, "to": 0.5}, GROUP | {"outcomes": 2, "mean_probability": 0.9}],
-}
-ONE_LEFT = GROUP | {"AUC": {"value": 1.0, "low": None, "high": None}}
+REALISED = replace(
+    monitored_day.REALISED,
+    by_month=[
+        MonthMetrics("2022-12", 1_000, GROUP),
+        MonthMetrics("2023-01", 1_000, replace(GROUP, AUC=None)),
+    ],
+    by_band=[
+        BandMetrics(0.0, 0.5, GROUP),
+        BandMetrics(0.5, 1.0, replace(GROUP, outcomes=2, mean_probability=0.9)),
+    ],
+)
+ATTACK = """</script><script>alert("x")</script><img src=x onerror='alert(1)'>"""
 
 
 def row(number: int, **more: Any) -> dict[str, Any]:
@@ -43,6 +55,10 @@ def row(number: int, **more: Any) -> dict[str, Any]:
         **{name: quantile for name, quantile in history.QUANTILES.items()},
     }
     return given | more
+
+
+def whole_row(number: int) -> dict[str, Any]:
+    return dict.fromkeys(history.SCHEMA) | row(number)
 
 
 def rows(*given: dict[str, Any]) -> pl.DataFrame:
@@ -68,7 +84,7 @@ def test_the_page_says_what_holds_today() -> None:
     for said in (
         "2 of 9 columns drifted: annual_inc, dti",
         "<strong>0.700</strong><p>0.600 to 0.800; 900 matured outcomes through 2026-02",
-        "predicted 20.0%; 95 % interval 12.0% to 16.0%",
+        "predicted 20.0%; 95% interval 12.0% to 16.0%",
         "7 of 1,002 rows rejected",
         "no retraining: reason 2",
         "2026-03-01 to 2026-03-03",
@@ -86,7 +102,7 @@ def test_the_page_says_what_holds_today() -> None:
     ],
 )
 def test_what_was_decided_is_one_word_with_its_reason(called: dict[str, bool], said: str) -> None:
-    assert f"Decided</h2><strong>{said}</strong><p>no retraining: reason 0" in page(
+    assert f"Decision</h2><strong>{said}</strong><p>no retraining: reason 0" in page(
         row(0, **called)
     )
 
@@ -98,6 +114,38 @@ def test_nothing_is_fetched_and_nothing_is_markup() -> None:
     assert "http" not in page_itself and "url(" not in page_itself and "src=" not in text
     links = re.findall(r'href="([^"#]*)"', text)
     assert set(links) == {"run_date=2026-03-01/drift_report.html"}
+
+
+class Elements(HTMLParser):
+    """The names of a page's elements, and those of their attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.attributes: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+
+def test_no_name_or_value_becomes_markup() -> None:
+    """Column names, categories, models, versions and people's names, all hostile."""
+    hostile = row(1, **dict.fromkeys(("model_name", "reason", "decision"), ATTACK)) | {
+        "model_version": '"</script><b>',
+        "drift": True,
+        "drifted_columns": [ATTACK],
+        "findings": [f"purpose has new categories: {ATTACK}"],
+    }
+    names = ("time", "event", "model_version", "triggered_by")
+    realised = replace(REALISED, as_of=ATTACK)
+    harmless = Elements(page(row(0), row(2), events=[dict.fromkeys(names, "x")]))
+    text = page(row(0), hostile, realised=realised, events=[dict.fromkeys(names, ATTACK)])
+    found = Elements(text)
+    assert text.count("&lt;/script&gt;") >= 10
+    assert found.names == harmless.names and found.attributes == harmless.attributes
+    assert "script" not in found.names and "img" not in found.names
 
 
 @pytest.mark.parametrize("number", [1, 2, 40, 120])
@@ -113,7 +161,7 @@ def test_there_is_a_picture_of_each_trend(number: int) -> None:
     ]
 
 
-@pytest.mark.parametrize("realised", [None, REALISED | {"outcomes": 0}])
+@pytest.mark.parametrize("realised", [None, replace(REALISED, metrics=GroupMetrics(0, 0))])
 def test_before_outcomes_the_estimate_is_shown_as_one(realised: Any) -> None:
     text = page(row(0), row(1), realised=realised)
     assert "AUC, estimated</h2><strong>0.710" in text and "AUC, realised" not in text
@@ -124,14 +172,17 @@ def test_before_outcomes_the_estimate_is_shown_as_one(realised: Any) -> None:
 def test_a_prediction_outside_the_interval_is_marked_and_one_inside_is_not() -> None:
     titled = '<article class="{}"><h2>Default rate, realised'.format
     assert titled("bad") in page(row(0))
-    assert titled("good") in page(row(0), realised=REALISED | {"mean_probability": 0.15})
+    assert titled("good") in page(
+        row(0), realised=replace(REALISED, metrics=replace(GROUP, mean_probability=0.15))
+    )
 
 
 def test_figures_that_are_not_known_are_said_to_be_unknown() -> None:
     bare = {"run_date": FIRST, "drift": None}
-    text = page(
-        bare, realised=REALISED | {"AUC": None, "by_month": [ONE_LEFT | {"month": "2022-01"}]}
-    )
+    one_outcome = replace(GROUP, AUC=Metric(1.0))
+    months = [MonthMetrics("2022-01", 1, one_outcome)]
+    realised = replace(REALISED, metrics=replace(GROUP, AUC=None), by_month=months)
+    text = page(bare, realised=realised)
     assert "No verdict" in text and "unknown" in text and "None yet." in text
     assert len(pictures(text)) == 6
 
@@ -148,13 +199,13 @@ def test_promotions_are_listed_newest_first(tmp_path: Path) -> None:
         path = tmp_path / "promotions" / f"{time}.json"
         path.parent.mkdir(exist_ok=True)
         path.write_text(event)
-    history.keep(str(tmp_path), row(0))
+    history.add(str(tmp_path), whole_row(0))
     path = overview.write(str(tmp_path), None, 0.3)
     text = Path(path).read_text()
     assert 0 < text.index("2026-03-02</td><td>promotion") < text.index("2026-03-01</td><td>prom")
 
 
 def test_the_same_history_gives_the_same_page(tmp_path: Path) -> None:
-    history.keep(str(tmp_path), row(0))
+    history.add(str(tmp_path), whole_row(0))
     pages = [Path(overview.write(str(tmp_path), REALISED, 0.3)).read_text() for _ in range(2)]
     assert pages[0] == pages[1]

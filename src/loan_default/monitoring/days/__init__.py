@@ -1,1 +1,1 @@
-"""What was scored, by day: predictions, samples, data quality, one row of history a day."""
+"""Scored days: their predictions, samples, counts and data quality, and the history of all days."""

@@ -1,130 +1,174 @@
-"""Data quality of a scored day, over all its rows, from what was counted while scoring. Pure."""
+"""Data quality of a scored day: rejected rows, missing and unknown values, unusual row counts.
+
+Pure. Based on the counts over all rows; only the names of new categories come from the sample.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any
 
 import polars as pl
 
 from loan_default.columns import RECORD
 from loan_default.data.rejections import Fault
+from loan_default.monitoring.days.day_counts import CellCounts, DayCounts
 
-_LEAST_RUNS = 4
-# Half or twice the usual rows are worth a look, unless days differ as much: Iglewicz and Hoaglin
-# (1993, How to detect and handle outliers) call a modified z-score above 3.5 an outlier.
-_FACTOR, _Z, _NORMAL = 2.0, 3.5, 1.4826
-_MOST_VALUES = 5
-Rejections = Sequence[Mapping[str, Any]] | None
+_MIN_PAST_DAYS = 4
+# A row count is unusual at twice or half the median, unless days differ that much anyway: Iglewicz
+# and Hoaglin (1993, How to detect and handle outliers) call a modified z-score above 3.5 an
+# outlier. 1.4826 makes the median absolute deviation estimate a normal standard deviation.
+_FACTOR, _MAX_Z, _DEVIATIONS_PER_MAD = 2.0, 3.5, 1.4826
+_MAX_NEW_CATEGORIES = 5
+_MAX_LETTERS = 40
+
+
+@dataclass(frozen=True)
+class RowCount:
+    """The rows of a day compared with earlier days.
+
+    `usual` is the median of the `days` that are compared with. `odd` says whether `rows` is
+    unusual; None with fewer than 4 days to compare with.
+    """
+
+    rows: int
+    usual: float | None
+    days: int
+    odd: bool | None
+
+
+@dataclass(frozen=True)
+class ColumnQuality:
+    """Unusable cells of a column.
+
+    `missing`, `missing_reference` (None if the reference lacks the column) and `unknown` (a
+    category that the model does not know) are shares in [0, 1] of the scored rows. `rejected`
+    counts the rows that were rejected because of the column.
+    """
+
+    missing: float
+    missing_reference: float | None
+    unknown: float
+    rejected: int
+
+
+@dataclass(frozen=True)
+class DataQuality:
+    """The data quality of a scored day.
+
+    `rejected_share` is in [0, 1]. `out_of_range` (rejected rows by column) and `duplicates` (rows
+    that repeat an id) are None if the manifest has no rejection codes. `new_categories` holds, by
+    column, the most frequent new values with their count in the sample. `columns` leaves out
+    columns without unusable cells. `findings` has one sentence for each thing that stands out.
+    """
+
+    rows_in: int
+    rows_scored: int
+    rejected_share: float
+    rejected_by_reason: Mapping[str, int]
+    out_of_range: Mapping[str, int] | None
+    duplicates: int | None
+    new_categories: Mapping[str, Mapping[str, int]]
+    row_count: RowCount
+    columns: Mapping[str, ColumnQuality]
+    findings: list[str]
 
 
 def quality(
-    counts: Mapping[str, Any],
-    reference: pl.DataFrame,
-    sample: pl.DataFrame,
-    past_rows: Sequence[int],
-) -> dict[str, Any]:
-    """What of the rows and of each column's cells was not usable, and whether their number is odd.
+    counts: DayCounts, reference: pl.DataFrame, sample: pl.DataFrame, past_rows: Sequence[int]
+) -> DataQuality:
+    """Summarise the data quality of a day.
 
     Args:
-        counts: what `score_blocks` counted over all rows.
-        reference: the model's reference sample, whose missing shares are put beside the day's.
-        sample: the day's sample of scored rows, which names the new categories.
-        past_rows: how many rows came in on the days before.
-
-    Returns:
-        `rejected_share` in [0, 1] of the rows, `rejected_by_reason`, `out_of_range` (rows by
-        column) and `duplicates` (rows that repeat an id), both None for a manifest without codes,
-        `new_categories` (by column, the commonest with their count in the sample), `row_count`
-        (see `row_count`), and by column the shares in [0, 1] `missing`, `missing_reference` and
-        `unknown` (a category that the model does not know) of the scored rows, and the count
-        `rejected` of rows refused for it. Columns without any of these are left out. `findings`
-        says what stands out, a sentence each.
+        counts: the counts over all rows of the day.
+        reference: the model's reference sample, for the missing shares to compare with.
+        sample: the day's sample of scored rows, for the names of new categories.
+        past_rows: the rows that arrived on each of the days before.
     """
-    scored, rejections = counts["rows_scored"], counts.get("rejections")
-    columns = {
-        name: _column(cells, scored, reference, name)
-        for name, cells in counts["columns"].items()
-        if any(cells.values())
-    }
-    found = {
-        **{name: counts[name] for name in ("rows_in", "rows_scored")},
-        "rejected_share": counts["rows_rejected"] / counts["rows_in"] if counts["rows_in"] else 0.0,
-        "rejected_by_reason": counts["rejected_by_reason"],
-        "out_of_range": _by_column(rejections, Fault.OUT_OF_RANGE),
-        "duplicates": _rows(rejections, Fault.DUPLICATE_ID),
-        "new_categories": _new_categories(sample),
-        "row_count": row_count(counts["rows_in"], past_rows),
-        "columns": columns,
-    }
-    return found | {"findings": _findings(found)}
+    summary = DataQuality(
+        rows_in=counts.rows_in,
+        rows_scored=counts.rows_scored,
+        rejected_share=counts.rejected_share or 0.0,
+        rejected_by_reason=counts.rejected_by_reason,
+        out_of_range=_rows_by_column(counts, Fault.OUT_OF_RANGE),
+        duplicates=_rows(counts, Fault.DUPLICATE_ID),
+        new_categories=_new_categories(sample),
+        row_count=row_count(counts.rows_in, past_rows),
+        columns={
+            name: _column_quality(cells, counts.rows_scored, reference, name)
+            for name, cells in counts.columns.items()
+            if cells.missing or cells.unknown or cells.rejected
+        },
+        findings=[],
+    )
+    return replace(summary, findings=_findings(summary))
 
 
-def row_count(rows: int, past: Sequence[int]) -> dict[str, Any]:
-    """Whether `rows` differ from those of the `past` days by more than days do.
-
-    Returns `rows`, `usual` (the median), `days`, and `odd`: True, False, or None with fewer than 4
-    days to compare with.
-    """
+def row_count(rows: int, past: Sequence[int]) -> RowCount:
+    """Compare the `rows` of a day with those of the `past` days; days without rows are ignored."""
     past = [count for count in past if count > 0]
     usual = median(past) if past else None
-    found = {"rows": rows, "usual": usual, "days": len(past)}
-    if usual is None or len(past) < _LEAST_RUNS:
-        return found | {"odd": None}
-    spread = _NORMAL * median(abs(math.log(count / usual)) for count in past)
-    limit = max(math.log(_FACTOR), _Z * spread)
-    return found | {"odd": not rows or abs(math.log(rows / usual)) > limit}
+    if usual is None or len(past) < _MIN_PAST_DAYS:
+        return RowCount(rows, usual, len(past), None)
+    spread = _DEVIATIONS_PER_MAD * median(abs(math.log(count / usual)) for count in past)
+    limit = max(math.log(_FACTOR), _MAX_Z * spread)
+    odd = not rows or abs(math.log(rows / usual)) > limit
+    return RowCount(rows, usual, len(past), odd)
 
 
-def _by_column(rejections: Rejections, code: Fault) -> dict[str, int] | None:
-    """Rows by column with this code; None where the manifest, an older one, has no codes."""
-    if rejections is None:
+def _rows_by_column(counts: DayCounts, code: Fault) -> dict[str, int] | None:
+    if counts.rejections is None:
         return None
-    return {kind["column"]: kind["rows"] for kind in rejections if kind["code"] == code}
+    return {kind.column or "": kind.rows for kind in counts.rejections if kind.code == code}
 
 
-def _rows(rejections: Rejections, code: Fault) -> int | None:
-    by_column = _by_column(rejections, code)
+def _rows(counts: DayCounts, code: Fault) -> int | None:
+    by_column = _rows_by_column(counts, code)
     return None if by_column is None else sum(by_column.values())
 
 
-def _column(
-    counts: Mapping[str, int], scored: int, reference: pl.DataFrame, name: str
-) -> dict[str, float | int | None]:
-    known = name in reference.columns and reference.height
-    return {
-        "missing": counts["missing"] / scored if scored else 0.0,
-        "missing_reference": reference[name].null_count() / reference.height if known else None,
-        "unknown": counts["unknown"] / scored if scored else 0.0,
-        "rejected": counts["rejected"],
-    }
+def _column_quality(
+    cells: CellCounts, scored: int, reference: pl.DataFrame, name: str
+) -> ColumnQuality:
+    in_reference = name in reference.columns and reference.height
+    return ColumnQuality(
+        missing=cells.missing / scored if scored else 0.0,
+        missing_reference=(
+            reference[name].null_count() / reference.height if in_reference else None
+        ),
+        unknown=cells.unknown / scored if scored else 0.0,
+        rejected=cells.rejected,
+    )
 
 
 def _new_categories(sample: pl.DataFrame) -> dict[str, dict[str, int]]:
-    found = {}
+    by_column = {}
     for column in RECORD:
         if column.kind == "category" and column.name in sample.columns:
             cells = sample[column.name].cast(pl.String).drop_nulls()
             new = cells.filter(~cells.is_in(column.levels)).value_counts().rows()
             if new:
-                commonest = sorted(new, key=lambda row: (-row[1], row[0]))[:_MOST_VALUES]
-                found[column.name] = {value[:40]: count for value, count in commonest}
-    return found
+                most_frequent = sorted(new, key=lambda row: (-row[1], row[0]))[:_MAX_NEW_CATEGORIES]
+                by_column[column.name] = {
+                    value[:_MAX_LETTERS]: count for value, count in most_frequent
+                }
+    return by_column
 
 
-def _findings(found: Mapping[str, Any]) -> list[str]:
-    """One sentence for each thing that a person should know of, the day's rows first."""
-    rows, said = found["row_count"], []
-    if rows["odd"]:
-        said.append(
-            f"{rows['rows']:,} rows came in, {rows['usual']:,.0f} are usual "
-            f"(median of {rows['days']} days)"
+def _findings(quality: DataQuality) -> list[str]:
+    """One sentence for each thing that people should know, the row count first."""
+    rows, sentences = quality.row_count, []
+    if rows.odd:
+        sentences.append(
+            f"{rows.rows:,} rows arrived; {rows.usual:,.0f} is usual (median of {rows.days} days)"
         )
-    if found["duplicates"]:
-        said.append(f"{found['duplicates']:,} rows repeat an id")
-    for name, count in (found["out_of_range"] or {}).items():
-        said.append(f"{name} is outside its range in {count:,} rows")
-    for name, values in found["new_categories"].items():
-        share = found["columns"][name]["unknown"]
-        said.append(f"{name} has new categories in {share:.1%} of the rows: {', '.join(values)}")
-    return said
+    if quality.duplicates:
+        sentences.append(f"{quality.duplicates:,} rows repeat an id")
+    for name, count in (quality.out_of_range or {}).items():
+        sentences.append(f"{name} is outside its range in {count:,} rows")
+    for name, values in quality.new_categories.items():
+        share = quality.columns[name].unknown
+        sentences.append(
+            f"{name} has new categories in {share:.1%} of the rows: {', '.join(values)}"
+        )
+    return sentences

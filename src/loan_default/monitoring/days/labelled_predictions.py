@@ -1,4 +1,4 @@
-"""Predictions beside outcomes: what realised performance is computed from."""
+"""Predictions joined with outcomes, from which realised performance is computed."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,16 @@ COHORT = "cohort"
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Predictions beside outcomes.
+class LabelledPredictions:
+    """Predictions joined with outcomes.
 
-    `loans` holds the labelled ids' earliest predictions: cohort (a month), term (months),
-    default_probability, prediction, model_version, source, default (null while running). `cohorts`
-    counts all applications by cohort and term: `predictions`, and `approved` of them. Neither has
-    the `learned` ones: loans issued in months that their model learned from judge no prediction.
+    `loans` holds the earliest prediction for each labelled id: cohort (a month), term (months),
+    default_probability, prediction, model_version, source, default (null while the loan is
+    running). `cohorts` counts all applications by cohort and term: `predictions`, and `approved`
+    of them. Neither includes the `trained_on` applications, which their model was trained on: loans
+    issued in its training months cannot evaluate it.
     """
 
     loans: pl.DataFrame
     cohorts: pl.DataFrame
-    learned: int = 0
+    trained_on: int = 0

@@ -1,6 +1,6 @@
-"""Every prediction that was made, oldest day first: the batch runs', then the online log's.
+"""All predictions by day, oldest first: those of batch runs, then those of the online log.
 
-An application is judged by its earliest prediction, the one that was decided on.
+Outcomes are joined with an application's earliest prediction, the one that was decided on.
 """
 
 import re
@@ -13,11 +13,12 @@ from loan_default import storage
 from loan_default.batch.run_files import PREDICTIONS, RunFiles, scored_dates
 from loan_default.columns import ID, ISSUE_MONTH, PREDICTION, PROBABILITY, TERM, VERSION
 from loan_default.data.parsing import month
-from loan_default.monitoring.days.labelled_predictions import COHORT, Judged
+from loan_default.monitoring.days.labelled_predictions import COHORT, LabelledPredictions
 from loan_default.serving.prediction_log import TIME
 
 SOURCE = "source"
-LEARNED = "learned"
+TRAINED_ON = "trained_on"
+_HASH = "hash"
 _SCHEMA = {
     ID: pl.String,
     PROBABILITY: pl.Float64,
@@ -25,91 +26,106 @@ _SCHEMA = {
     VERSION: pl.String,
     TERM: pl.Float64,
 }
-_DATED = _SCHEMA | {ISSUE_MONTH: pl.Date}
+_BATCH_SCHEMA = _SCHEMA | {ISSUE_MONTH: pl.Date}
+_ONLINE_SCHEMA = _SCHEMA | {TIME: pl.Datetime("us", "UTC")}
 
 
-def judge(root: str, labels: pl.DataFrame) -> Judged:
-    """The earliest prediction of each id in `labels` (id, default), and counts of all others.
+def join_labels(root: str, labels: pl.DataFrame) -> LabelledPredictions:
+    """Join the earliest prediction of each application under `root` with its outcome.
 
-    A cohort is the issue month where the application named one, else the month it was scored in.
-    One day is in memory at a time, beside 8 bytes an id and the labels.
+    An application's cohort is its issue month, or the month it was scored in if it has none.
+    Memory holds one day at a time, the labels, and 8 bytes per id.
+
+    Args:
+        root: output root of the batch runs and the online log.
+        labels: id, and default (1, 0, null while the loan is running); ids are unique.
     """
-    seen, learned = pl.Series("hash", [], pl.UInt64), 0
-    loans, cohorts = [_nothing(labels)], [_counts(_cohorts(_empty(), date.min))]
+    seen, trained_on = pl.Series(_HASH, [], pl.UInt64), 0
+    loans, cohorts = [_no_loans(labels)], [_counts(_with_cohort(_no_predictions(), date.min))]
     for day, source, frame in days(root):
-        first = _first(_cohorts(frame, day), seen)
-        seen = pl.concat([seen, first["hash"]])
-        taught = first[LEARNED]
-        learned, first = learned + int(taught.sum()), first.filter(~taught).drop(LEARNED, "hash")
+        first = _first_predictions(_with_cohort(frame, day), seen)
+        seen = pl.concat([seen, first[_HASH]])
+        trained_on += int(first[TRAINED_ON].sum())
+        first = first.filter(~pl.col(TRAINED_ON)).drop(TRAINED_ON, _HASH)
         cohorts.append(_counts(first))
         labelled = first.lazy().join(labels.lazy(), on=ID, maintain_order="left")
         loans.append(labelled.with_columns(pl.lit(source).alias(SOURCE)).collect())
-    counted = pl.concat(cohorts).group_by(COHORT, TERM).sum().sort(COHORT, TERM)
-    return Judged(pl.concat(loans), counted, learned)
+    by_cohort = pl.concat(cohorts).group_by(COHORT, TERM).sum().sort(COHORT, TERM)
+    return LabelledPredictions(pl.concat(loans), by_cohort, trained_on)
 
 
 def days(root: str) -> Iterator[tuple[date, str, pl.DataFrame]]:
-    """The predictions by day, with their source: `batch` before `online` of the same day.
+    """Yield each day's predictions with their source, `batch` before `online` on the same day.
 
-    `learned` marks loans of issue months that the model which scored them had learned from.
+    The column `trained_on` marks loans issued in the training months of the model that scored them.
     """
     online = _online_files(root)
     batch = set(scored_dates(root))
     for day in sorted(batch | set(online)):
         if day in batch:
-            run = RunFiles(root, day)
-            through = month(str((run.manifest() or {}).get("fit_through", "")))
-            taught = pl.col(ISSUE_MONTH) <= through if through else pl.lit(False)
-            rows = _read(run.path(PREDICTIONS), _DATED)
-            yield day, "batch", rows.with_columns(taught.fill_null(False).alias(LEARNED))
+            yield day, "batch", _batch_predictions(RunFiles(root, day))
         if day in online:
-            parts = [
-                _read(path, _SCHEMA | {TIME: pl.Datetime("us", "UTC")}) for path in online[day]
-            ]
-            timed = pl.concat(parts).sort(TIME, maintain_order=True).drop(TIME)
-            undated = pl.lit(None, pl.Date).alias(ISSUE_MONTH)
-            yield day, "online", timed.with_columns(undated, pl.lit(False).alias(LEARNED))
+            yield day, "online", _online_predictions(online[day])
 
 
 def online_dates(root: str) -> list[date]:
-    """The days under `root` that the online prediction log has files of, oldest first."""
+    """Return the days in the online prediction log under `root`, oldest first."""
     return sorted(_online_files(root))
 
 
 def online_files(root: str, day: date) -> list[str]:
-    """The files that the online log holds of a day."""
+    """Return the paths of the online log's files for a day."""
     return _online_files(root).get(day, [])
 
 
+def _batch_predictions(run: RunFiles) -> pl.DataFrame:
+    last_training_month = month(str((run.manifest() or {}).get("fit_through", "")))
+    trained_on = pl.lit(False)
+    if last_training_month:
+        trained_on = (pl.col(ISSUE_MONTH) <= last_training_month).fill_null(False)
+    return _read(run.path(PREDICTIONS), _BATCH_SCHEMA).with_columns(trained_on.alias(TRAINED_ON))
+
+
+def _online_predictions(paths: list[str]) -> pl.DataFrame:
+    rows = pl.concat([_read(path, _ONLINE_SCHEMA) for path in paths])
+    in_order = rows.sort(TIME, maintain_order=True).drop(TIME)
+    no_issue_month = pl.lit(None, pl.Date).alias(ISSUE_MONTH)
+    return in_order.with_columns(no_issue_month, pl.lit(False).alias(TRAINED_ON))
+
+
 def _online_files(root: str) -> dict[date, list[str]]:
-    found: dict[date, list[str]] = {}
+    by_day: dict[date, list[str]] = {}
     for path in storage.files_below(storage.join(root, "online")):
         if match := re.search(r"/date=(\d{4}-\d{2}-\d{2})/[^/]+\.parquet$", path):
-            found.setdefault(date.fromisoformat(match[1]), []).append(path)
-    return found
+            by_day.setdefault(date.fromisoformat(match[1]), []).append(path)
+    return by_day
 
 
 def _read(path: str, schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:
-    """The columns of `schema`; what an older version of the file lacks comes as null."""
+    """Read the columns of `schema`; those that a file of an earlier release lacks are null."""
     with storage.open_input(path) as stream:
-        held = pl.read_parquet_schema(stream)
+        stored = pl.read_parquet_schema(stream)
         stream.seek(0)
-        frame = pl.read_parquet(stream, columns=[name for name in schema if name in held])
-    missing = [pl.lit(None, kind).alias(n) for n, kind in schema.items() if n not in held]
-    return frame.with_columns(missing).select(pl.col(n).cast(k) for n, k in schema.items())
+        frame = pl.read_parquet(stream, columns=[name for name in schema if name in stored])
+    missing = [
+        pl.lit(None, kind).alias(name) for name, kind in schema.items() if name not in stored
+    ]
+    return frame.with_columns(missing).select(
+        pl.col(name).cast(kind) for name, kind in schema.items()
+    )
 
 
-def _cohorts(frame: pl.DataFrame, day: date) -> pl.DataFrame:
-    issued = pl.col(ISSUE_MONTH).fill_null(day.replace(day=1)).alias(COHORT)
-    return frame.with_columns(issued).drop(ISSUE_MONTH)
+def _with_cohort(frame: pl.DataFrame, day: date) -> pl.DataFrame:
+    cohort = pl.col(ISSUE_MONTH).fill_null(day.replace(day=1)).alias(COHORT)
+    return frame.with_columns(cohort).drop(ISSUE_MONTH)
 
 
-def _first(frame: pl.DataFrame, seen: pl.Series) -> pl.DataFrame:
-    """The rows of ids, told by their `hash`, that are neither among the `seen` nor above them."""
+def _first_predictions(frame: pl.DataFrame, seen: pl.Series) -> pl.DataFrame:
+    """Return the first row of each id whose hash is not among those `seen`, with that hash."""
     # Lazily: streamed, which takes half the memory.
-    hashed = frame.lazy().with_columns(pl.col(ID).hash(seed=0).alias("hash"))
-    once = hashed.unique("hash", keep="first", maintain_order=True)
-    return once.join(seen.to_frame().lazy(), on="hash", how="anti", maintain_order="left").collect()
+    hashed = frame.lazy().with_columns(pl.col(ID).hash(seed=0).alias(_HASH))
+    once = hashed.unique(_HASH, keep="first", maintain_order=True)
+    return once.join(seen.to_frame().lazy(), on=_HASH, how="anti", maintain_order="left").collect()
 
 
 def _counts(first: pl.DataFrame) -> pl.DataFrame:
@@ -119,10 +135,10 @@ def _counts(first: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _empty() -> pl.DataFrame:
-    return pl.DataFrame(schema=_DATED)
+def _no_predictions() -> pl.DataFrame:
+    return pl.DataFrame(schema=_BATCH_SCHEMA)
 
 
-def _nothing(labels: pl.DataFrame) -> pl.DataFrame:
-    typed = _cohorts(_empty(), date.min).join(labels.clear(), on=ID)
+def _no_loans(labels: pl.DataFrame) -> pl.DataFrame:
+    typed = _with_cohort(_no_predictions(), date.min).join(labels.clear(), on=ID)
     return typed.with_columns(pl.lit("", pl.String).alias(SOURCE))

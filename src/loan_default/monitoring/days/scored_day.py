@@ -1,14 +1,9 @@
-"""What was scored on one day, as monitoring looks at it: a sample, counts, the version.
-
-A day has two sources: the batch run of its date, and the online prediction log of its date. `both`
-takes them together.
-"""
+"""A scored day: sample, counts and model version, from the batch run, the online log or both."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Literal
+from typing import Literal
 
 import polars as pl
 import pyarrow.parquet
@@ -20,16 +15,18 @@ from loan_default.columns import VERSION
 from loan_default.data.rejections import SCHEMA
 from loan_default.errors import InputError
 from loan_default.monitoring.days import predictions
+from loan_default.monitoring.days.day_counts import DayCounts
 
 Source = Literal["batch", "online", "both"]
 
 
 @dataclass(frozen=True)
 class ScoredDay:
-    """A day's `sample`: typed records with their score, decision and the version that scored them.
+    """What was scored on a day.
 
-    `version` is the one that scored most of them; `counts` are those of `score_blocks`, over all
-    rows; `digest` names the data; `latest` is the newest day of the source.
+    `version` is the model version that scored most rows. `sample` holds typed records with score,
+    decision and the version that scored them; `counts` are over all rows. `digest` identifies the
+    data. `latest` is the newest scored day of the source.
     """
 
     run_date: date
@@ -37,16 +34,22 @@ class ScoredDay:
     model_name: str
     version: str
     sample: pl.DataFrame
-    counts: Mapping[str, Any]
+    counts: DayCounts
     digest: str
     latest: date | None
 
 
 def read(root: str, run_date: date | None, source: Source, model_name: str) -> ScoredDay:
-    """What `source` has of the day, or of its latest day: for `batch` the one the marker names.
+    """Read a scored day from the output root.
 
-    The online log does not name its model: `model_name` does. Raises InputError where nothing was
-    scored, or the batch run is not complete.
+    Args:
+        root: output root of the batch runs and the online log.
+        run_date: None for the latest day; for `batch`, that is the day that the marker names.
+        source: which predictions to read.
+        model_name: the model behind the online log, which does not record it.
+
+    Raises:
+        InputError: nothing was scored on the day, or the batch run is incomplete.
     """
     if source == "batch":
         return _batch(root, run_date)
@@ -61,11 +64,11 @@ def read(root: str, run_date: date | None, source: Source, model_name: str) -> S
         parts.append(_online(root, day, model_name))
     if not parts:
         raise InputError(f"nothing was scored under {root} {_on(day)}, neither batch nor online")
-    return replace(_together(parts), latest=latest)
+    return replace(_combined(parts), latest=latest)
 
 
 def sample(root: str, day: date, source: Source) -> pl.DataFrame:
-    """The sample of a day alone, for comparisons."""
+    """Return the sample of a day; no rows if nothing was scored."""
     parts = []
     if source != "online":
         parts.append(_batch_sample(RunFiles(root, day)))
@@ -81,9 +84,16 @@ def _batch(root: str, run_date: date | None) -> ScoredDay:
         raise InputError(f"nothing was scored under {root} yet: run batch_predict.py first")
     run = RunFiles(root, day)
     manifest = run.complete_manifest()
-    name, version = manifest["model_name"], str(manifest["model_version"])
-    digest = manifest["digests"][PREDICTIONS]
-    return ScoredDay(day, "batch", name, version, _batch_sample(run), manifest, digest, latest)
+    return ScoredDay(
+        run_date=day,
+        source="batch",
+        model_name=manifest["model_name"],
+        version=str(manifest["model_version"]),
+        sample=_batch_sample(run),
+        counts=DayCounts.from_manifest(manifest),
+        digest=manifest["digests"][PREDICTIONS],
+        latest=latest,
+    )
 
 
 def _batch_sample(run: RunFiles) -> pl.DataFrame:
@@ -105,63 +115,60 @@ def _online(root: str, run_date: date | None, model_name: str) -> ScoredDay:
         )
     frame, counts = _online_sample(root, day)
     names = "\n".join(path.rsplit("/", 1)[-1] for path in predictions.online_files(root, day))
-    digest = hashlib.sha256(names.encode()).hexdigest()
-    return ScoredDay(day, "online", model_name, _main(frame), frame, counts, digest, latest)
+    return ScoredDay(
+        run_date=day,
+        source="online",
+        model_name=model_name,
+        version=_main_version(frame),
+        sample=frame,
+        counts=counts,
+        digest=hashlib.sha256(names.encode()).hexdigest(),
+        latest=latest,
+    )
 
 
-def _online_sample(root: str, day: date) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """Up to `SAMPLE_ROWS` rows of the day's log, and the counts over all; one file in memory."""
+def _online_sample(root: str, day: date) -> tuple[pl.DataFrame, DayCounts]:
+    """Return up to about `SAMPLE_ROWS` rows of the day's log and the counts over all rows.
+
+    Memory holds one file at a time.
+    """
     files, total = predictions.online_files(root, day), 0
     for path in files:
         with storage.open_input(path) as stream:
             total += pyarrow.parquet.ParquetFile(stream).metadata.num_rows
-    counts, parts, none = Counts(), [], pl.DataFrame(schema=SCHEMA)
+    counts, parts, no_rejections = Counts(), [], pl.DataFrame(schema=SCHEMA)
     for path in files:
         with storage.open_input(path) as stream:
             rows = pl.read_parquet(stream)
-        counts.add(rows, none, rows)
+        counts.add(rows, no_rejections, rows)
         parts.append(rows.sample(fraction=min(1.0, SAMPLE_ROWS / max(1, total)), seed=0))
-    rejected = {
-        "rows_in": total,
-        "rows_rejected": 0,
-        "rejected_by_reason": {},
-        "rejections": [],
-    }
-    return pl.concat(parts), counts.summary() | rejected
+    rejected = {"rows_rejected": 0, "rejected_by_reason": {}, "rejections": []}
+    manifest = counts.summary() | {"rows_in": total} | rejected
+    return pl.concat(parts), DayCounts.from_manifest(manifest)
 
 
 def _newest_online(root: str) -> date | None:
     return max(predictions.online_dates(root), default=None)
 
 
-def _together(parts: list[ScoredDay]) -> ScoredDay:
+def _combined(parts: list[ScoredDay]) -> ScoredDay:
+    """Combine the batch run and the online log of a day, or return the only part."""
     frame = pl.concat([part.sample for part in parts], how="diagonal_relaxed")
-    counts = dict(parts[0].counts)
+    counts = parts[0].counts
     for part in parts[1:]:
-        counts |= _sum(counts, part.counts)
-    digest = hashlib.sha256("".join(part.digest for part in parts).encode()).hexdigest()
+        counts = counts.plus(part.counts)
     return replace(
-        parts[0], source="both", version=_main(frame), sample=frame, counts=counts, digest=digest
+        parts[0],
+        source="both",
+        version=_main_version(frame),
+        sample=frame,
+        counts=counts,
+        digest=hashlib.sha256("".join(part.digest for part in parts).encode()).hexdigest(),
     )
 
 
-def _sum(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """The counts of both; the mean score weighted by the rows."""
-    rows = one["rows_scored"] + other["rows_scored"]
-    means = [(part["mean_probability"] or 0) * part["rows_scored"] for part in (one, other)]
-    names = ("rows_in", "rows_scored", "rows_rejected", "rows_declined")
-    return {
-        **{name: one[name] + other[name] for name in names},
-        "mean_probability": sum(means) / rows if rows else None,
-        "columns": {
-            name: {kind: n + other["columns"][name][kind] for kind, n in cells.items()}
-            for name, cells in one["columns"].items()
-        },
-    }
-
-
-def _main(frame: pl.DataFrame) -> str:
-    """The version that scored most rows; among equals the later one."""
+def _main_version(frame: pl.DataFrame) -> str:
+    """Return the version that scored most rows; on a tie, the later one."""
     counted = frame[VERSION].value_counts().rows()
     return str(max(counted, key=lambda row: (row[1], len(row[0]), row[0]))[0])
 

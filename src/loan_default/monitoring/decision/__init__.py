@@ -1,1 +1,1 @@
-"""Whether a day calls for an alert or a retraining; decided once, recorded, worded."""
+"""Whether a day calls for an alert or a retraining: the rule, its facts, its log, its message."""

@@ -1,119 +1,174 @@
-"""What monitoring has decided, kept so that nothing is called for twice.
+"""The decisions of monitoring, kept so that nothing is alerted or retrained twice.
 
-The record beside a day's report makes its decision once: the run that made it (its key) is told the
-same again, so that a retry completes what a crash cut off; any other run over the same data
-neither alerts nor retrains. Every decision is in ROOT/reports/decisions.jsonl, with its reason.
+A record next to a day's report makes its decision final: the run that made it (its key) gets the
+same decision again, so that a retry completes what a crash interrupted; any other run over the same
+data neither alerts nor retrains. Every decision is logged in ROOT/reports/decisions.jsonl with its
+reason.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Self
 
 from loan_default import storage
-from loan_default.monitoring.decision.policy import NONE, Decision, Policy, Situation, Told, decide
+from loan_default.monitoring.decision.policy import (
+    NONE,
+    Decision,
+    Policy,
+    SentAlert,
+    Situation,
+    decide,
+)
 
-RECORD = "decision.json"
-# What the records of older versions lack.
-_UNTOLD: dict[str, Any] = {"evidence": None, "columns": [], "severity": NONE, "because": ""}
-_MOST_RETRAININGS, _MOST_DECISIONS = 50, 5_000
+_MAX_RETRAININGS, _MAX_DECISIONS = 50, 5_000
+Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Ledger:
+class Record:
+    """The decision of a day.
+
+    `key` identifies the run that decided, `digest` the day's data, `evidence` the outcomes.
+    `columns` are the columns named in alerts since the trouble began. `time` is in UTC.
+    """
+
+    run_date: date
+    key: str | None
+    digest: str
+    evidence: str | None
+    time: datetime
+    columns: tuple[str, ...]
+    decision: Decision
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Read a stored record; earlier releases wrote fewer keys."""
+        return cls(
+            run_date=date.fromisoformat(stored["run_date"]),
+            key=stored["key"],
+            digest=stored["digest"],
+            evidence=stored.get("evidence"),
+            time=datetime.fromisoformat(stored["time"]),
+            columns=tuple(stored.get("columns", ())),
+            decision=Decision(
+                alert=stored["alert"],
+                retrain=stored["retrain"],
+                decision=stored["decision"],
+                severity=stored.get("severity", NONE),
+                because=stored.get("because", ""),
+            ),
+        )
+
+    def to_json(self) -> Json:
+        """Return the record as it is stored."""
+        return {
+            "run_date": self.run_date.isoformat(),
+            "key": self.key,
+            "digest": self.digest,
+            "evidence": self.evidence,
+            "time": self.time.isoformat(),
+            "columns": list(self.columns),
+            **asdict(self.decision),
+        }
+
+
+@dataclass(frozen=True)
+class DecisionLog:
     """The records of decisions under the output root `root`."""
 
     root: str
 
-    def recorded(self, run_date: date) -> dict[str, Any] | None:
-        """The record of the day, None where nothing was decided yet."""
-        found = _read(self._day(run_date))
-        return found and found | {name: _UNTOLD[name] for name in _UNTOLD if name not in found}
+    def recorded(self, run_date: date) -> Record | None:
+        """Return the record of a day; None if nothing was decided yet."""
+        stored = _read(self._day_path(run_date))
+        return Record.from_json(stored) if stored else None
 
     def retrainings(self) -> list[datetime]:
-        """When monitoring asked for retrainings, in UTC, oldest first."""
-        return [datetime.fromisoformat(each["time"]) for each in self._retrainings()]
+        """Return when monitoring requested retrainings, in UTC, oldest first."""
+        return [record.time for record in self._retrainings()]
 
     def answered(self) -> frozenset[str]:
-        """The outcomes that a retraining knew of."""
-        return frozenset(each["evidence"] for each in self._retrainings() if each["evidence"])
+        """Return the outcomes that retrainings took into account."""
+        return frozenset(record.evidence for record in self._retrainings() if record.evidence)
 
-    def told(self) -> Told | None:
-        """The last alert."""
-        found = _read(self._path("last_alert.json"))
-        if not found:
+    def last_alert(self) -> SentAlert | None:
+        """Return the last alert; None if there was none."""
+        stored = _read(self._path("last_alert.json"))
+        if not stored:
             return None
-        told_of = date.fromisoformat(found["run_date"]), found["severity"]
-        return Told(*told_of, tuple(found["columns"]), found["evidence"])
+        record = Record.from_json(stored)
+        return SentAlert(record.run_date, record.decision.severity, record.columns, record.evidence)
 
-    def keep(self, record: dict[str, Any]) -> None:
-        """Write the record of a day, its alert and its retraining; again, it changes nothing."""
-        self._write(self._day(date.fromisoformat(record["run_date"])), record)
-        if record["alert"]:
-            self._write(self._path("last_alert.json"), record)
+    def store(self, record: Record) -> None:
+        """Write a day's record, with its alert and retraining if any; idempotent."""
+        self._write(self._day_path(record.run_date), record.to_json())
+        if record.decision.alert:
+            self._write(self._path("last_alert.json"), record.to_json())
         earlier = self._retrainings()
-        if record["retrain"] and record["time"] not in [each["time"] for each in earlier]:
-            kept = [*earlier, record][-_MOST_RETRAININGS:]
-            self._write(self._path("retrainings.json"), {"retrainings": kept})
+        if record.decision.retrain and record.time not in [each.time for each in earlier]:
+            newest = [*earlier, record][-_MAX_RETRAININGS:]
+            documents = [each.to_json() for each in newest]
+            self._write(self._path("retrainings.json"), {"retrainings": documents})
 
-    def log(self, record: dict[str, Any]) -> None:
-        """Add a decision to the log, once."""
-        path, line = self._path("decisions.jsonl"), json.dumps(record)
+    def log(self, record: Record) -> None:
+        """Append a decision to the log, once."""
+        path, line = self._path("decisions.jsonl"), json.dumps(record.to_json())
         lines = storage.read_text(path).splitlines() if storage.exists(path) else []
         if line not in lines:
-            storage.write_text(path, "\n".join([*lines, line][-_MOST_DECISIONS:]) + "\n")
+            storage.write_text(path, "\n".join([*lines, line][-_MAX_DECISIONS:]) + "\n")
 
-    def _retrainings(self) -> list[dict[str, Any]]:
-        found = _read(self._path("retrainings.json"))
-        return list(found["retrainings"]) if found else []
+    def _retrainings(self) -> list[Record]:
+        stored = _read(self._path("retrainings.json"))
+        return [Record.from_json(each) for each in stored["retrainings"]] if stored else []
 
-    def _write(self, path: str, record: dict[str, Any]) -> None:
-        storage.write_text(path, json.dumps(record, indent=1) + "\n")
+    def _write(self, path: str, document: Json) -> None:
+        storage.write_text(path, json.dumps(document, indent=1) + "\n")
 
-    def _day(self, run_date: date) -> str:
-        return storage.join(self.root, "reports", f"run_date={run_date}", RECORD)
+    def _day_path(self, run_date: date) -> str:
+        return storage.join(self.root, "reports", f"run_date={run_date}", "decision.json")
 
     def _path(self, name: str) -> str:
         return storage.join(self.root, "reports", name)
 
 
 def settle(
-    ledger: Ledger, situation: Situation, policy: Policy, key: str | None, digest: str
+    log: DecisionLog, situation: Situation, policy: Policy, key: str | None, digest: str
 ) -> Decision:
-    """Decide the day and keep the record, or say again what the run `key` was told before.
+    """Decide the day and record the decision, or return what the run `key` was given before.
 
-    `digest` names the day's data: with the same outcomes, the same data call for something once.
+    `digest` identifies the day's data: with the same outcomes, the same data alert or retrain once.
     """
-    earlier = ledger.recorded(situation.run_date)
-    if earlier and key and earlier["key"] == key:
-        ledger.keep(earlier)
-        ledger.log(earlier)
-        return Decision(*(earlier[name] for name in Decision.__dataclass_fields__))
-    same = earlier is not None and (earlier["digest"], earlier["evidence"])
-    repeated = earlier is not None and (earlier["alert"] or same == (digest, situation.evidence))
+    earlier = log.recorded(situation.run_date)
+    if earlier and key and earlier.key == key:
+        log.store(earlier)
+        log.log(earlier)
+        return earlier.decision
+    repeated = earlier is not None and (
+        earlier.decision.alert or (earlier.digest, earlier.evidence) == (digest, situation.evidence)
+    )
     decision = decide(replace(situation, repeated=repeated), policy)
     record = _record(situation, decision, key, digest)
     if not (repeated or situation.report_only):
-        ledger.keep(record)
-    ledger.log(record)
+        log.store(record)
+    log.log(record)
     return decision
 
 
-def _record(
-    situation: Situation, decision: Decision, key: str | None, digest: str
-) -> dict[str, Any]:
-    told, since = situation.told, situation.since
-    going_on = told.columns if told and since and told.run_date >= since else ()
-    return {
-        "run_date": situation.run_date.isoformat(),
-        "key": key,
-        "digest": digest,
-        "evidence": situation.evidence,
-        "time": situation.now.isoformat(),
-        "columns": sorted({*going_on, *situation.columns}),
-        **asdict(decision),
-    }
+def _record(situation: Situation, decision: Decision, key: str | None, digest: str) -> Record:
+    alert, since = situation.last_alert, situation.since
+    named_before = alert.columns if alert and since and alert.run_date >= since else ()
+    return Record(
+        run_date=situation.run_date,
+        key=key,
+        digest=digest,
+        evidence=situation.evidence,
+        time=situation.now,
+        columns=tuple(sorted({*named_before, *situation.columns})),
+        decision=decision,
+    )
 
 
-def _read(path: str) -> dict[str, Any] | None:
+def _read(path: str) -> Json | None:
     return dict(json.loads(storage.read_text(path))) if storage.exists(path) else None

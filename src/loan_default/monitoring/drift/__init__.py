@@ -1,1 +1,1 @@
-"""A day compared with recent days and with the model's reference sample."""
+"""Drift of a scored day against the recent days and the model's reference sample."""

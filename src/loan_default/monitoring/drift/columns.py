@@ -1,30 +1,31 @@
-"""What is compared with what: a column's two samples, made comparable, with method and threshold.
+"""Choose the drift test and threshold for each column and prepare its two samples.
 
-Numbers are clipped to the inner 99 % of both samples. One income of 110,000,000 would otherwise
-blow up the reference's standard deviation and hide everything, or move the current mean and fake
-drift. The wider of the two bounds counts: what leaves the reference's range is seen as soon
-as it is more than 0.5 % of the values.
+Numbers are clipped to the inner 99% of both samples. One income of 110,000,000 would otherwise
+inflate the reference's standard deviation and hide all drift, or move the current mean and fake
+drift. The wider of the two samples' bounds applies, so that values outside the reference's range
+count as soon as they are more than 0.5% of the values.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from loan_default.columns import CATEGORIES, NUMBERS, PROBABILITY
 from loan_default.monitoring.drift.verdict import (
-    MISSING,
     Method,
     Thresholds,
     psi_limit,
     wasserstein_limit,
 )
 
-# Evidently's names of its column types.
-Kind = Literal["num", "cat"]
+# Evidently's names of its column types
+ColumnType = Literal["num", "cat"]
 
-GIVEN = "given"
+# The two categories that a column is reduced to when its missing shares are compared
+MISSING_CELL, GIVEN_CELL = "missing", "given"
 
 _KNOWN = (PROBABILITY, *NUMBERS, *CATEGORIES)
 
@@ -33,10 +34,10 @@ _OUTER_SHARE = 0.005
 
 @dataclass(frozen=True)
 class Pair:
-    """One column's samples, nulls included, for one test; a report calls it `label`."""
+    """One column's two samples, nulls included, with a test; reports call it `label`."""
 
     label: str
-    kind: Kind
+    kind: ColumnType
     method: Method
     threshold: float
     reference: pl.Series
@@ -44,25 +45,27 @@ class Pair:
 
 
 def watched(reference: pl.DataFrame, current: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Both frames with the columns to compare: known, in both, and with a value in either.
+    """Select the columns to compare: known, in both frames, and with a value in either.
 
-    Numbers come as floats, NaN as null, categories as strings: unknown ones stay themselves.
+    Returns both frames with numbers as floats (NaN as null) and categories as strings, unknown ones
+    included.
     """
     names = [name for name in _KNOWN if name in reference.columns and name in current.columns]
     frames = [frame.select(map(_typed, names)) for frame in (reference, current)]
-    kept = [name for name in names if any(frame[name].count() for frame in frames)]
-    return frames[0].select(kept), frames[1].select(kept)
+    with_values = [name for name in names if any(frame[name].count() for frame in frames)]
+    return frames[0].select(with_values), frames[1].select(with_values)
 
 
 def value_pair(reference: pl.Series, current: pl.Series, thresholds: Thresholds) -> Pair | None:
-    """What compares the values: Wasserstein for numbers, PSI for categories; None without values.
+    """Pair the values for a test: Wasserstein for numbers, PSI for categories.
 
-    A number that is constant in the reference has no standard deviation to norm by: PSI again.
+    A number that is constant in the reference has no standard deviation to divide by, so it is
+    tested by PSI. Returns None if either side has no values.
     """
     counts = reference.count(), current.count()
     if not all(counts):
         return None
-    kind: Kind = "num" if reference.dtype == pl.Float64 else "cat"
+    kind: ColumnType = "num" if reference.dtype == pl.Float64 else "cat"
     if kind == "num":
         reference, current = _clipped(reference, current)
     levels = reference.drop_nulls().n_unique()
@@ -75,7 +78,7 @@ def value_pair(reference: pl.Series, current: pl.Series, thresholds: Thresholds)
 
 
 def missing_pair(reference: pl.Series, current: pl.Series, threshold: float) -> Pair:
-    """What compares the missing shares: MISSING or GIVEN in place of each value."""
+    """Pair the missing shares for a test: each cell is `MISSING_CELL` or `GIVEN_CELL`."""
     label = f"{reference.name} (missing)"
     return Pair(label, "cat", "missing share", threshold, _presence(reference), _presence(current))
 
@@ -92,14 +95,14 @@ def _clipped(reference: pl.Series, current: pl.Series) -> tuple[pl.Series, pl.Se
 
 
 def _pooled_spread(reference: pl.Series, current: pl.Series) -> float:
-    """The standard deviation of all values over that of the reference."""
+    """Return the standard deviation of all values over that of the reference."""
     then, now = _values(reference), _values(current)
     return float(np.std(np.concatenate([then, now])) / np.std(then))
 
 
-def _values(series: pl.Series) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _values(series: pl.Series) -> NDArray[np.float64]:
     return series.drop_nulls().to_numpy()
 
 
 def _presence(series: pl.Series) -> pl.Series:
-    return series.is_null().replace_strict({True: MISSING, False: GIVEN})
+    return series.is_null().replace_strict({True: MISSING_CELL, False: GIVEN_CELL})

@@ -1,6 +1,6 @@
-"""A scored day beside its past: the recent windows once there are enough, and always the reference.
+"""Compare a scored day with its recent windows, if there are enough, and with the reference sample.
 
-The verdict that alerts go by is the first one's; the other stands beside it in the reports.
+Alerts follow the first of these comparisons; the reports show both.
 """
 
 import tempfile
@@ -10,7 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from loan_default.columns import PROBABILITY
-from loan_default.model import artifact as model
+from loan_default.model import artifact
+from loan_default.model.artifact import Model
 from loan_default.monitoring.days import history
 from loan_default.monitoring.days.scored_day import ScoredDay
 from loan_default.monitoring.drift import baseline, evidently_report
@@ -22,65 +23,113 @@ from loan_default.settings import Settings
 
 
 @dataclass(frozen=True)
-class Learned:
-    """A model version, and the sample of what it learned from with out-of-fold scores."""
+class ModelWithReference:
+    """A model version and its reference sample: matured loans with out-of-fold scores."""
 
-    model: model.Model
+    model: Model
     reference: pl.DataFrame
 
 
 @dataclass(frozen=True)
-class Compared:
-    """`judged` is what alerts go by, `reference` the comparison with what the model learned from.
+class DayComparison:
+    """The comparisons of a day.
 
-    `compared_with` is RECENT or REFERENCE (then both are the same), `recent` the windows' dates.
-    `past_rows` are the rows that came in on the days before, `mean_before` is the mean probability
-    of what alerts compare with.
+    `primary` is the one that alerts follow: with the recent windows (`compared_with` is RECENT,
+    `recent_runs` are their dates), or else with the reference (REFERENCE). `reference` is always
+    the comparison with the reference. `past_rows` are the rows that arrived on the days before.
+    `mean_before` is the mean probability in what `primary` compares with.
     """
 
-    judged: Comparison
+    primary: Comparison
     reference: Comparison
     compared_with: str
-    recent: list[str]
+    recent_runs: list[str]
     past_rows: list[int]
     mean_before: float | None
 
 
-def learned(registry: Registry, name: str, number: str, threads: int) -> Learned:
-    """Fetch a model version and its reference sample."""
+@dataclass(frozen=True)
+class DriftReport:
+    """The drift of a day, with the field names of the JSON result and the report files.
+
+    `drift`, `reason`, `drift_share` and `drifted_columns` (worst first) are of the comparison that
+    alerts follow; the fields named `reference_...` are the same against the reference.
+    """
+
+    run_date: str
+    source: str
+    model_name: str
+    model_version: str
+    drift: bool | None
+    reason: str
+    drift_share: float
+    drifted_columns: list[str]
+    compared_with: str
+    recent_runs: list[str]
+    reference_drift: bool | None
+    reference_drift_share: float
+    reference_drifted_columns: list[str]
+    rows_in: int
+    sampled_rows: int
+
+
+def load_model(registry: Registry, name: str, number: str, threads: int) -> ModelWithReference:
+    """Download a model version with its reference sample; the model scores on `threads` threads."""
     version = registry.version(name, number)
     with tempfile.TemporaryDirectory() as temporary:
         folder = registry.download(version, Path(temporary))
-        return Learned(model.load(folder, threads), pl.read_parquet(folder / model.REFERENCE))
+        reference = pl.read_parquet(folder / artifact.REFERENCE)
+        return ModelWithReference(artifact.load(folder, threads), reference)
 
 
-def compare(root: str, day: ScoredDay, known: Learned, config: Settings) -> Compared:
+def compare(
+    root: str, day: ScoredDay, version: ModelWithReference, config: Settings
+) -> DayComparison:
     """Compare the day with its recent windows under `root`, if there are enough, and with the
-    model's reference."""
-    limits = thresholds(config)
-    said = f"what version {day.version} learned from"
-    sample = baseline.seen_by(day.version, day.sample, known.model.probability)
-    reference = evidently_report.compare(known.reference, sample, limits, said)
+    reference sample of the model version that scored it."""
+    limits, score = thresholds(config), version.model.probability
+    sample = baseline.scored_by_version(day.version, day.sample, score)
+    reference = evidently_report.compare(
+        version.reference, sample, limits, f"the reference sample of version {day.version}"
+    )
     before = baseline.windows_before(root, day.run_date, day.source, history.read(root))
-    past = [window.rows for window in before]
-    chosen = baseline.chosen(before, day.version, config.drift_recent_runs)
-    recent = baseline.baseline(root, chosen, day.source, day.version, known.model.probability)
+    past_rows = [window.rows for window in before]
+    windows = baseline.select_windows(before, day.version, config.drift_recent_runs)
+    recent = baseline.recent_sample(root, windows, day.source, day.version, score)
     if recent.height < config.drift_min_rows:
-        mean = _mean(known.reference)
-        return Compared(reference, reference, REFERENCE, [], past, mean)
-    dates = [window.run_date.isoformat() for window in chosen]
-    said = f"the {len(dates)} scored days {dates[0]} to {dates[-1]}"
-    judged = evidently_report.compare(recent, sample, limits, said, reference)
-    return Compared(judged, reference, RECENT, dates, past, _mean(recent))
+        mean = _mean_probability(version.reference)
+        return DayComparison(reference, reference, REFERENCE, [], past_rows, mean)
+    dates = [window.run_date.isoformat() for window in windows]
+    against = f"the {len(dates)} scored days {dates[0]} to {dates[-1]}"
+    primary = evidently_report.compare(recent, sample, limits, against, reference)
+    mean = _mean_probability(recent)
+    return DayComparison(primary, reference, RECENT, dates, past_rows, mean)
 
 
-def _mean(sample: pl.DataFrame) -> float | None:
-    mean = sample[PROBABILITY].mean()
-    return mean if isinstance(mean, float) else None
+def report(day: ScoredDay, comparison: DayComparison) -> DriftReport:
+    """Summarise the comparisons of a day."""
+    primary, reference = comparison.primary.verdict, comparison.reference.verdict
+    return DriftReport(
+        run_date=day.run_date.isoformat(),
+        source=day.source,
+        model_name=day.model_name,
+        model_version=day.version,
+        drift=primary.drift,
+        reason=primary.reason,
+        drift_share=primary.drift_share,
+        drifted_columns=primary.drifted_columns,
+        compared_with=comparison.compared_with,
+        recent_runs=comparison.recent_runs,
+        reference_drift=reference.drift,
+        reference_drift_share=reference.drift_share,
+        reference_drifted_columns=reference.drifted_columns,
+        rows_in=day.counts.rows_in,
+        sampled_rows=day.sample.height,
+    )
 
 
 def thresholds(config: Settings) -> Thresholds:
-    """The settings' thresholds."""
+    """Return the thresholds in the settings."""
     return Thresholds(
         wasserstein=config.drift_wasserstein_threshold,
         psi=config.drift_psi_threshold,
@@ -89,3 +138,8 @@ def thresholds(config: Settings) -> Thresholds:
         min_rows=config.drift_min_rows,
         by_column=config.drift_column_thresholds,
     )
+
+
+def _mean_probability(sample: pl.DataFrame) -> float | None:
+    mean = sample[PROBABILITY].mean()
+    return mean if isinstance(mean, float) else None

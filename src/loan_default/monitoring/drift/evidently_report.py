@@ -1,10 +1,8 @@
-"""Drift of scored applications against a reference sample, through Evidently.
+"""Compare scored applications with a reference sample and report it, using Evidently.
 
 Numbers are compared by Evidently's normed Wasserstein distance, categories by its PSI. Evidently
-drops nulls first, so missing shares are compared beside them; of the two, what counts more against
-a column stands for it, in the verdict and in the report alike.
-
-With `drift_ui.py` the only importer of Evidently.
+drops nulls first, so missing shares are compared separately. The stronger of a column's two tests
+represents it, in the verdict and in the report alike.
 """
 
 import json
@@ -12,16 +10,16 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from loan_default.errors import InputError
+from loan_default.monitoring.drift import evidently_legacy
 from loan_default.monitoring.drift.columns import Pair, missing_pair, value_pair, watched
 from loan_default.monitoring.drift.verdict import (
-    MISSING,
     ColumnDrift,
     Thresholds,
     Verdict,
@@ -31,54 +29,56 @@ from loan_default.monitoring.drift.verdict import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
     from evidently.core.report import Snapshot
+    from evidently.presets import DataDriftPreset, DataSummaryPreset
 
 _HEADINGS = ("Column", "Method", "Score", "Threshold", "Score / threshold", "Missing now", "Before")
+_VERDICTS = {True: "Drift", False: "No drift", None: "No verdict"}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A sample beside its reference: the verdict, and every compared column, worst first.
+    """A comparison of a sample with a reference: the verdict and every column, worst first.
 
-    `against` says what it was compared with; `beside` is another comparison of the same sample,
-    whose verdict and columns the reports hold too.
+    `against` describes the reference in a phrase. `other` is another comparison of the same sample,
+    shown in the same reports. `pairs` are the columns' samples in the order of `columns`;
+    `reference_values` and `current_values` hold the compared columns as they are.
     """
 
     verdict: Verdict
     columns: list[ColumnDrift]
     share_threshold: float
     against: str
-    beside: "Comparison | None"
-    _pairs: list[Pair] = field(repr=False)
-    _reference: pl.DataFrame = field(repr=False)
-    _current: pl.DataFrame = field(repr=False)
+    other: "Comparison | None"
+    pairs: list[Pair] = field(repr=False)
+    reference_values: pl.DataFrame = field(repr=False)
+    current_values: pl.DataFrame = field(repr=False)
 
     @cached_property
     def snapshot(self) -> "Snapshot":
-        """Evidently's run of the same tests with the same thresholds. Made once; takes seconds."""
+        """Evidently's run of the same tests with the same thresholds; takes seconds, once."""
         return _snapshot(self)
 
     def save_html(self, path: str | Path) -> None:
-        """Write Evidently's report below our verdict: one page, its scripts included."""
+        """Write Evidently's report below our verdict as one page with its scripts."""
         self.snapshot.save_html(str(path))
 
-    def save_json(self, path: str | Path, facts: Mapping[str, Any] | None = None) -> None:
-        """Write `facts`, `verdict`, `columns` (worst first), `beside` and Evidently's figures.
+    def save_json(self, path: str | Path, facts: Mapping[str, object] | None = None) -> None:
+        """Write `facts`, `verdict`, `columns` (worst first), `beside` and Evidently's metrics.
 
-        `facts` are more keys beside these, of JSON's types; NaN becomes null everywhere. `beside`
-        holds `against`, `verdict` and `columns` of the other comparison, null without one.
+        `facts` are further keys, of JSON's types; NaN becomes null everywhere. `beside` holds
+        `against`, `verdict` and `columns` of the other comparison, null without one.
         """
         report = {
             **(facts or {}),
-            **self._figures(),
-            "beside": self.beside._figures() if self.beside else None,
+            **self._to_json(),
+            "beside": self.other._to_json() if self.other else None,
             "evidently": json.loads(self.snapshot.json()),
         }
-        text = json.dumps(_finite(report), allow_nan=False, indent=1)
+        text = json.dumps(_nan_to_null(report), allow_nan=False, indent=1)
         Path(path).write_text(text, encoding="utf-8")
 
-    def _figures(self) -> dict[str, Any]:
+    def _to_json(self) -> dict[str, object]:
         return {
             "against": self.against,
             "verdict": asdict(self.verdict),
@@ -91,84 +91,71 @@ def compare(
     current: pl.DataFrame,
     thresholds: Thresholds,
     against: str = "the reference",
-    beside: Comparison | None = None,
+    other: Comparison | None = None,
 ) -> Comparison:
     """Compare scored applications with a reference sample, column by column.
 
-    Both frames hold columns of the typed record and `default_probability`. A column that is not in
-    both, or null throughout both, is left out, as are others. The verdict counts the rows of the
-    smaller frame. Raises InputError when a frame has no rows, or none of the columns is left.
+    Columns that are not in both frames, or null throughout both, are left out, as are unknown ones.
+
+    Args:
+        reference: columns of the typed record and `default_probability`.
+        current: the same of the scored applications.
+        thresholds: of the columns and the verdict, which counts the rows of the smaller frame.
+        against: describes the reference in a phrase.
+        other: another comparison of `current`, for the same reports.
+
+    Raises:
+        InputError: a frame has no rows, or no column is left.
     """
     if reference.is_empty() or current.is_empty():
         raise InputError("nothing to compare: the sample or its reference has no rows")
     then, now = watched(reference, current)
     if not then.columns:
         raise InputError("nothing to compare: the sample and its reference share no known column")
-    found = {name: _judged(then[name], now[name], thresholds) for name in then.columns}
-    columns = worst_first(column for column, _ in found.values())
+    tested = {name: _test(then[name], now[name], thresholds) for name in then.columns}
+    columns = worst_first(column for column, _ in tested.values())
     rows = min(then.height, now.height)
-    result = verdict(columns, rows, thresholds.min_rows, thresholds.share)
-    pairs = [found[column.column][1] for column in columns]
-    return Comparison(result, columns, thresholds.share, against, beside, pairs, then, now)
+    return Comparison(
+        verdict=verdict(columns, rows, thresholds.min_rows, thresholds.share),
+        columns=columns,
+        share_threshold=thresholds.share,
+        against=against,
+        other=other,
+        pairs=[tested[column.column][1] for column in columns],
+        reference_values=then,
+        current_values=now,
+    )
 
 
-def _judged(
+def _test(
     reference: pl.Series, current: pl.Series, thresholds: Thresholds
 ) -> tuple[ColumnDrift, Pair]:
+    """Test a column's values and missing share; return the stronger result with its samples."""
     nulls, rows = (reference.null_count(), current.null_count()), (len(reference), len(current))
     missing = missing_drift(reference.name, nulls, rows, thresholds.missing_of(reference.name))
     pair = value_pair(reference, current, thresholds)
     if pair is not None:
-        value = _scored(pair, missing)
-        if not missing.drifted or (value.drifted and value.severity >= missing.severity):
-            return value, pair
+        values = _value_drift(pair, missing)
+        if not missing.drifted or (values.drifted and values.severity >= missing.severity):
+            return values, pair
     return missing, missing_pair(reference, current, missing.threshold)
 
 
-def _scored(pair: Pair, missing: ColumnDrift) -> ColumnDrift:
-    score, limit = _score(pair), pair.threshold
+def _value_drift(pair: Pair, missing: ColumnDrift) -> ColumnDrift:
+    score, limit = evidently_legacy.drift_score(pair), pair.threshold
     return replace(
         missing, method=pair.method, score=score, threshold=limit, drifted=score >= limit
     )
 
 
-def _score(pair: Pair) -> float:
-    _load_evidently()
-    from evidently.legacy.calculations.stattests import get_stattest
-
-    values = pair.reference.drop_nulls().to_pandas(), pair.current.drop_nulls().to_pandas()
-    test = get_stattest(*values, pair.kind, pair.method)
-    return float(test(*values, pair.kind, pair.threshold).drift_score)
-
-
-@lru_cache(maxsize=1)
-def _load_evidently() -> None:
-    """Import Evidently and teach it a test that its reports can name and count: missing shares."""
-    with warnings.catch_warnings():
-        # Evidently 0.7.23 uses numpy.core and litestar's old names.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        from evidently.legacy.calculations.stattests import StatTest, register_stattest
-        from evidently.legacy.core import ColumnType
-    test = StatTest("missing share", "Change of the missing share", [ColumnType.Categorical])
-    register_stattest(test, _missing_share_test)
-
-
-def _missing_share_test(
-    reference: "pd.Series[str]", current: "pd.Series[str]", kind: object, threshold: float
-) -> tuple[float, bool]:
-    nulls = int((reference == MISSING).sum()), int((current == MISSING).sum())
-    result = missing_drift("", nulls, (len(reference), len(current)), threshold)
-    return result.score, result.drifted
-
-
 def _snapshot(comparison: Comparison) -> "Snapshot":
-    _load_evidently()
+    evidently_legacy.load()
     from evidently.core.report import Snapshot
 
     model = _drift_run(comparison).to_snapshot_model()
     summary = _summary_run(comparison).to_snapshot_model()
-    said = [*_verdict_widgets(comparison), *_verdict_widgets(comparison.beside)]
-    model.widgets = [*said, *model.widgets, *summary.widgets]
+    verdicts = [*_verdict_widgets(comparison), *_verdict_widgets(comparison.other)]
+    model.widgets = [*verdicts, *model.widgets, *summary.widgets]
     model.metric_results.update(summary.metric_results)
     model.top_level_metrics.extend(summary.top_level_metrics)
     return Snapshot.load_model(model)
@@ -177,7 +164,7 @@ def _snapshot(comparison: Comparison) -> "Snapshot":
 def _drift_run(comparison: Comparison) -> "Snapshot":
     from evidently.presets import DataDriftPreset
 
-    pairs = comparison._pairs
+    pairs = comparison.pairs
     preset = DataDriftPreset(
         columns=[pair.label for pair in pairs],
         drift_share=comparison.share_threshold,
@@ -190,17 +177,20 @@ def _drift_run(comparison: Comparison) -> "Snapshot":
 
 
 def _summary_run(comparison: Comparison) -> "Snapshot":
-    """Evidently's data summary of the values as they are, column by column where they drifted.
+    """Run Evidently's data summary of the columns that drifted.
 
-    Every column would double the time, for hundreds of charts that the report does not show.
+    All columns would double the time, for hundreds of charts that the report does not show.
     """
     from evidently.presets import DataSummaryPreset
 
     names = comparison.verdict.drifted_columns or [comparison.columns[0].column]
-    return _run(DataSummaryPreset(columns=names), comparison._reference, comparison._current)
+    preset = DataSummaryPreset(columns=names)
+    return _run(preset, comparison.reference_values, comparison.current_values)
 
 
-def _run(preset: Any, reference: pl.DataFrame, current: pl.DataFrame) -> "Snapshot":
+def _run(
+    preset: "DataDriftPreset | DataSummaryPreset", reference: pl.DataFrame, current: pl.DataFrame
+) -> "Snapshot":
     from evidently import DataDefinition, Dataset, Report
 
     numbers = [name for name, dtype in reference.schema.items() if dtype == pl.Float64]
@@ -213,18 +203,14 @@ def _run(preset: Any, reference: pl.DataFrame, current: pl.DataFrame) -> "Snapsh
         return Report([preset]).run(*frames)
 
 
-def _verdict_widgets(comparison: Comparison | None) -> list[Any]:
-    from evidently.legacy.renderers.html_widgets import header_text, table_data
-
+def _verdict_widgets(comparison: Comparison | None) -> list[evidently_legacy.Widget]:
     if comparison is None:
         return []
-    says = {True: "Drift", False: "No drift", None: "No verdict"}[comparison.verdict.drift]
-    said = f"{says} against {comparison.against}: {comparison.verdict.reason}"
-    header = header_text(label=said)
+    verdict = comparison.verdict
+    text = f"{_VERDICTS[verdict.drift]} against {comparison.against}: {verdict.reason}"
+    header = evidently_legacy.header(text)
     drifted = [column for column in comparison.columns if column.drifted]
-    return (
-        [header, table_data(column_names=_HEADINGS, data=_rows(drifted))] if drifted else [header]
-    )
+    return [header, evidently_legacy.table(_HEADINGS, _rows(drifted))] if drifted else [header]
 
 
 def _rows(columns: Sequence[ColumnDrift]) -> list[list[str]]:
@@ -242,9 +228,9 @@ def _rows(columns: Sequence[ColumnDrift]) -> list[list[str]]:
     ]
 
 
-def _finite(value: Any) -> Any:
+def _nan_to_null(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: _nan_to_null(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_finite(item) for item in value]
+        return [_nan_to_null(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

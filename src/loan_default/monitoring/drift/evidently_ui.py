@@ -1,101 +1,115 @@
-"""Comparisons in Evidently's own UI: a project for each model, a run for each monitored day.
+"""Show comparisons in Evidently's own UI: a project for each model, a run for each monitored day.
 
-With `drift.py` the only importer of Evidently.
+Uses the UI's REST API: the client in Evidently 0.7.23 has no timeout and cannot list or delete
+runs.
 """
 
-import threading
 from datetime import UTC, date, datetime, time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from loan_default.errors import ServiceError
+from loan_default.monitoring.drift import evidently_legacy
 
 if TYPE_CHECKING:
     from evidently.core.report import Snapshot
-    from evidently.ui.workspace import Project, RemoteWorkspace
 
-SECONDS = 60.0
-# Evidently 0.7.23's header; its own client can add runs and cannot list or delete them.
+TIMEOUT_SECONDS = 60.0
+# Evidently 0.7.23's header
 SECRET_HEADER = "evidently-secret"
 
 
 def show(snapshot: "Snapshot", url: str, secret: str, project: str, name: str, day: date) -> str:
-    """Show a comparison in the UI at `url`, in the place of an earlier one of that name; returns
-    its address.
+    """Upload a comparison to the UI, in place of earlier runs of that name.
 
-    `secret` is what the UI asks of those who write, empty where it asks nothing. Raises
-    ServiceError where the UI refuses, or does not take it within `SECONDS`.
+    Args:
+        snapshot: Evidently's run; it appears under `day`, so that trends are over scored days.
+        url: address of the UI.
+        secret: what the UI requires to write; empty if nothing.
+        project: name of the project, which is created if it is missing.
+        name: name of the run.
+        day: the scored day.
+
+    Returns:
+        The address of the run in the UI.
+
+    Raises:
+        ServiceError: the UI is unavailable, rejects the run, or takes longer than
+            `TIMEOUT_SECONDS` to answer.
     """
-    outcome: list[str | Exception] = []
-
-    def work() -> None:
-        try:
-            outcome.append(_shown(snapshot, url.rstrip("/"), secret, project, name, day))
-        # Evidently raises whatever its HTTP library does, and errors of its own.
-        except Exception as error:
-            outcome.append(error)
-
-    # Evidently sends without any time-out.
-    worker = threading.Thread(target=work, daemon=True)
-    worker.start()
-    worker.join(SECONDS)
-    result = outcome[0] if outcome else TimeoutError(f"no answer in {SECONDS:g} s")
-    if isinstance(result, Exception):
-        raise ServiceError(f"the Evidently UI {url} did not take the report: {result}")
-    return result
-
-
-def _shown(snapshot: "Snapshot", url: str, secret: str, project: str, name: str, day: date) -> str:
-    from evidently.ui.workspace import RemoteWorkspace
-
-    ui = RemoteWorkspace(url, secret=secret or None)
-    shown = _project(ui, project)
-    earlier = _runs(url, shown, name)
-    address = ui.add_run(shown.id, _dated(snapshot, day), name=name).url
-    for run in earlier:
-        _delete(url, secret, shown, run)
-    return str(address)
+    headers = {"content-type": "application/json"}
+    if secret:
+        headers[SECRET_HEADER] = secret
+    try:
+        with httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS) as client:
+            project_id = _project(client, project)
+            earlier = _runs(client, project_id, name)
+            run_id = _add_run(client, project_id, snapshot, name, day)
+            for run in earlier:
+                _json(client.delete(f"/api/projects/{project_id}/{run}"))
+    except httpx.TimeoutException:
+        raise _not_accepted(url, f"no answer in {TIMEOUT_SECONDS:g} s") from None
+    # Neither a status line nor JSON: something else answers at this address.
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
+        raise _not_accepted(url, error) from None
+    return f"{url.rstrip('/')}/projects/{project_id}/reports/{run_id}"
 
 
-def _dated(snapshot: "Snapshot", day: date) -> "Snapshot":
-    """The same under the day that it is for: trends run over those, not over when we looked."""
-    from evidently.core.report import Snapshot
-
-    model = snapshot.to_snapshot_model()
-    model.timestamp = datetime.combine(day, time(), UTC)
-    return Snapshot.load_model(model)
+def _not_accepted(url: str, reason: object) -> ServiceError:
+    return ServiceError(f"the Evidently UI {url} did not accept the report: {reason}")
 
 
-def _project(ui: "RemoteWorkspace", name: str) -> "Project":
+def _project(client: httpx.Client, name: str) -> str:
+    """Return the id of the project, creating it if it is missing."""
+    for project in _json(client.get("/api/v2/projects")):
+        if project["name"] == name:
+            return str(project["id"])
+    project_id = str(_json(client.post("/api/v2/projects", content=_new_project(name))))
+    _json(client.post(f"/api/v2/dashboards/{project_id}", content=_dashboard()))
+    return project_id
+
+
+def _new_project(name: str) -> str:
     from evidently.sdk.models import ProjectModel
 
-    # The search finds what begins with the name, too.
-    for project in ui.search_project(name):
-        if project.name == name:
-            return project
-    made = ui.add_project(ProjectModel(name=name, description="Scored applications, by run date"))
-    _add_trends(made)
-    return made
+    description = "Scored applications, by run date"
+    return str(ProjectModel(name=name, description=description).json())
 
 
-def _add_trends(project: "Project") -> None:
-    from evidently.sdk.models import PanelMetric
+def _dashboard() -> str:
+    """Return a dashboard with the share of drifted columns over time."""
+    from evidently.sdk.models import DashboardModel, DashboardTabModel, PanelMetric
     from evidently.sdk.panels import line_plot_panel
 
     share = PanelMetric(
         legend="share", metric="DriftedColumnsCount", metric_labels={"value_type": "share"}
     )
-    project.dashboard.add_panel(line_plot_panel(title="Share of drifted columns", values=[share]))
+    panel = line_plot_panel(title="Share of drifted columns", values=[share])
+    tab = DashboardTabModel(title="General", panels=[panel.id])
+    return str(DashboardModel(tabs=[tab], panels=[panel]).json())
 
 
-def _runs(url: str, project: "Project", name: str) -> list[str]:
-    answer = httpx.get(f"{url}/api/projects/{project.id}/snapshots", timeout=SECONDS)
-    answer.raise_for_status()
-    return [str(run["id"]) for run in answer.json() if run["name"] == name]
+def _runs(client: httpx.Client, project_id: str, name: str) -> list[str]:
+    runs = _json(client.get(f"/api/projects/{project_id}/snapshots"))
+    return [str(run["id"]) for run in runs if run["name"] == name]
 
 
-def _delete(url: str, secret: str, project: "Project", run: str) -> None:
-    address = f"{url}/api/projects/{project.id}/{run}"
-    headers = {SECRET_HEADER: secret}
-    httpx.delete(address, headers=headers, timeout=SECONDS).raise_for_status()
+def _add_run(
+    client: httpx.Client, project_id: str, snapshot: "Snapshot", name: str, day: date
+) -> str:
+    model = snapshot.to_snapshot_model()
+    model.name, model.timestamp = name, datetime.combine(day, time(), UTC)
+    content = evidently_legacy.to_json(model)
+    return str(
+        _json(client.post(f"/api/v2/snapshots/{project_id}", content=content))["snapshot_id"]
+    )
+
+
+def _json(response: httpx.Response) -> Any:
+    """Return the body of a successful response; raise ValueError with the UI's reason otherwise."""
+    if response.is_error:
+        body = response.json() if "json" in response.headers.get("content-type", "") else None
+        detail = body.get("detail") if isinstance(body, dict) else None
+        raise ValueError(detail or f"status {response.status_code}")
+    return response.json() if response.content else None

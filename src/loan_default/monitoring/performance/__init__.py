@@ -1,1 +1,1 @@
-"""Outcomes joined to predictions: realised quality and whether it has degraded."""
+"""Realised performance: outcomes joined with predictions, and whether performance has degraded."""

@@ -1,18 +1,25 @@
-"""Whether outcomes show that predictions are worse than they were when the model was tested. Pure.
+"""Whether outcomes show that a model performs worse than when it was tested. Pure.
 
-Chance must not explain it: an interval has to lie beyond the tolerance, and rest on enough matured
-outcomes of enough of the approved applications. A part that holds the defaults alone shows nothing.
+Chance must not explain it: a confidence interval has to lie beyond the tolerance and rest on enough
+matured outcomes from enough of the approved applications. A delivery of the defaults alone proves
+nothing.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from loan_default.monitoring.performance.realised_metrics import (
+    RealisedPerformance,
+    VersionMetrics,
+)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """`auc` and `calibration` are the losses in [0, 1] that are still accepted; `min_outcomes` is a
-    count, `min_coverage` the share of the matured approved applications with an outcome."""
+    """What is still accepted.
+
+    `auc` and `calibration` are tolerated losses in [0, 1]; `min_outcomes` is a count;
+    `min_coverage` is the share in [0, 1] of the matured approved applications with an outcome.
+    """
 
     auc: float
     calibration: float
@@ -20,24 +27,31 @@ class Limits:
     min_coverage: float
 
 
-def newest(realised: Mapping[str, Any] | None, limits: Limits) -> Mapping[str, Any] | None:
-    """The version with the newest outcomes that are enough to judge it by, with its figures."""
-    if not realised or (realised["coverage"] or 0.0) < limits.min_coverage:
+def newest_version(realised: RealisedPerformance | None, limits: Limits) -> VersionMetrics | None:
+    """Return the version with the newest cohort that has enough outcomes; None if there is none."""
+    if not realised or (realised.coverage or 0.0) < limits.min_coverage:
         return None
-    enough = [v for v in realised["by_version"] if v["outcomes"] >= limits.min_outcomes]
+    enough = [v for v in realised.by_version if v.metrics.outcomes >= limits.min_outcomes]
     return enough[-1] if enough else None
 
 
-def loss(version: Mapping[str, Any], tested_auc: float | None, limits: Limits) -> str | None:
-    """What the outcomes of a version lack, in one sentence; None where they are as promised.
+def degradation(version: VersionMetrics, tested_auc: float | None, limits: Limits) -> str | None:
+    """Describe in one sentence how the outcomes of a version fall short; None if they do not.
 
-    `tested_auc` is the AUC on the version's test months, None where it is not known.
+    Args:
+        version: its realised metrics, with at least one outcome.
+        tested_auc: AUC on the version's test months; None if unknown.
+        limits: what is still accepted.
     """
-    auc, rate, said = version["AUC"], version["default_rate"], version["mean_probability"]
-    basis = f"{version['outcomes']:,} outcomes of version {version['model_version']}"
-    high = auc and auc["high"]
-    if tested_auc is not None and high is not None and high < tested_auc - limits.auc:
-        return f"realised AUC {auc['value']:.3f}, tested {tested_auc:.3f} ({basis})"
-    if rate["low"] > said + limits.calibration or rate["high"] < said - limits.calibration:
-        return f"realised default rate {rate['value']:.1%}, predicted {said:.1%} ({basis})"
+    metrics = version.metrics
+    auc, rate, predicted = metrics.AUC, metrics.default_rate, metrics.mean_probability
+    basis = f"{metrics.outcomes:,} outcomes of version {version.model_version}"
+    if auc and auc.high is not None and tested_auc is not None:
+        if auc.high < tested_auc - limits.auc:
+            return f"realised AUC {auc.value:.3f}, tested {tested_auc:.3f} ({basis})"
+    if rate is None or predicted is None or rate.low is None or rate.high is None:
+        return None
+    too_high = rate.low > predicted + limits.calibration
+    if too_high or rate.high < predicted - limits.calibration:
+        return f"realised default rate {rate.value:.1%}, predicted {predicted:.1%} ({basis})"
     return None

@@ -1,42 +1,46 @@
-"""Realised quality of all predictions so far: evaluated when labels arrive, remembered until then.
+"""Evaluate all predictions so far on their outcomes, when labels arrive; stored until then.
 
-Reading every prediction of every day again costs minutes after a year, and without new labels it
-would say the same.
+Reading every prediction of every day takes minutes after a year, and without new labels the result
+would be the same.
 """
 
 import json
-from typing import Any
 
 from loan_default import storage
 from loan_default.monitoring.days import predictions
-from loan_default.monitoring.performance import labels, realised_metrics
+from loan_default.monitoring.performance import labels
+from loan_default.monitoring.performance.realised_json import from_json, to_json
+from loan_default.monitoring.performance.realised_metrics import (
+    RealisedPerformance,
+    realised_performance,
+)
 
 
-def evaluate(root: str, renew: bool) -> dict[str, Any] | None:
-    """The figures of `realised.realised` for the labels kept under `root`; None without labels.
+def evaluate(root: str, renew: bool) -> RealisedPerformance | None:
+    """Return the realised performance on the labels stored under `root`; None without labels.
 
-    They come from ROOT/outcomes/realised.json, which is made anew where other deliveries have come
-    since, or with `renew`.
+    It comes from ROOT/outcomes/realised.json, unless labels have been delivered since, an earlier
+    release wrote that file with other keys, or `renew` is set.
     """
     path = storage.join(root, "outcomes", "realised.json")
     deliveries = labels.deliveries(root)
     if not deliveries:
         return None
-    if not renew and storage.exists(path):
-        found: dict[str, Any] = json.loads(storage.read_text(path))
-        if found.pop("deliveries") == deliveries:
-            return found
+    if not renew and (stored := _stored(path, deliveries)):
+        return stored
     known = labels.known(root)
-    figures = realised_metrics.realised(predictions.judge(root, known.labels), known.as_of)
-    text = json.dumps({"deliveries": deliveries, **figures}, allow_nan=False, indent=1)
-    storage.write_text(path, text + "\n")
-    return figures
+    labelled = predictions.join_labels(root, known.labels)
+    performance = realised_performance(labelled, known.as_of)
+    document = {"deliveries": deliveries, **to_json(performance)}
+    storage.write_text(path, json.dumps(document, allow_nan=False, indent=1) + "\n")
+    return performance
 
 
-def summary(figures: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The figures without their tables, as a script's JSON line holds them."""
-    if figures is None:
+def _stored(path: str, deliveries: list[str]) -> RealisedPerformance | None:
+    if not storage.exists(path):
         return None
-    waiting = sum(month["predictions"] for month in figures["immature"])
-    tables = ("by_month", "by_band", "by_version", "immature")
-    return {k: v for k, v in figures.items() if k not in tables} | {"immature": waiting}
+    document = json.loads(storage.read_text(path))
+    try:
+        return from_json(document) if document["deliveries"] == deliveries else None
+    except KeyError:
+        return None

@@ -1,12 +1,12 @@
-"""How good the predictions turned out: figures on matured cohorts with what chance leaves open.
+"""Realised performance on matured cohorts, with confidence intervals, and its estimate before.
 
-Pure. A loan counts once its cohort's month + term is at or before the labels' as-of month: of the
-younger ones only the early ends are known, defaults and prepayments, which are not like the rest.
+Pure. A loan counts once its cohort's month + term is at or before the labels' as-of month. Of
+younger loans only the early ends are known, defaults and prepayments, which are not representative.
+Field names that are not lower case are those of the metrics in the reports and in MLflow.
 """
 
-from dataclasses import asdict
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,127 +16,204 @@ from loan_default.data.maturity import maturity_month
 from loan_default.metrics import intervals
 from loan_default.metrics.auc import Floats, auc
 from loan_default.metrics.intervals import Metric
-from loan_default.monitoring.days.labelled_predictions import COHORT, Judged
+from loan_default.monitoring.days.labelled_predictions import COHORT, LabelledPredictions
 
-# The bounds of the score bands: the same ones always, so that months can be compared.
+# Bounds of the score bands; constant, so that months can be compared.
 BANDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
-Figures = dict[str, Any]
 
 
-def realised(judged: Judged, as_of: date) -> Figures:
-    """What the outcomes known through `as_of` say.
+@dataclass(frozen=True)
+class GroupMetrics:
+    """The metrics of a group of loans with an outcome: values and 95% intervals, in [0, 1].
 
-    Returns:
-        `as_of`, `outcomes` (matured loans with a final status), `coverage` (their share of the
-        matured approved applications, None without any), `learned_from` (applications left out
-        since their model had learned from them), the figures of all of them (`_figures`),
-        `by_month`, `by_band`, `by_version` with the same figures each, and `immature`: by cohort
-        month the applications that must wait, how many of them have ended early, and until when.
-        Matured months without a final status are in `by_month` with `outcomes` 0.
+    `outcomes` and `defaults` are counts; without outcomes all others are None. AUC and F1 can also
+    be undefined.
     """
+
+    outcomes: int
+    defaults: int
+    default_rate: Metric | None = None
+    mean_probability: float | None = None
+    AUC: Metric | None = None
+    F1: Metric | None = None
+    Brier: Metric | None = None
+
+
+@dataclass(frozen=True)
+class MonthMetrics:
+    """The metrics of a cohort `month` (YYYY-MM), which has `predictions` matured applications."""
+
+    month: str
+    predictions: int
+    metrics: GroupMetrics
+
+
+@dataclass(frozen=True)
+class BandMetrics:
+    """The metrics of the loans with a score from `low` up to, but not including, `high`."""
+
+    low: float
+    high: float
+    metrics: GroupMetrics
+
+
+@dataclass(frozen=True)
+class VersionMetrics:
+    """The metrics of the loans that a model version scored; `newest_cohort` is YYYY-MM."""
+
+    model_version: str
+    newest_cohort: str
+    metrics: GroupMetrics
+
+
+@dataclass(frozen=True)
+class ImmatureMonth:
+    """A cohort `month` (YYYY-MM) that has not matured.
+
+    `ended_early` of its `predictions` already have an outcome. It matures in the month `matures`;
+    None if no term is known.
+    """
+
+    month: str
+    predictions: int
+    ended_early: int
+    matures: str | None
+
+
+@dataclass(frozen=True)
+class RealisedPerformance:
+    """The performance on outcomes known through the month `as_of` (YYYY-MM).
+
+    `coverage` is the share of the matured approved applications that have an outcome, None if there
+    are none. `learned_from` counts applications that were left out because their model was trained
+    on them. `metrics` are over all loans. `by_month` includes matured months without outcomes;
+    `by_version` ends with the version of the newest cohort.
+    """
+
+    as_of: str
+    coverage: float | None
+    learned_from: int
+    metrics: GroupMetrics
+    by_month: list[MonthMetrics]
+    by_band: list[BandMetrics]
+    by_version: list[VersionMetrics]
+    immature: list[ImmatureMonth]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The performance that the scores of `rows` applications imply if they are calibrated."""
+
+    kind: str
+    rows: int
+    default_rate: float | None
+    AUC: float | None
+    F1: float | None
+    Brier: float | None
+
+
+def realised_performance(labelled: LabelledPredictions, as_of: date) -> RealisedPerformance:
+    """Compute the performance on the outcomes known through the month `as_of`."""
     matured = maturity_month(COHORT) <= as_of
-    loans = judged.loans.filter(matured, pl.col(DEFAULT).is_not_null())
-    old, young = judged.cohorts.filter(matured), judged.cohorts.filter(
-        matured.fill_null(False).not_()
-    )
+    loans = labelled.loans.filter(matured, pl.col(DEFAULT).is_not_null())
+    old = labelled.cohorts.filter(matured)
+    young = labelled.cohorts.filter(matured.fill_null(False).not_())
     approved = int(old["approved"].sum())
     covered = loans.filter(pl.col(PREDICTION) == 0).height
-    return {
-        "kind": "realised",
-        "as_of": f"{as_of:%Y-%m}",
-        "coverage": covered / approved if approved else None,
-        "learned_from": judged.learned,
-        **_figures(loans),
-        "by_month": _by_month(loans, old),
-        "by_band": _by_band(loans),
-        "by_version": _by_version(loans),
-        "immature": _immature(young, judged.loans),
-    }
+    return RealisedPerformance(
+        as_of=f"{as_of:%Y-%m}",
+        coverage=covered / approved if approved else None,
+        learned_from=labelled.trained_on,
+        metrics=_metrics(loans),
+        by_month=_by_month(loans, old),
+        by_band=_by_band(loans),
+        by_version=_by_version(loans),
+        immature=_immature(young, labelled.loans),
+    )
 
 
 def estimate(
     probability: Floats, declined: Floats, rows: int, mean_probability: float | None
-) -> Figures:
-    """What the scores promise if they are calibrated, before any outcome is known.
+) -> Estimate:
+    """Estimate the performance from the scores, before any outcome is known.
 
-    `probability` and `declined` (n,) are a sample of the `rows` scored. Each score counts as that
-    share of a default: confidence-based performance estimation (Kivimaki et al. 2024,
-    Confidence-based estimators for predictive performance in model monitoring).
+    Each score counts as that share of a default: confidence-based performance estimation (Kivimaki
+    et al. 2024, Confidence-based estimators for predictive performance in model monitoring).
+
+    Args:
+        probability: (n,) default probabilities of a sample of the scored rows.
+        declined: (n,) decisions on them, 1 for declined.
+        rows: number of all scored rows.
+        mean_probability: mean over all scored rows; None for that of the sample.
     """
     if not len(probability):
-        return {"kind": "estimate", "rows": rows, "default_rate": None, "AUC": None}
+        return Estimate("estimate", rows, None, None, None, None)
     p = np.asarray(probability, dtype=np.float64)
     caught, flagged = float(p[declined == 1].sum()), int(np.count_nonzero(declined))
     denominator = flagged + float(p.sum())
-    return {
-        "kind": "estimate",
-        "rows": rows,
-        "default_rate": float(p.mean()) if mean_probability is None else mean_probability,
-        "AUC": _expected_auc(p),
-        "F1": 2 * caught / denominator if denominator else None,
-        "Brier": float(np.mean(p * (1 - p))),
-    }
+    return Estimate(
+        kind="estimate",
+        rows=rows,
+        default_rate=float(p.mean()) if mean_probability is None else mean_probability,
+        AUC=_expected_auc(p),
+        F1=2 * caught / denominator if denominator else None,
+        Brier=float(np.mean(p * (1 - p))),
+    )
 
 
 def _expected_auc(p: Floats) -> float | None:
-    """The AUC that calibrated scores imply: pairs weighted by p of one and 1 - p of the other."""
+    """Return the AUC that calibrated scores imply: each pair weighted by p * (1 - p)."""
     _, group = np.unique(p, return_inverse=True)
     ones, zeros = np.bincount(group, weights=p), np.bincount(group, weights=1 - p)
     return auc(zeros, ones)
 
 
-def _figures(loans: pl.DataFrame) -> Figures:
-    """Count, defaults, default rate, mean score, AUC, F1, Brier: null without loans."""
+def _metrics(loans: pl.DataFrame) -> GroupMetrics:
     n, defaults = loans.height, int(loans[DEFAULT].sum())
     if not n:
-        names = ("default_rate", "mean_probability", "AUC", "F1", "Brier")
-        return {"outcomes": 0, "defaults": 0} | dict.fromkeys(names)
+        return GroupMetrics(0, 0)
     default, p = loans[DEFAULT].to_numpy(), loans[PROBABILITY].to_numpy()
-    return {
-        "outcomes": n,
-        "defaults": defaults,
-        "default_rate": _plain(intervals.rate(defaults, n)),
-        "mean_probability": float(p.mean()),
-        "AUC": _plain(intervals.auc(default, p)),
-        "F1": _plain(intervals.f1(default, loans[PREDICTION].to_numpy())),
-        "Brier": _plain(intervals.brier(default, p)),
-    }
+    return GroupMetrics(
+        outcomes=n,
+        defaults=defaults,
+        default_rate=intervals.rate(defaults, n),
+        mean_probability=float(p.mean()),
+        AUC=intervals.auc(default, p),
+        F1=intervals.f1(default, loans[PREDICTION].to_numpy()),
+        Brier=intervals.brier(default, p),
+    )
 
 
-def _plain(figure: Metric | None) -> dict[str, float | None] | None:
-    return asdict(figure) if figure else None
-
-
-def _by_month(loans: pl.DataFrame, old: pl.DataFrame) -> list[Figures]:
+def _by_month(loans: pl.DataFrame, old: pl.DataFrame) -> list[MonthMetrics]:
     counts = old.group_by(COHORT).agg(pl.col("predictions").sum()).sort(COHORT)
     return [
-        {"month": f"{month:%Y-%m}", "predictions": predictions}
-        | _figures(loans.filter(pl.col(COHORT) == month))
+        MonthMetrics(f"{month:%Y-%m}", predictions, _metrics(loans.filter(pl.col(COHORT) == month)))
         for month, predictions in counts.iter_rows()
     ]
 
 
-def _by_band(loans: pl.DataFrame) -> list[Figures]:
+def _by_band(loans: pl.DataFrame) -> list[BandMetrics]:
     bounds = (0.0, *BANDS, 1.0)
     bands = np.searchsorted(BANDS, loans[PROBABILITY].to_numpy(), side="right")
     return [
-        {"from": low, "to": high} | _figures(loans.filter(bands == number))
+        BandMetrics(low, high, _metrics(loans.filter(bands == number)))
         for number, (low, high) in enumerate(zip(bounds, bounds[1:], strict=False))
     ]
 
 
-def _by_version(loans: pl.DataFrame) -> list[Figures]:
-    # Version 10 comes after version 9
-    later = (COHORT, pl.col(VERSION).str.len_chars(), VERSION)
-    newest = loans.group_by(VERSION).agg(pl.col(COHORT).max()).sort(*later)
+def _by_version(loans: pl.DataFrame) -> list[VersionMetrics]:
+    # By length first, so that version 10 comes after version 9
+    order = (COHORT, pl.col(VERSION).str.len_chars(), VERSION)
+    newest = loans.group_by(VERSION).agg(pl.col(COHORT).max()).sort(*order)
     return [
-        {"model_version": version, "newest_cohort": f"{month:%Y-%m}"}
-        | _figures(loans.filter(pl.col(VERSION) == version))
+        VersionMetrics(
+            version, f"{month:%Y-%m}", _metrics(loans.filter(pl.col(VERSION) == version))
+        )
         for version, month in newest.iter_rows()
     ]
 
 
-def _immature(young: pl.DataFrame, loans: pl.DataFrame) -> list[Figures]:
+def _immature(young: pl.DataFrame, loans: pl.DataFrame) -> list[ImmatureMonth]:
     ended = loans.filter(pl.col(DEFAULT).is_not_null()).group_by(COHORT, TERM).len("ended")
     table = young.join(ended, on=[COHORT, TERM], how="left", nulls_equal=True)
     months = (
@@ -145,11 +222,11 @@ def _immature(young: pl.DataFrame, loans: pl.DataFrame) -> list[Figures]:
         .agg(pl.col("predictions").sum(), pl.col("ended").sum(), pl.col("matures").max())
     )
     return [
-        {
-            "month": f"{row[COHORT]:%Y-%m}",
-            "predictions": row["predictions"],
-            "ended_early": row["ended"],
-            "matures": f"{row['matures']:%Y-%m}" if row["matures"] else None,
-        }
+        ImmatureMonth(
+            month=f"{row[COHORT]:%Y-%m}",
+            predictions=row["predictions"],
+            ended_early=row["ended"],
+            matures=f"{row['matures']:%Y-%m}" if row["matures"] else None,
+        )
         for row in months.sort(COHORT).iter_rows(named=True)
     ]

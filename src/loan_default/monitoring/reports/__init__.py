@@ -1,1 +1,1 @@
-"""Where a monitored day is shown: files, MLflow, Evidently's UI, the overview page."""
+"""Reports of a monitored day: files, the overview page, MLflow and Evidently's UI."""

@@ -1,10 +1,11 @@
-"""The pictures of the overview, as SVG that a page can hold: small, to be read on a phone too.
+"""The charts of the overview as SVG for a page, small enough for a phone.
 
-Each takes rows of the history (oldest first) or figures of `realised.realised`.
+Each function takes rows of the history (oldest first) or tables of the realised performance, and
+returns an SVG element.
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -16,16 +17,22 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from loan_default.metrics.intervals import Metric
 from loan_default.metrics.plots import BASELINE, GRID, INK, MAIN, QUIET, SECOND
+from loan_default.monitoring.performance.realised_metrics import BandMetrics, MonthMetrics
 
-# In inches at 96 pixels: what a phone shows without shrinking the letters.
+# Matplotlib draws dates but types its axes for numbers.
+MatplotlibDate = Any
+# In inches of 96 pixels: as wide as a phone shows without shrinking the text.
 SIZE = (3.75, 2.5)
-# A band of fewer loans tells nothing and takes the whole scale.
-LEAST_LOANS = 20
+# The interval of a band with fewer loans is so wide that it would fill the whole scale.
+MIN_LOANS = 20
 BAND: dict[str, Any] = {"color": MAIN, "linewidth": 0}
 LINE: dict[str, Any] = {"color": MAIN, "linewidth": 1.8, "marker": "o", "markersize": 2.5}
 BARS: dict[str, Any] = {"fmt": "o", "color": MAIN, "markersize": 4, "linewidth": 1.2}
-VERSION: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "xytext": (2, -8)} | {
+VERSION: dict[str, Any] = {
+    "xycoords": ("data", "axes fraction"),
+    "xytext": (2, -8),
     "textcoords": "offset points",
     "color": SECOND,
     "fontsize": 8,
@@ -35,12 +42,12 @@ ABOVE: dict[str, Any] = LEGEND | {"loc": "lower left", "bbox_to_anchor": (-0.02,
 
 
 def drift_share(rows: pl.DataFrame, threshold: float) -> str:
-    """The share of drifted columns by day, what alerts go by and against the reference."""
+    """Plot the share of drifted columns by day, as used for alerts and against the reference."""
     figure, axes = _canvas()
     days, drifted = rows["run_date"], rows.filter(pl.col("drift"))
     reference = rows["reference_drift_share"]
     axes.plot(days, reference, label="vs reference", **LINE | {"color": "#9aa5b1", "markersize": 2})
-    axes.plot(days, rows["drift_share"], label="alerts go by", **LINE)
+    axes.plot(days, rows["drift_share"], label="for alerts", **LINE)
     axes.plot(
         drifted["run_date"],
         drifted["drift_share"],
@@ -57,31 +64,31 @@ def drift_share(rows: pl.DataFrame, threshold: float) -> str:
 
 
 def scores(rows: pl.DataFrame) -> str:
-    """The distribution of the predicted default probability by day; a line where the version
-    changed."""
+    """Plot the distribution of the predicted default probability by day, marking new versions."""
     figure, axes = _canvas()
     days = rows["run_date"]
-    axes.fill_between(days, rows["score_p05"], rows["score_p95"], alpha=0.15, label="90 %", **BAND)
-    axes.fill_between(days, rows["score_p25"], rows["score_p75"], alpha=0.3, label="half", **BAND)
+    axes.fill_between(days, rows["score_p05"], rows["score_p95"], alpha=0.15, label="90%", **BAND)
+    axes.fill_between(days, rows["score_p25"], rows["score_p75"], alpha=0.3, label="50%", **BAND)
     axes.plot(days, rows["score_p50"], label="median", **LINE)
-    for day, version in _changes(rows):
+    for day, version in _version_changes(rows):
         axes.axvline(day, color=SECOND, linewidth=1)
         axes.annotate(f"v{version}", (day, 1), **VERSION)
     axes.set_ylim(bottom=0)
     return _dated(figure, axes, days)
 
 
-def auc_by_month(months: Sequence[dict[str, Any]]) -> str:
-    """The realised AUC of each matured cohort with its interval."""
-    known = [month for month in months if month["AUC"]]
+def auc_by_month(months: Sequence[MonthMetrics]) -> str:
+    """Plot the realised AUC of each matured cohort with its interval."""
+    aucs = {month.month: auc for month in months if (auc := month.metrics.AUC)}
     figure, axes = _canvas()
-    _bars(axes, _months(known), [month["AUC"] for month in known], "realised, 95 % interval")
+    days = _first_days(aucs)
+    _intervals(axes, days, list(aucs.values()), "realised, 95% interval")
     axes.axhline(0.5, **BASELINE)
-    return _dated(figure, axes, _months(known), percent=False)
+    return _dated(figure, axes, days, percent=False)
 
 
 def estimated_auc(rows: pl.DataFrame) -> str:
-    """The AUC by day that the scores promise if they are calibrated."""
+    """Plot the AUC by day that calibrated scores imply."""
     figure, axes = _canvas()
     hollow = LINE | {"linestyle": ":", "markerfacecolor": "white"}
     axes.plot(rows["run_date"], rows["estimated_AUC"], label="estimate, no outcomes yet", **hollow)
@@ -90,25 +97,27 @@ def estimated_auc(rows: pl.DataFrame) -> str:
     return _dated(figure, axes, rows["run_date"], percent=False)
 
 
-def calibration_by_month(months: Sequence[dict[str, Any]]) -> str:
-    """Predicted beside observed default rate of each matured cohort."""
-    known = [month for month in months if month["default_rate"]]
+def calibration_by_month(months: Sequence[MonthMetrics]) -> str:
+    """Plot predicted and observed default rate of each matured cohort."""
+    rates = {month.month: rate for month in months if (rate := month.metrics.default_rate)}
+    predicted: list[Any] = [m.metrics.mean_probability for m in months if m.month in rates]
     figure, axes = _canvas()
-    said = [month["mean_probability"] for month in known]
-    axes.plot(_months(known), said, label="predicted", **LINE | {"color": SECOND})
-    _bars(axes, _months(known), [month["default_rate"] for month in known], "observed")
+    days = _first_days(rates)
+    axes.plot(days, predicted, label="predicted", **LINE | {"color": SECOND})
+    _intervals(axes, days, list(rates.values()), "observed")
     axes.set_ylim(bottom=0)
-    return _dated(figure, axes, _months(known))
+    return _dated(figure, axes, days)
 
 
-def calibration_by_band(bands: Sequence[dict[str, Any]]) -> str:
-    """Observed default rate against predicted probability by score band."""
-    known = [band for band in bands if band["outcomes"] >= LEAST_LOANS]
+def calibration_by_band(bands: Sequence[BandMetrics]) -> str:
+    """Plot the observed default rate against the predicted probability by score band."""
+    large = [band.metrics for band in bands if band.metrics.outcomes >= MIN_LOANS]
+    predicted = [m.mean_probability for m in large if m.mean_probability is not None]
+    rates = [m.default_rate for m in large if m.default_rate is not None]
     figure, axes = _canvas()
-    said = [band["mean_probability"] for band in known]
-    top = 1.05 * max([*said, *(band["default_rate"]["high"] for band in known)], default=1)
+    top = 1.05 * max([*predicted, *(rate.high or 0 for rate in rates)], default=1)
     axes.plot([0, top], [0, top], **BASELINE, label="perfect")
-    _bars(axes, said, [band["default_rate"] for band in known], "observed, 95 % interval")
+    _intervals(axes, predicted, rates, "observed, 95% interval")
     axes.set(xlim=(0, top), ylim=(0, top))
     axes.set_xlabel("predicted", color=INK, fontsize=9)
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -118,7 +127,7 @@ def calibration_by_band(bands: Sequence[dict[str, Any]]) -> str:
 
 
 def rejected(rows: pl.DataFrame) -> str:
-    """The share of rejected rows by day."""
+    """Plot the share of rejected rows by day."""
     figure, axes = _canvas()
     axes.plot(rows["run_date"], rows["rejected_share"], label="rejected", **LINE)
     shares = [share for share in rows["rejected_share"] if share is not None]
@@ -155,29 +164,31 @@ def _dated(
     return _svg(figure)
 
 
-def _bars(axes: Axes, x: Sequence[Any], figures: Sequence[dict[str, Any]], label: str) -> None:
-    values = [figure["value"] for figure in figures]
-    ends = [[f["value"] if f[end] is None else f[end] for f in figures] for end in ("low", "high")]
-    spread = np.abs(np.subtract(ends, values))
-    axes.errorbar(x, values, spread, label=label, capsize=2, **BARS)
+def _intervals(axes: Axes, x: Sequence[Any], metrics: Sequence[Metric], label: str) -> None:
+    """Plot values with their intervals; an unknown end of an interval is drawn as the value."""
+    values = [metric.value for metric in metrics]
+    lows = [metric.value if metric.low is None else metric.low for metric in metrics]
+    highs = [metric.value if metric.high is None else metric.high for metric in metrics]
+    lengths = np.abs(np.subtract([lows, highs], values))
+    axes.errorbar(x, values, lengths, label=label, capsize=2, **BARS)
 
 
-def _months(rows: Sequence[dict[str, Any]]) -> list[Any]:
-    return [datetime.strptime(row["month"], "%Y-%m") for row in rows]
+def _first_days(months: Iterable[str]) -> list[MatplotlibDate]:
+    return [datetime.strptime(month, "%Y-%m") for month in months]
 
 
-def _changes(rows: pl.DataFrame) -> list[tuple[Any, str]]:
-    """The days on which another version scored than the day before."""
-    before = rows.with_columns(pl.col("model_version").shift().alias("before"))
-    changed = before.filter(pl.col("before") != pl.col("model_version"))
-    return [(row["run_date"], row["model_version"]) for row in changed.iter_rows(named=True)]
+def _version_changes(rows: pl.DataFrame) -> list[tuple[MatplotlibDate, str]]:
+    """Return the days on which another version scored than on the day before, with the version."""
+    before = pl.col("model_version").shift()
+    changed = rows.filter(before != pl.col("model_version"))
+    return changed.select("run_date", "model_version").rows()
 
 
 def _svg(figure: Figure) -> str:
-    """The figure as an SVG element; the same figure gives the same text. Letters stay letters."""
+    """Render the figure as an SVG element with text as text; deterministic."""
     out = io.StringIO()
-    look: Any = {"svg.fonttype": "none", "svg.hashsalt": "overview"}
-    with matplotlib.rc_context(look):
+    options: Any = {"svg.fonttype": "none", "svg.hashsalt": "overview"}
+    with matplotlib.rc_context(options):
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     text = out.getvalue()
     return text[text.index("<svg") :]

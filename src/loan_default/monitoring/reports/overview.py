@@ -1,30 +1,84 @@
-"""One page over all monitored days, `reports/index.html`: self-contained, to be read in a minute.
+"""The overview, `reports/index.html`: one self-contained page over all monitored days.
 
-From the top: what holds today, how it came about in pictures, then the days and the promotions in
-tables.
+From the top: today's state, the trends as charts, then the days and the promotions as tables.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from html import escape
-from typing import Any
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Any, Literal
 
 import polars as pl
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from loan_default import storage
+from loan_default.metrics.intervals import Metric
 from loan_default.monitoring.days import history
-from loan_default.monitoring.reports import charts as overview_charts
+from loan_default.monitoring.performance.realised_metrics import RealisedPerformance
+from loan_default.monitoring.reports import charts
 
-MOST_DAYS, LISTED_DAYS = 90, 14
+MAX_DAYS, MAX_LISTED_DAYS = 90, 14
+_MAX_COLUMNS, _MAX_FINDINGS = 3, 2
+Mood = Literal["good", "bad", "plain"]
+# A row of the history, or a promotion event, by name
 Row = Mapping[str, Any]
 
-VERDICTS = {True: ("Drift", "bad"), False: ("No drift", "good"), None: ("No verdict", "plain")}
+VERDICTS: dict[bool | None, tuple[str, Mood]] = {
+    True: ("Drift", "bad"),
+    False: ("No drift", "good"),
+    None: ("No verdict", "plain"),
+}
 
 
-def write(root: str, realised: Row | None, share_threshold: float) -> str:
-    """Write the page from the history under `root`; returns its path.
+@dataclass(frozen=True)
+class Card:
+    """A fact about today: a title, the value in large letters, a line of detail, a colour."""
 
-    `realised` are the figures of `realised.realised`, None before there are any outcomes.
+    title: str
+    value: str
+    detail: str
+    mood: Mood = "plain"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart with its title. The page shows `svg` unescaped: Matplotlib has escaped its text."""
+
+    title: str
+    svg: str
+
+
+@dataclass(frozen=True)
+class DayRow:
+    """A day in the table of days."""
+
+    day: date
+    verdict: str
+    mood: Mood
+    columns: str
+    version: str
+    decision: str
+
+
+@dataclass(frozen=True)
+class PromotionRow:
+    """A promotion or rollback in the table of promotions."""
+
+    day: str
+    event: str
+    version: str
+    by: str
+
+
+def write(root: str, realised: RealisedPerformance | None, share_threshold: float) -> str:
+    """Write the page from the history under `root` and return its path.
+
+    Args:
+        root: output root.
+        realised: performance on outcomes; None before there are any.
+        share_threshold: share of drifted columns from which a run drifts, in [0, 1].
     """
     path = storage.join(root, "reports", "index.html")
     text = page(history.read(root), realised, promotions(root), share_threshold)
@@ -33,46 +87,67 @@ def write(root: str, realised: Row | None, share_threshold: float) -> str:
 
 
 def promotions(root: str) -> list[Row]:
-    """The events under ROOT/promotions, newest first."""
+    """Return the events under ROOT/promotions, newest first."""
     files = storage.files_below(storage.join(root, "promotions"))
     events = [json.loads(storage.read_text(path)) for path in files if path.endswith(".json")]
     return sorted(events, key=lambda event: str(event["time"]), reverse=True)
 
 
 def page(
-    rows: pl.DataFrame, realised: Row | None, events: Sequence[Row], share_threshold: float
+    rows: pl.DataFrame,
+    realised: RealisedPerformance | None,
+    events: Sequence[Row],
+    share_threshold: float,
 ) -> str:
-    """The page as HTML; `rows` is the history, at least one row."""
-    shown = rows.tail(MOST_DAYS)
+    """Return the page as HTML; `rows` is the history, with at least one row."""
+    shown = rows.tail(MAX_DAYS)
     today = shown.row(-1, named=True)
-    return _PAGE.format(
-        model=escape(today["model_name"] or ""),
+    listed = shown.tail(MAX_LISTED_DAYS).reverse()
+    if realised and not realised.metrics.outcomes:
+        realised = None
+    return _template().render(
+        model=today["model_name"] or "",
+        first_day=shown["run_date"][0],
         day=today["run_date"],
-        cards="".join(_cards(today, realised)),
-        charts="".join(_charts(shown, realised, share_threshold)),
-        days=_days(shown.tail(LISTED_DAYS).reverse()),
-        promotions=_promotions(events[:LISTED_DAYS]),
-        span=f"{shown['run_date'][0]} to {today['run_date']}",
+        cards=_cards(today, realised),
+        charts=_charts(shown, realised, share_threshold),
+        days=[_day_row(row) for row in listed.iter_rows(named=True)],
+        promotions=[_promotion_row(event) for event in events[:MAX_LISTED_DAYS]],
     )
 
 
-def _cards(today: Row, realised: Row | None) -> list[str]:
-    said, mood = VERDICTS[today["drift"]]
-    columns = ", ".join((today["drifted_columns"] or [])[:3]) or "no column moved"
-    found = today["findings"] or []
-    rejected = f"{_count(today['rows_rejected'])} of {_count(today['rows_in'])} rows rejected"
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("loan_default.monitoring.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("overview.html.j2")
+
+
+def _cards(today: Row, realised: RealisedPerformance | None) -> list[Card]:
+    verdict, mood = VERDICTS[today["drift"]]
+    columns = _worst_columns(today) or "no column drifted"
+    performance = _realised_cards(realised) if realised else _estimate_cards(today)
     return [
-        _card("Drift", said, f"{today['reason'] or ''}: {columns}", mood),
-        *_quality_cards(today, realised),
-        _card(
-            "Data",
-            "As usual" if not found else f"{len(found)} to look at",
-            "; ".join([*found[:2], rejected]),
-            "bad" if found else "good",
-        ),
-        _card("Model", f"Version {today['model_version']}", _scored(today), "plain"),
-        _card("Decided", _outcome(today), today["decision"] or "", "plain"),
+        Card("Drift", verdict, f"{today['reason'] or ''}: {columns}", mood),
+        *performance,
+        _data_card(today),
+        Card("Model", f"Version {today['model_version']}", _scored(today)),
+        Card("Decision", _decision(today), today["decision"] or ""),
     ]
+
+
+def _data_card(today: Row) -> Card:
+    findings = today["findings"] or []
+    rejected = f"{_count(today['rows_rejected'])} of {_count(today['rows_in'])} rows rejected"
+    detail = "; ".join([*findings[:_MAX_FINDINGS], rejected])
+    if not findings:
+        return Card("Data", "As usual", detail, "good")
+    return Card("Data", f"{len(findings)} finding{'s' * (len(findings) > 1)}", detail, "bad")
 
 
 def _scored(today: Row) -> str:
@@ -82,98 +157,97 @@ def _scored(today: Row) -> str:
     )
 
 
-def _quality_cards(today: Row, realised: Row | None) -> list[str]:
-    if not realised or not realised["outcomes"]:
-        waiting = "estimated from the scores: no matured outcome yet"
-        auc, rate = today["estimated_AUC"], today["estimated_default_rate"]
-        return [
-            _card("AUC, estimated", _decimal(auc), waiting, "plain"),
-            _card("Default rate, estimated", _percent(rate), waiting, "plain"),
-        ]
-    rate, said = realised["default_rate"], realised["mean_probability"]
-    inside = rate["low"] <= said <= rate["high"]
-    basis = f"{_count(realised['outcomes'])} matured outcomes through {realised['as_of']}"
-    auc = realised["AUC"] or {"value": None, "low": None, "high": None}
+def _estimate_cards(today: Row) -> list[Card]:
+    basis = "estimated from the scores: no matured outcome yet"
+    auc, rate = today["estimated_AUC"], today["estimated_default_rate"]
     return [
-        _card(
+        Card("AUC, estimated", _decimal(auc), basis),
+        Card("Default rate, estimated", _percent(rate), basis),
+    ]
+
+
+def _realised_cards(realised: RealisedPerformance) -> list[Card]:
+    """Return the cards of the realised performance, which has outcomes."""
+    metrics = realised.metrics
+    basis = f"{_count(metrics.outcomes)} matured outcomes through {realised.as_of}"
+    auc = metrics.AUC
+    low, high = (auc.low, auc.high) if auc else (None, None)
+    rate, predicted = metrics.default_rate, metrics.mean_probability
+    return [
+        Card(
             "AUC, realised",
-            _decimal(auc["value"]),
-            f"{_decimal(auc['low'])} to {_decimal(auc['high'])}; {basis}",
-            "plain",
+            _decimal(auc.value if auc else None),
+            f"{_decimal(low)} to {_decimal(high)}; {basis}",
         ),
-        _card(
+        Card(
             "Default rate, realised",
-            _percent(rate["value"]),
-            f"predicted {_percent(said)}; 95 % interval {_percent(rate['low'])} to "
-            f"{_percent(rate['high'])}",
-            "good" if inside else "bad",
+            _percent(rate.value if rate else None),
+            f"predicted {_percent(predicted)}; 95% interval {_interval(rate)}",
+            "good" if _within(predicted, rate) else "bad",
         ),
     ]
 
 
-def _charts(rows: pl.DataFrame, realised: Row | None, threshold: float) -> list[str]:
-    charts = overview_charts
-    found = [
-        _chart("Share of columns that drifted", charts.drift_share(rows, threshold)),
-        _chart("Predicted default probability", charts.scores(rows)),
-    ]
-    if realised and realised["outcomes"]:
-        months, bands = realised["by_month"], realised["by_band"]
-        found += [
-            _chart("AUC by cohort month", charts.auc_by_month(months)),
-            _chart("Default rate by cohort month", charts.calibration_by_month(months)),
-            _chart("Default rate by score band", charts.calibration_by_band(bands)),
-        ]
-    else:
-        found.append(_chart("AUC, estimated from the scores", charts.estimated_auc(rows)))
-    return [*found, _chart("Rejected rows", charts.rejected(rows))]
+def _charts(
+    rows: pl.DataFrame, realised: RealisedPerformance | None, threshold: float
+) -> list[Chart]:
+    performance = {"AUC, estimated from the scores": charts.estimated_auc(rows)}
+    if realised:
+        performance = {
+            "AUC by cohort month": charts.auc_by_month(realised.by_month),
+            "Default rate by cohort month": charts.calibration_by_month(realised.by_month),
+            "Default rate by score band": charts.calibration_by_band(realised.by_band),
+        }
+    svgs = {
+        "Share of columns that drifted": charts.drift_share(rows, threshold),
+        "Predicted default probability": charts.scores(rows),
+        **performance,
+        "Rejected rows": charts.rejected(rows),
+    }
+    return [Chart(title, svg) for title, svg in svgs.items()]
 
 
-def _days(rows: pl.DataFrame) -> str:
-    cells = []
-    for row in rows.iter_rows(named=True):
-        said, mood = VERDICTS[row["drift"]]
-        link = f'<a href="run_date={row["run_date"]}/drift_report.html">{row["run_date"]}</a>'
-        verdict = f'<b class="{mood}">{said}</b>'
-        columns = escape(", ".join((row["drifted_columns"] or [])[:3]))
-        decision = escape(row["decision"] or "")
-        cells.append([link, verdict, columns, f"v{escape(row['model_version'] or '')}", decision])
-    return _table(("day", "verdict", "worst columns", "model", "decided"), cells)
-
-
-def _promotions(events: Sequence[Row]) -> str:
-    if not events:
-        return "<p>None yet.</p>"
-    cells = []
-    for event in events:
-        names = ("event", "model_version", "triggered_by")
-        what, version, who = (escape(str(event.get(name, ""))) for name in names)
-        forced = ", forced" if event.get("forced") else ""
-        cells.append([str(event["time"])[:10], what + forced, f"v{version}", who])
-    return _table(("day", "event", "model", "by"), cells)
-
-
-def _card(title: str, value: str, more: str, mood: str) -> str:
-    return (
-        f'<article class="{mood}"><h2>{escape(title)}</h2><strong>{escape(value)}</strong>'
-        f"<p>{escape(more)}</p></article>"
+def _day_row(row: Row) -> DayRow:
+    verdict, mood = VERDICTS[row["drift"]]
+    return DayRow(
+        day=row["run_date"],
+        verdict=verdict,
+        mood=mood,
+        columns=_worst_columns(row),
+        version=row["model_version"] or "",
+        decision=row["decision"] or "",
     )
 
 
-def _chart(title: str, svg: str) -> str:
-    return f"<figure><figcaption>{escape(title)}</figcaption>{svg}</figure>"
+def _promotion_row(event: Row) -> PromotionRow:
+    forced = ", forced" if event.get("forced") else ""
+    return PromotionRow(
+        day=str(event["time"])[:10],
+        event=f"{event.get('event', '')}{forced}",
+        version=str(event.get("model_version", "")),
+        by=str(event.get("triggered_by", "")),
+    )
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{name}</th>" for name in headings)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+def _worst_columns(row: Row) -> str:
+    return ", ".join((row["drifted_columns"] or [])[:_MAX_COLUMNS])
 
 
-def _outcome(today: Row) -> str:
+def _decision(today: Row) -> str:
     if today["retrain"]:
         return "Retraining"
     return "Alert" if today["alert"] else "Nothing"
+
+
+def _within(value: float | None, metric: Metric | None) -> bool:
+    if value is None or metric is None or metric.low is None or metric.high is None:
+        return False
+    return metric.low <= value <= metric.high
+
+
+def _interval(metric: Metric | None) -> str:
+    low, high = (metric.low, metric.high) if metric else (None, None)
+    return f"{_percent(low)} to {_percent(high)}"
 
 
 def _percent(share: float | None) -> str:
@@ -186,50 +260,3 @@ def _decimal(value: float | None) -> str:
 
 def _count(number: int | None) -> str:
     return "unknown" if number is None else f"{number:,}"
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{model}: monitoring {day}</title>
-<style>
-:root {{ color-scheme: light; font: 16px/1.45 system-ui, sans-serif; color: #1f2933; }}
-body {{ max-width: 76rem; margin: 0 auto; padding: 1rem; background: #f5f7fa; }}
-h1 {{ font-size: 1.4rem; margin: .3rem 0 1rem; }}
-h1 span, a {{ white-space: nowrap; }}
-h1 small {{ display: block; font-size: .9rem; font-weight: 400; color: #616e7c; }}
-section {{ display: grid; gap: .8rem; margin-bottom: 1.2rem; }}
-.cards {{ grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); }}
-.charts {{ grid-template-columns: repeat(auto-fit, minmax(min(21rem, 100%), 1fr)); }}
-article, figure, .box {{ background: white; border-radius: .5rem; padding: .7rem .9rem; margin: 0;
-  box-shadow: 0 1px 2px #0002; min-width: 0; }}
-article {{ border-left: .3rem solid #9aa5b1; }}
-article.good {{ border-color: #2f855a; }} article.bad {{ border-color: #c8511b; }}
-h2, figcaption {{ font-size: .85rem; font-weight: 600; margin: 0; color: #52606d; }}
-article strong {{ font-size: 1.35rem; line-height: 1.3; }}
-article p {{ font-size: .85rem; margin: .1rem 0 0; color: #52606d; overflow-wrap: anywhere; }}
-b.good {{ color: #276749; }} b.bad {{ color: #a93f10; }} b.plain {{ color: #52606d; }}
-svg {{ display: block; width: 100%; height: auto; }}
-svg text {{ font-family: system-ui, sans-serif !important; }}
-table {{ border-collapse: collapse; width: 100%; font-size: .85rem; }}
-th {{ text-align: left; color: #52606d; }}
-th, td {{ padding: .3rem .6rem .3rem 0; vertical-align: top; border-bottom: 1px solid #e4e7eb; }}
-a {{ color: #1f5fa8; }}
-@media (max-width: 40rem) {{
-  .cards {{ grid-template-columns: 1fr 1fr; }}
-  thead {{ display: none; }}
-  tr {{ display: block; border-bottom: 1px solid #cbd2d9; padding: .4rem 0; }}
-  td {{ display: inline; border: 0; padding: 0 .5rem 0 0; overflow-wrap: anywhere; }}
-}}
-</style>
-<h1>{model}, <span>{day}</span>
-<small>Monitoring of {span}. Days in the table link to Evidently's reports.</small></h1>
-<section class="cards">{cards}</section>
-<section class="charts">{charts}</section>
-<section>
-<div class="box"><h2>Days</h2>{days}</div>
-<div class="box"><h2>Promotions and rollbacks</h2>{promotions}</div>
-</section>
-</html>
-"""

@@ -1,83 +1,132 @@
-"""Where a monitored day's reports go: ROOT/reports/run_date=…, MLflow, and Evidently's own UI."""
+"""Publish a monitored day: report files, history, overview, MLflow and Evidently's UI."""
 
 import json
 import logging
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
 
 from loan_default import storage
 from loan_default.errors import ServiceError
+from loan_default.monitoring.days import history
 from loan_default.monitoring.days.scored_day import ScoredDay
+from loan_default.monitoring.decision.policy import Decision
 from loan_default.monitoring.drift import evidently_ui
-from loan_default.monitoring.drift.compare import Compared
+from loan_default.monitoring.drift.evidently_report import Comparison
+from loan_default.monitoring.reports import overview
+from loan_default.monitoring.reports.day_report import (
+    DayReport,
+    drift_facts,
+    history_row,
+    quality_facts,
+)
 from loan_default.registry.tracking import Tracking
 from loan_default.settings import Settings
 
-log = logging.getLogger("monitor")
+log = logging.getLogger(__name__)
 
 
-def folder(root: str, day: ScoredDay) -> str:
-    """Where the day's reports lie."""
-    return storage.join(root, "reports", f"run_date={day.run_date}")
+@dataclass(frozen=True)
+class ReportPaths:
+    """The paths of a day's report files, with the field names of the JSON result."""
+
+    report_html: str
+    report_json: str
+    quality_report: str
 
 
-def write(
-    root: str, day: ScoredDay, compared: Compared, facts: Mapping[str, Any]
-) -> dict[str, str]:
-    """Write Evidently's page and the figures; returns their paths."""
-    names = {"report_html": "drift_report.html", "report_json": "drift_report.json"}
-    # They take seconds to write: what a killed run left of them goes with the next.
-    with storage.work_folder(storage.join(root, "reports"), f"run_date={day.run_date}") as here:
-        compared.judged.save_html(here / names["report_html"])
-        compared.judged.save_json(here / names["report_json"], facts)
-        paths = {key: storage.join(folder(root, day), name) for key, name in names.items()}
-        for key, path in paths.items():
-            storage.publish(here / names[key], path)
+@dataclass(frozen=True)
+class UiAddress:
+    """The run's address in Evidently's UI, or the `error` that kept it from being shown there."""
+
+    url: str | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where a day was published beside its report files; `evidently_ui` is None without a UI."""
+
+    overview: str
+    mlflow_run_id: str
+    evidently_ui: UiAddress | None
+
+
+def write(root: str, report: DayReport) -> ReportPaths:
+    """Write the report files of the day under `root`."""
+    run_date, primary = f"run_date={report.day.run_date}", report.comparison.primary
+    html, facts, quality = "drift_report.html", "drift_report.json", "quality_report.json"
+    target = storage.join(root, "reports", run_date)
+    paths = ReportPaths(*(storage.join(target, name) for name in (html, facts, quality)))
+    # They take seconds to write; the next run removes what a killed one left in this folder.
+    with storage.work_folder(storage.join(root, "reports"), run_date) as folder:
+        primary.save_html(folder / html)
+        primary.save_json(folder / facts, drift_facts(report))
+        storage.publish(folder / html, paths.report_html)
+        storage.publish(folder / facts, paths.report_json)
+    text = json.dumps(quality_facts(report), allow_nan=False, indent=1)
+    storage.write_text(paths.quality_report, text + "\n")
     return paths
 
 
-def write_quality(root: str, day: ScoredDay, facts: Mapping[str, Any]) -> str:
-    """Write the figures on data and predictions; returns their path."""
-    path = storage.join(folder(root, day), "quality_report.json")
-    storage.write_text(path, json.dumps(facts, allow_nan=False, indent=1) + "\n")
-    return path
+def publish(
+    root: str,
+    report: DayReport,
+    decision: Decision,
+    paths: ReportPaths,
+    tracking: Tracking,
+    config: Settings,
+) -> Published:
+    """Publish the day in the history, Evidently's UI (if there is one), the overview and MLflow."""
+    row = history_row(report, decision)
+    history.add(root, row)
+    ui = None
+    if config.evidently_ui_url:
+        ui = send_to_ui(config, report.day, report.comparison.primary)
+    return Published(
+        overview=overview.write(root, report.realised, config.drift_share_threshold),
+        mlflow_run_id=log_to_mlflow(tracking, root, report.day, history.metrics(row), paths),
+        evidently_ui=ui,
+    )
 
 
 def log_to_mlflow(
-    tracking: Tracking, root: str, day: ScoredDay, metrics: Mapping[str, float], *paths: str
+    tracking: Tracking, root: str, day: ScoredDay, metrics: Mapping[str, float], paths: ReportPaths
 ) -> str:
-    """Keep the day's figures and reports in MLflow, one run a day and root; returns its id."""
+    """Log the day's metrics and report files to MLflow, one run per day and root.
+
+    Returns the id of the run.
+    """
     tags = {
         "monitoring": "true",
         "run_date": str(day.run_date),
         "model_name": day.model_name,
         "output_path": root,
     }
-    with tempfile.TemporaryDirectory() as here:
-        for path in paths:
+    with tempfile.TemporaryDirectory() as folder:
+        for path in astuple(paths):
             with (
                 storage.open_input(path) as stream,
-                open(Path(here, Path(path).name), "wb") as copy,
+                open(Path(folder, Path(path).name), "wb") as copy,
             ):
                 shutil.copyfileobj(stream, copy)
-        return tracking.log_report(f"monitoring {day.run_date}", tags, metrics, Path(here))
+        return tracking.log_report(f"monitoring {day.run_date}", tags, metrics, Path(folder))
 
 
-def send_to_ui(config: Settings, day: ScoredDay, compared: Compared) -> dict[str, str | None]:
-    """Show the day in Evidently's UI, once however often it is monitored.
+def send_to_ui(config: Settings, day: ScoredDay, comparison: Comparison) -> UiAddress:
+    """Show the day in Evidently's UI, in place of an earlier run of the day.
 
-    Returns `url`, the run's address for people, or None with the `error`: a UI that is down fails
-    nothing.
+    Returns the address that people reach. A UI that is unavailable fails nothing: the error is
+    logged and returned.
     """
     url, secret = config.evidently_ui_url.rstrip("/"), config.evidently_ui_secret
     public = config.evidently_ui_public_url.rstrip("/") or url
-    name, snapshot = f"{day.run_date} {day.source}", compared.judged.snapshot
+    name, snapshot = f"{day.run_date} {day.source}", comparison.snapshot
     try:
         address = evidently_ui.show(snapshot, url, secret, day.model_name, name, day.run_date)
     except ServiceError as error:
         log.warning("%s", error)
-        return {"url": None, "error": str(error)}
-    return {"url": address.replace(url, public, 1), "error": None}
+        return UiAddress(None, str(error))
+    return UiAddress(address.replace(url, public, 1), None)
