@@ -212,6 +212,15 @@ def test_the_report_agrees_with_the_verdict(drifted, tmp_path):
     ]
 
 
+def test_a_category_cannot_run_a_script_in_the_page(reference, html, tmp_path):
+    attack = "</script><script>alert(1)</script>\n<img src=x onerror=alert(1)>"
+    hostile = loans(1_000, 0).with_columns(with_chance(0.5, pl.lit(attack), "purpose"))
+    compare(reference, hostile, THRESHOLDS).save_html(tmp_path / "drift.html")
+    page = (tmp_path / "drift.html").read_text(encoding="utf-8")
+    assert page.count("<script") == html.count("<script") and "<img src=x" not in page
+    assert r"\u003c/script>\u003cscript>alert(1)" in page, "the category itself is in the report"
+
+
 def test_one_row_makes_a_report_too(reference, tmp_path):
     few = compare(reference.select("term", "grade"), loans(1, 0), THRESHOLDS)
     few.save_html(tmp_path / "drift.html")

@@ -61,7 +61,8 @@ class Comparison:
 
     def save_html(self, path: str | Path) -> None:
         """Write Evidently's report below our verdict as one page with its scripts."""
-        self.snapshot.save_html(str(path))
+        page = self.snapshot.get_html_str(as_iframe=False)
+        Path(path).write_text(_with_escaped_data(page), encoding="utf-8")
 
     def save_json(self, path: str | Path, facts: Mapping[str, object] | None = None) -> None:
         """Write `facts`, `verdict`, `columns` (worst first), `beside` and Evidently's metrics.
@@ -226,6 +227,17 @@ def _rows(columns: Sequence[ColumnDrift]) -> list[list[str]]:
         ]
         for column in columns
     ]
+
+
+def _with_escaped_data(page: str) -> str:
+    """Escape `<` in the data of Evidently's page, which is JSON in one line of its first script.
+
+    Evidently 0.7.23 does not: `</script>` in an applicant's category would end that script and run
+    the next one.
+    """
+    start = page.index("<script>") + len("<script>")
+    end = page.index("</script>\n", start)
+    return page[:start] + page[start:end].replace("<", "\\u003c") + page[end:]
 
 
 def _nan_to_null(value: Any) -> Any:
