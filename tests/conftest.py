@@ -139,6 +139,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         arguments = ("--rows", "20000", "--seed", seed, "--output-path", loans / name)
         assert Workspace(loans).run("make_loans", *arguments).code == 0
     made.configure(TRAIN_DATA_PATH="data/raw/loans.csv", PROMOTION_AUC_THRESHOLD="0.5")
+    made.remove_leftovers()
     made.make("start")
     yield made
     made.remove()

@@ -147,6 +147,19 @@ class DockerStack:
         """Take everything down with its data; the images stay for the next time."""
         self.compose("--profile", "*", "down", "--volumes", "--remove-orphans")
 
+    def remove_leftovers(self) -> None:
+        """Remove what a killed run left under the project's name; Compose would want secrets."""
+        ours = ("--filter", f"label=com.docker.compose.project={self.project}", "--quiet")
+        for kind, listed, removed in (
+            ("container", ("ls", "--all"), ("rm", "--force")),
+            ("volume", ("ls",), ("rm",)),
+            ("network", ("ls",), ("rm",)),
+        ):
+            names = self.run("docker", kind, *listed, *ours).stdout.split()
+            if names:
+                done = self.run("docker", kind, *removed, *names)
+                assert done.returncode == 0, done.stdout
+
     def run(
         self, *command: str, typed: str = "", **variables: str
     ) -> "subprocess.CompletedProcess[str]":

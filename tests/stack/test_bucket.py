@@ -1,5 +1,6 @@
 """The platform in Docker with `GCS_BUCKET`, on a process that speaks Cloud Storage's protocol."""
 
+import ipaddress
 import subprocess
 from collections.abc import Iterator
 
@@ -22,7 +23,7 @@ services:
   mlflow: *reach
   serve: *reach
 """
-GATEWAY = "{{(index .IPAM.Config 0).Gateway}}"
+SUBNET = "{{(index .IPAM.Config 0).Subnet}}"
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +31,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerStack]:
     """A stack that keeps everything in a bucket, with generated loans in it."""
     folder = tmp_path_factory.mktemp("stack")
     # This machine under the one address that its containers reach, too.
-    asked = ["docker", "network", "inspect", "bridge", "--format", GATEWAY]
-    gateway = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-    emulator = Emulator(tmp_path_factory.mktemp("emulator"), host=gateway)
+    # It is the network's first; an engine that was restarted no longer names it as the gateway.
+    asked = ["docker", "network", "inspect", "bridge", "--format", SUBNET]
+    subnet = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    gateway = next(ipaddress.ip_network(subnet).hosts())
+    emulator = Emulator(tmp_path_factory.mktemp("emulator"), host=str(gateway))
     emulator.start()
     made = DockerStack(folder, "loan-default-test-bucket")
     raw = f"{BUCKET}/raw/loans.csv"
@@ -46,6 +49,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerStack]:
             SERVE_LOG_SECONDS="1",
         )
         (folder / "docker-compose.override.yaml").write_text(OVERRIDE.format(url=emulator.url))
+        made.remove_leftovers()
         made.make("start")
         yield made
         made.remove()
