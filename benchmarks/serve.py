@@ -153,14 +153,14 @@ class Bench:
         store = f"sqlite:///{folder}/mlflow.db"
         command = [*_mlflow("server"), "--port", str(registry), "--backend-store-uri", store]
         command += ["--artifacts-destination", str(folder / "mlruns"), "--workers", "1"]
-        self.registry = self._start(command, registry, "registry")
+        self.registry = self.start(command, registry, "registry")
 
-    def train(self) -> None:
-        """Register the versions, with the alias on the first."""
+    def train(self, versions: int = VERSIONS) -> None:
+        """Register `versions` versions, with the alias on the first."""
         loans = str(self.folder / "loans.csv")
         self._script("make_loans", "--rows", "30000", "--seed", "3", "--output-path", loans)
-        _wait_for(f"{self.uri}/health")
-        for seed in range(VERSIONS):
+        wait_for(f"{self.uri}/health")
+        for seed in range(versions):
             self._script("train_with_mlflow", "--data-path", loans, RANDOM_SEED=str(seed))
         self.point(1)
 
@@ -175,14 +175,15 @@ class Bench:
         model = f"models:/{NAME}@{ALIAS}"
         command = [*_mlflow("models", "serve"), "-m", model, "--env-manager", "local"]
         command += ["--host", "127.0.0.1", "--port", str(self.mlflow_port), "--workers", "1"]
-        return self._start(command, self.mlflow_port, "mlflow")
+        return self.start(command, self.mlflow_port, "mlflow")
 
     def ours(self) -> Server:
         """Start this project's server."""
         command = [sys.executable, str(ROOT / "src" / "serve_model.py")]
-        return self._start([*command, "--port", str(self.our_port)], self.our_port, "ours")
+        return self.start([*command, "--port", str(self.our_port)], self.our_port, "ours")
 
-    def _start(self, command: list[str], port: int, name: str) -> Server:
+    def start(self, command: list[str], port: int, name: str) -> Server:
+        """Start a server whose log is named so."""
         return Server(command, port, self.environment, self.folder / f"{name}.log")
 
     def _script(self, name: str, *arguments: str, **settings: str) -> None:
@@ -196,7 +197,8 @@ def _mlflow(*command: str) -> list[str]:
     return [sys.executable, "-m", "mlflow", *command]
 
 
-def _wait_for(url: str) -> None:
+def wait_for(url: str) -> None:
+    """Return once the address answers. Raises SystemExit where it does not within a minute."""
     for _ in range(600):
         with contextlib.suppress(httpx.TransportError):
             if httpx.get(url).is_success:
@@ -213,7 +215,7 @@ def rounds(mlflow: Server, ours: Server, repeats: int) -> dict[str, dict[str, fl
     figures: dict[str, dict[str, list[float]]] = {}
     for _ in range(repeats):
         for name, server in (("mlflow", mlflow), ("ours", ours)):
-            for measure, value in _figures(server).items():
+            for measure, value in figures_of(server).items():
                 figures.setdefault(measure, {}).setdefault(name, []).append(value)
     return {
         measure: {name: statistics.median(values) for name, values in by.items()}
@@ -221,7 +223,8 @@ def rounds(mlflow: Server, ours: Server, repeats: int) -> dict[str, dict[str, fl
     }
 
 
-def _figures(server: Server) -> dict[str, float]:
+def figures_of(server: Server) -> dict[str, float]:
+    """How fast it answers: single rows on one and on eight connections, a thousand rows."""
     single = sorted(end - start for start, end, *_ in _good(send(server.port, 1)))
     eight = _good(send(server.port, 1, CONNECTIONS))
     thousand = _good(send(server.port, 1000))
@@ -315,7 +318,8 @@ def start_up(bench: Bench, repeats: int) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def _running(*servers: Server) -> Iterator[None]:
+def running(*servers: Server) -> Iterator[None]:
+    """Stop the servers at the end of the block."""
     try:
         yield
     finally:
@@ -335,11 +339,11 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
-        with _running(bench.registry):
+        with running(bench.registry):
             bench.train()
             found: dict[str, Any] = {"first answer s": start_up(bench, given.repeats)}
             mlflow, ours = bench.mlflow(), bench.ours()
-            with _running(mlflow, ours):
+            with running(mlflow, ours):
                 for server in (mlflow, ours):
                     server.first_answer()
                 found |= rounds(mlflow, ours, given.repeats)
