@@ -1,3 +1,3 @@
 """Loan-default prediction: from a raw export to calibrated, monitored decisions."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
