@@ -205,7 +205,7 @@ def test_an_experiment_that_stays_where_it_was_made_is_named(
     again.run("make_loans", "--rows", "20000", "--seed", "12", "--output-path", loans)
     done = again.run("train_with_mlflow", "--data-path", loans)
     assert done.code == 0, done.stderr
-    assert "experiment loan_default keeps its artifacts in" in done.stderr
+    assert "experiment loan_default stores its artifacts in" in done.stderr
 
 
 # Without a bucket
