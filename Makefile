@@ -1,4 +1,5 @@
-# Bare `make` prints every target with its comment, the text after the double hash.
+# Bare `make` prints every target with its comment, the text after the double hash, in groups: a line
+# that begins with a double hash is a group's title.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -16,12 +17,21 @@ LINT_INSTALLED := $(LINT_VENV)/.installed
 CODE := src airflow infra tests benchmarks tools
 TERRAFORM := bash infra/terraform/terraform.sh
 
-.PHONY: help
-help: ## Print this help
-	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z0-9_-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+## First steps
+
+.PHONY: demo
+demo: $(INSTALLED) ## Run the four DAGs on a temporary Airflow, on TRAIN_DATA_PATH or generated loans (KEEP=1 keeps it running)
+	@$(BIN)/python src/run_demo.py $(if $(KEEP),--keep) > /dev/null
 
 .PHONY: install
 install: $(INSTALLED) ## Create .venv with the locked, hashed requirements and this package
+
+.PHONY: help
+help: ## Print this help
+	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} \
+	  /^[a-zA-Z0-9_-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\n%s\n%s\n' 'To train, promote, score, monitor and serve: python src/NAME.py --help, explained in docs/pipeline.md.' \
+	  'Settings: .env.example. Pages by reader: docs/README.md.'
 
 # The package is installed as a link to this checkout, so a moved checkout, or another one with the
 # same VENV, must install it again
@@ -30,18 +40,11 @@ $(INSTALLED): FORCE
 FORCE:
 endif
 
-# Uses uv from PATH, else installs it into the new environment with pip
 $(INSTALLED): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	  || { echo "make: Python 3.11 to 3.13 is needed; choose one with: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 2; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@uv=$$(command -v uv || true); \
-	if [ -z "$$uv" ]; then \
-	  test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
-	  uv=$(BIN)/uv; \
-	fi; \
-	"$$uv" pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.txt; \
-	"$$uv" pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(if $(filter demo,$(MAKECMDGOALS)),echo 'The demo installs its packages once (1 to 5 minutes) and runs four DAGs on generated loans (2 minutes).' >&2)
+	@bash tools/install.sh $(VENV) $(PYTHON) $(UV_VERSION)
 	@echo '$(CURDIR)' > $@
 
 # Programs come inside wheels: --no-build rejects packages that download one while they are built
@@ -51,17 +54,52 @@ $(LINT_INSTALLED): tools/requirements-lint.txt | $(INSTALLED)
 	"$$uv" pip install --quiet --no-build --python $(LINT_BIN)/python --require-hashes -r tools/requirements-lint.txt
 	@touch $@
 
-.PHONY: lock
-lock: $(INSTALLED) ## Compile every requirements*.txt from pyproject.toml, for Python 3.11 to 3.13 on every platform
-	@uv=$$(command -v uv || echo $(BIN)/uv); \
-	compile() { "$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --custom-compile-command "make lock" "$$@"; }; \
-	compile pyproject.toml -o requirements.txt && \
-	compile pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt && \
-	compile --group pyproject.toml:serve -c requirements.txt -o requirements.serve.txt && \
-	compile --group pyproject.toml:monitoring -c requirements.txt -o requirements-monitoring.txt && \
-	compile --group pyproject.toml:lint -o tools/requirements-lint.txt && \
-	compile --group pyproject.toml:mutation -c requirements-dev.txt -o tools/requirements-mutation.txt
+## Run the whole platform (Docker)
+
+.PHONY: start
+start: ## Start the whole platform with Docker Compose; creates .env and the images on first use
+	@bash airflow/start_all.sh
+
+.PHONY: troubleshoot
+troubleshoot: ## Diagnose the platform: what is wrong and how to fix it
+	@bash airflow/troubleshoot.sh
+
+.PHONY: stop
+stop: ## Stop the platform and keep its data
+	@bash airflow/stop_all.sh
+
+.PHONY: clean
+clean: ## Stop the platform and delete its data, after confirmation
+	@bash airflow/stop_all.sh --clean
+
+## Keep everything in Google Cloud Storage
+
+.PHONY: terraform-init
+terraform-init: ## Set up Terraform: download its Google provider
+	@$(TERRAFORM) init
+
+.PHONY: terraform-plan
+terraform-plan: ## Show what terraform-apply would create in Google Cloud
+	@$(TERRAFORM) plan
+
+.PHONY: terraform-apply
+terraform-apply: ## Create the bucket and its service account, after confirmation
+	@$(TERRAFORM) apply
+
+.PHONY: terraform-destroy
+terraform-destroy: ## Delete them, after confirmation; a bucket that is not empty is kept
+	@$(TERRAFORM) destroy
+
+.PHONY: terraform-validate
+terraform-validate: ## Check the Terraform files
+	@$(TERRAFORM) validate
+
+## Check a change
+
+.PHONY: format
+format: $(INSTALLED) ## Format the code with isort and black
+	$(BIN)/isort --quiet $(CODE)
+	$(BIN)/black --quiet $(CODE)
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style and types: flake8, isort, black, mypy
@@ -69,6 +107,27 @@ lint: $(INSTALLED) ## Check style and types: flake8, isort, black, mypy
 	$(BIN)/isort --quiet --check --diff $(CODE)
 	$(BIN)/black --quiet --check --diff $(CODE)
 	$(BIN)/mypy
+
+# Airflow's tests import it: four seconds in each process
+.PHONY: test-quick
+test-quick: $(INSTALLED) ## Run the tests that start no server, no Airflow and no Docker, without coverage (3 minutes at most)
+	$(BIN)/python -m pytest -n 2 -m 'not docker and not slow and not thorough' --ignore tests/airflow $(PYTEST_ARGS)
+
+.PHONY: test
+test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS=0 skips the slow ones)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(PYTEST_ARGS) \
+	  $(if $(filter 0,$(RUN_INTEGRATION_TESTS)),,--cov-fail-under=90)
+
+.PHONY: test-stack
+test-stack: $(INSTALLED) ## Test the whole platform in Docker, with its own project name and ports (needs Chromium)
+	$(BIN)/python -m pytest -m docker --durations 10 $(PYTEST_ARGS) \
+	  $(patsubst %,tests/stack/test_%.py,first_day faults operations shutdown bucket)
+
+.PHONY: docs
+docs: $(INSTALLED) ## Generate docs/data-contract.md and docs/settings.md from the code
+	@$(BIN)/python tools/reference.py
+
+## Check more
 
 .PHONY: lint-all
 lint-all: lint lint-files lint-secrets lint-terraform ## Run every static check: lint, lint-files, lint-secrets, lint-terraform
@@ -100,21 +159,6 @@ lint-terraform: ## Check Terraform's format and, after make terraform-init, its 
 audit: $(LINT_INSTALLED) ## Check the locked packages for known vulnerabilities in PyPI's database (needs internet access)
 	$(LINT_BIN)/pip-audit --strict --progress-spinner off --disable-pip --require-hashes $(addprefix -r ,$(wildcard requirements*.txt tools/requirements*.txt))
 
-.PHONY: format
-format: $(INSTALLED) ## Format the code with isort and black
-	$(BIN)/isort --quiet $(CODE)
-	$(BIN)/black --quiet $(CODE)
-
-.PHONY: test
-test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS=0 skips the slow ones)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(PYTEST_ARGS) \
-	  $(if $(filter 0,$(RUN_INTEGRATION_TESTS)),,--cov-fail-under=90)
-
-# Airflow's tests import it: four seconds in each process
-.PHONY: test-quick
-test-quick: $(INSTALLED) ## Run the tests that start no server, no Airflow and no Docker, without coverage (3 minutes at most)
-	$(BIN)/python -m pytest -n 2 -m 'not docker and not slow and not thorough' --ignore tests/airflow $(PYTEST_ARGS)
-
 .PHONY: fuzz
 fuzz: $(INSTALLED) ## Test the properties and the REST API with FUZZ_FACTOR=20 times the usual examples
 	FUZZ_FACTOR=$${FUZZ_FACTOR:-20} $(BIN)/python -m pytest -n 2 -m 'hypothesis and not docker' --timeout 7200
@@ -132,10 +176,7 @@ mutation: $(MUTATION) ## Run mutation tests on the pure modules and count the mu
 	OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/mutmut run
 	$(BIN)/mutmut results --all true | $(BIN)/python tools/mutation_score.py
 
-.PHONY: test-stack
-test-stack: $(INSTALLED) ## Test the whole platform in Docker, with its own project name and ports (needs Chromium)
-	$(BIN)/python -m pytest -m docker --durations 10 $(PYTEST_ARGS) \
-	  $(patsubst %,tests/stack/test_%.py,first_day faults operations shutdown bucket)
+## Measure
 
 .PHONY: bench
 bench: $(INSTALLED) ## Benchmark every step on 2.26 million loans against its peer, and a training (half an hour)
@@ -155,50 +196,24 @@ bench-serve: $(INSTALLED) ## Benchmark the scoring server against mlflow models 
 bench-stack: $(INSTALLED) ## Measure make start, the platform's idle memory and the sizes of its images
 	@$(BIN)/python benchmarks/stack.py
 
-.PHONY: start
-start: ## Start the whole platform with Docker Compose; creates .env and the images on first use
-	@bash airflow/start_all.sh
+## Prepare a release
 
-.PHONY: stop
-stop: ## Stop the platform and keep its data
-	@bash airflow/stop_all.sh
+.PHONY: recording
+recording: $(INSTALLED) ## Record make demo in a terminal as docs/images/demo.gif (2 minutes)
+	@$(BIN)/python tools/terminal_picture.py
 
-.PHONY: clean
-clean: ## Stop the platform and delete its data, after confirmation
-	@bash airflow/stop_all.sh --clean
-
-.PHONY: troubleshoot
-troubleshoot: ## Diagnose the platform: what is wrong and how to fix it
-	@bash airflow/troubleshoot.sh
-
-.PHONY: terraform-init
-terraform-init: ## Set up Terraform: download its Google provider
-	@$(TERRAFORM) init
-
-.PHONY: terraform-plan
-terraform-plan: ## Show what terraform-apply would create in Google Cloud
-	@$(TERRAFORM) plan
-
-.PHONY: terraform-apply
-terraform-apply: ## Create the bucket and its service account, after confirmation
-	@$(TERRAFORM) apply
-
-.PHONY: terraform-destroy
-terraform-destroy: ## Delete them, after confirmation; a bucket that is not empty is kept
-	@$(TERRAFORM) destroy
-
-.PHONY: terraform-validate
-terraform-validate: ## Check the Terraform files
-	@$(TERRAFORM) validate
+.PHONY: lock
+lock: $(INSTALLED) ## Compile every requirements*.txt from pyproject.toml, for Python 3.11 to 3.13 on every platform
+	@uv=$$(command -v uv || echo $(BIN)/uv); \
+	compile() { "$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --custom-compile-command "make lock" "$$@"; }; \
+	compile pyproject.toml -o requirements.txt && \
+	compile pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt && \
+	compile --group pyproject.toml:serve -c requirements.txt -o requirements.serve.txt && \
+	compile --group pyproject.toml:monitoring -c requirements.txt -o requirements-monitoring.txt && \
+	compile --group pyproject.toml:lint -o tools/requirements-lint.txt && \
+	compile --group pyproject.toml:mutation -c requirements-dev.txt -o tools/requirements-mutation.txt
 
 .PHONY: screenshots
 screenshots: $(INSTALLED) ## Take the README's screenshots from a running platform (needs Chromium; 6 minutes)
 	@$(BIN)/python tools/screenshots.py
-
-.PHONY: demo
-demo: $(INSTALLED) ## Run the four DAGs on a temporary Airflow, on TRAIN_DATA_PATH or generated loans (KEEP=1 keeps it running)
-	@$(BIN)/python src/run_demo.py $(if $(KEEP),--keep) > /dev/null
-
-.PHONY: docs
-docs: $(INSTALLED) ## Generate docs/data-contract.md and docs/settings.md from the code
-	@$(BIN)/python tools/reference.py
