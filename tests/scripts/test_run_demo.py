@@ -1,6 +1,7 @@
 """The demo as a person runs it: it closes with its table and stops what it started, always."""
 
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -10,7 +11,7 @@ import psutil
 import pytest
 
 from loan_default.sandbox.airflow_client import DAGS
-from workspace import QUICK, Workspace
+from workspace import QUICK, ROOT, Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +33,9 @@ def test_the_demo_runs_the_four_dags_and_its_addresses_answer_until_told_to_stop
     done = Workspace(tmp_path).spawn("run_demo", *arguments, PROMOTION_AUC_THRESHOLD="0.5")
     result = done.result
     assert set(result["runs"]) == set(DAGS)
-    assert "What happened" in done.stderr and "from trigger to the last run" in done.stderr
+    assert "What happened" in done.stderr and "What next" in done.stderr
+    shown = re.findall(r"^│ (\w[\w ]*?) +│", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(shown) > 5 and all(f"│ {name} " in done.stderr for name in shown)
     assert Path(result["results"]["monitor"]["report_html"]).exists()
     for address in (f"{result['airflow']}/api/v2/version", f"{result['mlflow']}/health"):
         assert httpx.get(address).is_success
@@ -52,6 +55,7 @@ def test_a_refused_file_is_said_and_starts_nothing(tmp_path: Path) -> None:
 def test_a_folder_in_a_bucket_is_refused(tmp_path: Path) -> None:
     done = Workspace(tmp_path).spawn("run_demo", "--folder", "gs://loans/demo")
     assert done.code == 2 and "the demo works in a local folder" in done.error
+    assert done.stderr.startswith("The demo trains a model")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -72,7 +76,7 @@ def test_a_terminated_demo_leaves_no_process(tmp_path: Path) -> None:
     ) as demo:
         assert demo.stderr
         for line in demo.stderr:
-            if "waiting for train_model_with_mlflow" in line:
+            if "Train a model" in line:
                 break
         assert len(processes(folder)) > 3
         demo.send_signal(signal.SIGTERM)

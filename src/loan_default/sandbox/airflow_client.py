@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -56,12 +57,19 @@ class AirflowApi:
         """One run."""
         return self._call("GET", _run(dag_id, run_id))
 
-    def wait(self, dag_id: str, run_id: str, seconds: float) -> dict[str, Any]:
-        """The run once it has ended, well or not. Raises ServiceError where that takes longer."""
+    def wait(
+        self, dag_id: str, run_id: str, seconds: float, each: Callable[[], None] | None = None
+    ) -> dict[str, Any]:
+        """Return the run once it has ended, well or not; `each` is called after every look.
+
+        Raises ServiceError if that takes longer than `seconds`.
+        """
         until = time.monotonic() + seconds
         while (found := self.run(dag_id, run_id))["state"] not in FINISHED:
             if time.monotonic() > until:
                 raise ServiceError(f"{dag_id} {run_id} is {found['state']} after {seconds:.0f} s")
+            if each:
+                each()
             time.sleep(1)
         return found
 

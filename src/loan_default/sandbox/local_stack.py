@@ -6,6 +6,7 @@ For the demo, the tests and the benchmarks; the real platform is the Compose sta
 
 import contextlib
 import json
+import logging
 import os
 import secrets
 import signal
@@ -62,15 +63,22 @@ class LocalStack:
         """Airflow's REST API, logged in."""
         return AirflowApi(self.airflow_url, self.user, self.password)
 
-    def start(self) -> None:
-        """Start everything and wait until it answers. Raises ServiceError when it does not."""
+    def start(self, say: Callable[[str], None] = lambda what: None) -> None:
+        """Start everything and wait until it answers.
+
+        `say` is called with what is being done. Raises ServiceError if a server does not answer.
+        """
         self._prepare()
         self.start_mlflow()
+        say("creating Airflow's database")
         self._run(*AIRFLOW, "db", "migrate")
         for part in AIRFLOW_PARTS:
             self.start_airflow(part)
+        say("waiting for MLflow")
         self._wait("mlflow", lambda: _answers(f"{self.mlflow_url}/health"))
+        say("waiting for Airflow to load the DAGs")
         self._wait("airflow", lambda: self.api.healthy())
+        say("")
 
     def start_mlflow(self) -> None:
         """Start the MLflow server; its store and artifacts lie in the folder."""
@@ -207,6 +215,8 @@ def free_ports(count: int) -> list[int]:
 def _answers(url: str) -> bool:
     import httpx
 
+    # httpx would log every look
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         return httpx.get(url, timeout=5).is_success
     except httpx.TransportError:
