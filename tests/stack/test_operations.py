@@ -65,8 +65,8 @@ def test_a_backup_brings_everything_back(stack: DockerStack, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "heading",
     [
-        "Those that nothing else remembers",
-        "Passwords that a database remembers",
+        "Kept in `.env` alone",
+        "Kept in a database too",
         "MLflow's administrator",
         "Airflow's Fernet key",
     ],
