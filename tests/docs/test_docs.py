@@ -2,7 +2,9 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import yaml
@@ -58,6 +60,9 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         if re.match(r"https?://|mailto:", target):
             continue
+        if workflow := re.fullmatch(r"\.\./\.\./actions/workflows/([\w.]+)(/badge\.svg)?", target):
+            # Of GitHub, relative to the repository's page
+            target = f".github/workflows/{workflow[1]}"
         name, _, anchor = target.partition("#")
         found = (page.parent / name).resolve() if name else page
         if not found.exists() or anchor and anchor not in anchors(found):
@@ -74,9 +79,40 @@ def test_every_page_of_docs_begins_with_the_question_that_it_answers() -> None:
         assert title.startswith("# ") and not empty and (dated if decision else asked), path
 
 
+def test_the_readme_is_short() -> None:
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert len(lines) <= 170
+    assert [line for line in lines if len(line) > 120] == []
+
+
+def test_the_badges_are_true() -> None:
+    badges = {
+        name: text.replace("--", "-")
+        for name, text in re.findall(
+            r"img\.shields\.io/badge/(\w+)-(.+)-\w+\)", unquote((ROOT / "README.md").read_text())
+        )
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lowest, above = re.fullmatch(r">=3\.(\d+),<3\.(\d+)", project["requires-python"]).groups()
+    (least,) = re.findall(r"--cov-fail-under=(\d+)", (ROOT / "Makefile").read_text())
+    assert badges == {
+        "coverage": f"at least {least}%",
+        "python": f"3.{lowest} to 3.{int(above) - 1}",
+        "licence": project["license"],
+    }
+
+
+def test_the_readme_and_the_benchmarks_state_the_same_figures() -> None:
+    readme = (ROOT / "README.md").read_text()
+    section = readme.split("## Performance\n")[1].split("\n## ")[0]
+    figures = re.findall(r"[\d.]+ (?:s|ms|MiB)\b", section)
+    benchmarks = (ROOT / "docs" / "benchmarks.md").read_text()
+    assert len(figures) == 12 and {each for each in figures if each not in benchmarks} == set()
+
+
 def test_prose_is_at_most_120_characters_wide() -> None:
     generated = {ROOT / "docs" / name for name in ("data-contract.md", "settings.md")}
-    for path in set((ROOT / "docs").glob("*.md")) - generated:
+    for path in set((ROOT / "docs").rglob("*.md")) - generated:
         text = re.sub(r"^ *```.*?^ *```", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
         wide = [
             line

@@ -18,12 +18,12 @@ import httpx
 import pytest
 
 import in_process
+from loan_default.model.features import REASONS
 from loan_default.sandbox.local_stack import free_ports
 from workspace import QUICK, ROOT
 
 # Where the blocks that are not run here are run: by page and first words, the test.
 ELSEWHERE = {
-    ("README.md", "make demo"): "test_the_demo_runs_the_four_dags_and_its_addresses_answer_until",
     ("docs/docker.md", "make start"): "test_stopped_and_started_again_everything_is_still_there",
     (
         "docs/cloud-storage.md",
@@ -283,6 +283,30 @@ def test_the_request_gets_the_answer_that_stands_below_it(
 ) -> None:
     printed = terminal.type(blocks[0])
     assert f"# {printed.strip()}" == blocks[0].splitlines()[-1]
+
+
+@pytest.mark.slow
+@runs("README.md", "curl")
+def test_the_answer_is_like_the_one_below_its_request(
+    terminal: Terminal, blocks: list[str]
+) -> None:
+    (text,) = [text for _, language, text in FENCES["README.md"] if language == "json"]
+    (shown,), (row,) = (
+        json.loads(answer)["predictions"] for answer in (text, terminal.type(blocks[0]))
+    )
+    assert shown.keys() == row.keys() and shown["prediction"] == row["prediction"] == 1
+    assert {*shown["reasons"], *row["reasons"]} <= set(REASONS.values())
+
+
+@runs("README.md", "git clone")
+def test_the_quick_start_begins_with_a_clone(tmp_path: Path, blocks: list[str]) -> None:
+    """What its second line, `make demo`, does is test_run_demo.py's matter."""
+    clone, demo = blocks[0].splitlines()
+    typed = f"{clone.replace('URL', str(ROOT))}; {demo} --dry-run VENV=venv"
+    done = subprocess.run(
+        ["bash", "-euc", typed], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1].startswith("venv/bin/python src/run_demo.py")
 
 
 @pytest.mark.slow
