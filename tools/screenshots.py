@@ -1,7 +1,8 @@
 """Take the README's screenshots with headless Chromium: `make screenshots`.
 
-Starts a temporary Airflow, MLflow and scoring server, simulates eight days (`story.py`), and writes
-docs/images/*.png. `--keep` waits for Enter before that.
+Starts a temporary Airflow, MLflow and scoring server, simulates eight days (`story.py`) with an
+inbox for their messages (`inbox.py`), and writes docs/images/*.png. `--keep` waits for Enter before
+that.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from inbox import Inbox, receiving
 from PIL import Image
 from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, sync_playwright
 from story import LOANS, SETTINGS, script, simulate
@@ -24,6 +26,11 @@ from loan_default.sandbox.local_stack import ROOT, LocalStack, free_ports, runni
 IMAGES = ROOT / "docs" / "images"
 DESKTOP, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=390, height=844)
 TRAIN = "train_model_with_mlflow"
+# What a person chooses at the first visit: models, not agents, and no assistant over the page
+MLFLOW_CHOICES = """
+localStorage.setItem("mlflow.workflowType_v1", JSON.stringify(JSON.stringify("machine_learning")))
+localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true")
+"""
 
 
 class Album:
@@ -58,7 +65,7 @@ class Album:
 
 
 def airflow(album: Album, stack: LocalStack, run_id: str) -> None:
-    """Save the training's graph and the grid of daily batch predictions."""
+    """Save the training's graph, the grid of daily batch predictions, and a DAG's form."""
     with album.page() as page:
         page.goto(stack.airflow_url)
         page.fill("input[name=username]", stack.user)
@@ -75,15 +82,18 @@ def airflow(album: Album, stack: LocalStack, run_id: str) -> None:
         page.get_by_label("Show Grid").first.click()
         page.get_by_text("Last 8 Dag Runs").first.wait_for()
         album.save(page, "airflow-grid")
+        page.goto(f"{stack.airflow_url}/dags/{TRAIN}")
+        page.get_by_role("button", name="Trigger").first.click()
+        page.get_by_role("dialog").get_by_text("data_path").wait_for()
+        album.save(page, "airflow-form")
 
 
 def mlflow(album: Album, stack: LocalStack, run: str, experiment: str) -> None:
     """Save a training run with its metrics, and the registered model with its aliases."""
     with album.page() as page:
+        page.add_init_script(MLFLOW_CHOICES)
         page.goto(f"{stack.mlflow_url}/#/experiments/{experiment}/runs/{run}")
         page.get_by_text("calibration_error").first.wait_for()
-        # MLflow's assistant covers a quarter of the page until it is closed
-        page.locator("[data-component-id='mlflow.assistant.chat_panel.close']").click()
         album.save(page, "mlflow-run")
         page.goto(f"{stack.mlflow_url}/#/models/loan_default_model")
         page.get_by_text("production").first.wait_for()
@@ -103,6 +113,19 @@ def reports(album: Album, stack: LocalStack) -> None:
     with album.page(phone=True) as page:
         page.goto((below / "index.html").as_uri())
         album.save(page, "overview-phone")
+
+
+def alerts(album: Album, inbox: Inbox) -> None:
+    """Save the newest drift alert as Slack and as a mail program show it."""
+    for name, content in (
+        ("alert-slack", inbox.slack_page("Drift")),
+        ("alert-mail", inbox.mail_page("Drift")),
+    ):
+        with album.page() as page:
+            page.set_viewport_size({"width": 900, "height": 500})
+            page.set_content(content)
+            height = page.evaluate("document.documentElement.getBoundingClientRect().height")
+            album.save(page, name, height=height)
 
 
 @contextmanager
@@ -128,7 +151,7 @@ def chromium() -> str:
     return program
 
 
-def take(stack: LocalStack, run_id: str, program: str, folder: Path) -> None:
+def take(stack: LocalStack, inbox: Inbox, run_id: str, program: str, folder: Path) -> None:
     """Take every screenshot."""
     run = stack.api.result(TRAIN, run_id, "train")["run_id"]
     url = f"{stack.mlflow_url}/api/2.0/mlflow/runs/get"
@@ -139,6 +162,7 @@ def take(stack: LocalStack, run_id: str, program: str, folder: Path) -> None:
         airflow(album, stack, run_id)
         mlflow(album, stack, run, experiment)
         reports(album, stack)
+        alerts(album, inbox)
         with serving(stack) as url, album.page() as page:
             page.goto(f"{url}/docs")
             album.save(page, "serving-docs")
@@ -153,10 +177,10 @@ def main() -> None:
     flags = parser.parse_args()
     program = chromium()
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
-    with tempfile.TemporaryDirectory(prefix="loan-default-screenshots-") as temporary:
-        stack = LocalStack(
-            Path(temporary), SETTINGS | {"BATCH_INPUT_PATH": f"{temporary}/day7.csv"}
-        )
+    inbox = Inbox()
+    with tempfile.TemporaryDirectory(prefix="loan-default-") as temporary, receiving(inbox) as told:
+        today = {"BATCH_INPUT_PATH": f"{temporary}/day7.csv"}
+        stack = LocalStack(Path(temporary), SETTINGS | told | today)
         arguments = ("--rows", str(LOANS), "--seed", "7", "--output-path", "loans.csv")
         with running(stack):
             script(stack, "make_loans", *arguments)
@@ -164,7 +188,7 @@ def main() -> None:
             if flags.keep:
                 print(f"Airflow {stack.airflow_url}, MLflow {stack.mlflow_url}, run {run_id}")
                 input(f"user {stack.user}, password {stack.password}; Enter takes the screenshots")
-            take(stack, run_id, program, stack.folder / "images")
+            take(stack, inbox, run_id, program, stack.folder / "images")
             # All or none, so that they all show the same day.
             shutil.copytree(stack.folder / "images", flags.folder, dirs_exist_ok=True)
 
