@@ -43,7 +43,7 @@ endif
 $(INSTALLED): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	  || { echo "make: Python 3.11 to 3.13 is needed; choose one with: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 2; }
-	@$(if $(filter demo,$(MAKECMDGOALS)),echo 'The demo installs its packages once (1 to 5 minutes) and runs four DAGs on generated loans (2 minutes).' >&2)
+	@$(if $(filter demo,$(MAKECMDGOALS)),echo 'The demo installs its packages once (1 to 5 minutes) and runs four DAGs on generated loans (2 to 4 minutes).' >&2)
 	@bash tools/install.sh $(VENV) $(PYTHON) $(UV_VERSION)
 	@echo '$(CURDIR)' > $@
 
@@ -199,7 +199,7 @@ bench-stack: $(INSTALLED) ## Measure make start, the platform's idle memory and 
 ## Prepare a release
 
 .PHONY: recording
-recording: $(INSTALLED) ## Record make demo in a terminal as docs/images/demo.gif (2 minutes)
+recording: $(INSTALLED) ## Record make demo in a terminal as docs/images/demo.gif (2 to 4 minutes)
 	@$(BIN)/python tools/terminal_picture.py
 
 .PHONY: lock

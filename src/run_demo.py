@@ -18,7 +18,7 @@ LOANS = 300_000
 PLAN = """\
 The demo trains a model on loans, promotes it if it passes the gate, scores applications and
 monitors them: four Airflow DAGs, once, on temporary servers of this machine, without Docker.
-That takes about 2 minutes on two cores, longer with a slow disk or a file of your own."""
+That takes 2 to 4 minutes on two cores, longer with a slow disk or a file of your own."""
 
 
 def build_parser() -> argparse.ArgumentParser:

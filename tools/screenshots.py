@@ -28,7 +28,7 @@ DESKTOP, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=390, h
 TRAIN = "train_model_with_mlflow"
 # What a person chooses at the first visit: models, not agents, and no assistant over the page
 MLFLOW_CHOICES = """
-localStorage.setItem("mlflow.workflowType_v1", JSON.stringify(JSON.stringify("machine_learning")))
+localStorage.setItem("mlflow.workflowType_v1", JSON.stringify("machine_learning"))
 localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true")
 """
 
@@ -84,7 +84,7 @@ def airflow(album: Album, stack: LocalStack, run_id: str) -> None:
         album.save(page, "airflow-grid")
         page.goto(f"{stack.airflow_url}/dags/{TRAIN}")
         page.get_by_role("button", name="Trigger").first.click()
-        page.get_by_role("dialog").get_by_text("data_path").wait_for()
+        page.get_by_role("dialog").get_by_text("data_path").first.wait_for()
         album.save(page, "airflow-form")
 
 
@@ -109,7 +109,7 @@ def reports(album: Album, stack: LocalStack) -> None:
         page.get_by_text("Drift against").first.wait_for()
         album.save(page, "drift-report")
         page.goto((below / "index.html").as_uri())
-        album.save(page, "overview", height=1_400)
+        album.save(page, "overview", height=860)
     with album.page(phone=True) as page:
         page.goto((below / "index.html").as_uri())
         album.save(page, "overview-phone")
