@@ -21,7 +21,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from loan_default.sandbox.local_stack import ROOT
 
-COLUMNS, LINES = 100, 38
+COLUMNS, LINES = 100, 39
 FONT_SIZE, MARGIN = 13, 12
 SPEED, FRAMES_PER_SECOND, SECONDS_AT_THE_END = 12, 5, 8
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"

@@ -23,7 +23,8 @@ from loan_default.errors import ServiceError
 from loan_default.sandbox.airflow_client import AirflowApi
 
 ROOT = Path(__file__).resolve().parents[3]
-SECONDS_TO_START, SECONDS_TO_STOP = 180, 15
+# A slow disk may take minutes; a server that ends is noticed at once
+SECONDS_TO_START, SECONDS_TO_STOP = 600, 15
 AIRFLOW = (sys.executable, "-m", "airflow")
 AIRFLOW_PARTS = ("api-server", "scheduler", "dag-processor")
 
