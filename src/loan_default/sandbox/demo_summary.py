@@ -34,7 +34,7 @@ def print_summary(
         table.add_row(name, text)
     console.print("", table)
     _print_list(console, f"\nLook at, in {stack.folder}", _files(stack.folder, results))
-    _print_list(console, "\nWhat next", _next(stack, keep))
+    _print_list(console, "\nWhat next", [*_gate(results), *_next(stack, keep)])
 
 
 def _print_list(console: Console, title: str, rows: Rows) -> None:
@@ -81,6 +81,12 @@ def _files(folder: Path, results: Results) -> Rows:
         *((card, "the model card") for card in cards),
     ]
     return [(str(path.relative_to(folder)), text) for path, text in files]
+
+
+def _gate(results: Results) -> Rows:
+    if results.get("promote", {}).get("promoted"):
+        return []
+    return [("docs/promotion.md", "says what the gate asks, and how to set it for your loans")]
 
 
 def _next(stack: LocalStack, keep: bool) -> Rows:
