@@ -21,6 +21,8 @@ AIRFLOW_HOME = tempfile.mkdtemp(prefix="airflow-")
 os.environ["AIRFLOW_HOME"] = AIRFLOW_HOME
 # Scripts of one process share MLflow's connections, while tests replace and remove the files.
 os.environ["MLFLOW_SQLALCHEMYSTORE_POOLCLASS"] = "NullPool"
+# Fixtures that start one.
+SERVERS = {"bucket", "emulator", "server", "servers", "stack", "tracking_server", "ui"}
 
 
 @pytest.fixture(autouse=True)
@@ -145,12 +147,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     made.remove()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """RUN_INTEGRATION_TESTS=0 leaves the slow tests out; they run by default."""
-    if os.environ.get("RUN_INTEGRATION_TESTS", "1") != "0":
-        return
+    """Whoever asks for a server is slow. RUN_INTEGRATION_TESTS=0 leaves the slow ones out."""
     for item in items:
-        if item.get_closest_marker("slow"):
+        if SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("slow") and os.environ.get("RUN_INTEGRATION_TESTS") == "0":
             item.add_marker(pytest.mark.skip(reason="RUN_INTEGRATION_TESTS=0"))
 
 

@@ -71,6 +71,8 @@ def _logging() -> Iterator[None]:
     root = logging.getLogger()
     named = [log for log in root.manager.loggerDict.values() if isinstance(log, logging.Logger)]
     before = [(log, log.level, log.disabled, log.handlers[:]) for log in (root, *named)]
+    for log in named:
+        log.disabled = False  # as Alembic's logging set-up leaves them
     root.handlers.clear()
     root.setLevel(logging.WARNING)
     try:

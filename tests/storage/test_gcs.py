@@ -13,7 +13,10 @@ from cloud_storage import BUCKET, HOST, Emulator, Relay, reached_at, relay
 from loan_default import storage
 from loan_default.errors import InputError, ServiceError
 from loan_default.sandbox.local_stack import free_ports
+from loan_default.storage import gcs
 from workspace import Done, Workspace
+
+pytestmark = pytest.mark.slow
 
 PATH = f"{BUCKET}/folder/file.bin"
 # Two slices and a bit, the upload in five chunks.
@@ -29,7 +32,9 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def service(emulator: Emulator) -> Iterator[Relay]:
+def service(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
+    """Troubles to come; what is tried again is so at once."""
+    monkeypatch.setattr(gcs, "RETRY", gcs.RETRY.with_delay(initial=0.01, maximum=0.1))
     with relay(emulator) as passing:
         yield passing
 
@@ -210,8 +215,10 @@ def test_a_key_file_that_is_none(tmp_path: Path, content: str | None, said: str)
     assert "GOOGLE_APPLICATION_CREDENTIALS='key.json'" in done.error and said in done.error
 
 
-@pytest.mark.slow
-def test_a_service_that_does_not_answer_is_named(tmp_path: Path) -> None:
+def test_a_service_that_does_not_answer_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gcs, "RETRY", gcs.RETRY.with_timeout(2))
     (port,) = free_ports(1)
     with reached_at(f"http://127.0.0.1:{port}"):
         done = Workspace(tmp_path).run("prepare_data", "--input-path", "gs://loans/raw.csv")

@@ -13,6 +13,7 @@ import pytest
 
 from cloud_storage import BUCKET, IN_THE_BUCKET, RAW, Emulator, Relay, relay
 from loan_default import storage
+from loan_default.storage import gcs
 from waiting import wait_for
 from workspace import ROOT, Workspace
 
@@ -86,16 +87,17 @@ def test_an_upload_goes_on_after_the_service_was_killed_in_its_middle(
         assert begun == (1 if remembers else 2)
 
 
-def test_an_upload_to_a_service_that_stays_away_leaves_what_was_there(tmp_path: Path) -> None:
+def test_an_upload_to_a_service_that_stays_away_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gcs, "RETRY", gcs.RETRY.with_timeout(3))
     emulator = Emulator(tmp_path, tmp_path / "kept")
     with service_at(emulator) as service:
         storage.write_text(RAW, "old")
         in_the_middle(service, emulator.kill)
-        upload = started(tmp_path)
-        _, error = upload.communicate(timeout=200)
-        assert upload.returncode == 1
-        (said,) = [line for line in error.splitlines() if line.startswith("error: ")]
-        assert "127.0.0.1" in said and f"does not answer for {RAW}" in said
+        done = Workspace(tmp_path).run(*WRITE_RAW, RAW)
+        assert done.code == 1
+        assert "127.0.0.1" in done.error and f"does not answer for {RAW}" in done.error
         emulator.start()
         assert storage.read_text(RAW) == "old"
 
