@@ -71,6 +71,9 @@ DOORS = {
     "google_crc32c": {"storage.gcs"},
     # Only to name the errors of Google's library
     "requests": {"storage.gcs"},
+    "airflow_client": {"sandbox.airflow_client"},
+    # Only to name the errors of Airflow's client
+    "urllib3": {"sandbox.airflow_client"},
     # One for each server that is asked: Airflow, Evidently's UI, the demo's servers, MLflow
     "httpx": {
         "sandbox.airflow_client",

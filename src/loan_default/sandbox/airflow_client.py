@@ -1,131 +1,195 @@
-"""Airflow's REST API, as far as the platform's own commands and tests need it."""
+"""Airflow's REST API for the demo, the tests and the benchmarks, through Airflow's own client.
 
-import logging
+The client takes a second to import: import this module only where Airflow is called.
+"""
+
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
-from urllib.parse import quote
+
+import httpx
+from airflow_client.client import ApiClient, Configuration
+from airflow_client.client.api.backfill_api import BackfillApi
+from airflow_client.client.api.dag_api import DAGApi
+from airflow_client.client.api.dag_run_api import DagRunApi
+from airflow_client.client.api.monitor_api import MonitorApi
+from airflow_client.client.api.task_instance_api import TaskInstanceApi
+from airflow_client.client.api.x_com_api import XComApi
+from airflow_client.client.exceptions import ApiException
+from airflow_client.client.models.backfill_post_body import BackfillPostBody
+from airflow_client.client.models.dag_patch_body import DAGPatchBody
+from airflow_client.client.models.dag_run_clear_body import DAGRunClearBody
+from airflow_client.client.models.trigger_dag_run_post_body import TriggerDAGRunPostBody
+from urllib3.exceptions import HTTPError
 
 from loan_default.errors import ServiceError
 
 FINISHED = ("success", "failed")
 DAGS = ("train_model_with_mlflow", "promote_model_dag", "batch_prediction_dag", "monitoring_dag")
+MAX_RUNS = 100
+SECONDS = 30.0
+
+
+class AirflowUnreachable(ServiceError):
+    """Airflow does not answer at all."""
 
 
 class AirflowApi:
-    """A client for the Airflow at `url`, with a user's name and password.
+    """Airflow's REST API at `url`, for a user with a password.
 
-    Every method raises ServiceError where Airflow does not answer or refuses.
+    Runs and task instances are JSON objects as in the API's description. Every method raises
+    ServiceError if Airflow does not answer or refuses the request.
     """
 
     def __init__(self, url: str, user: str, password: str) -> None:
-        # httpx would log every poll.
-        logging.getLogger("httpx").setLevel(logging.WARNING)
-        self._url = url
+        self.url = url
         self._login = {"username": user, "password": password}
-        self._token = ""
 
     def healthy(self) -> bool:
-        """Whether the database, the scheduler and the DAG processor are up and all DAGs are
-        there."""
-        import httpx
-
+        """Whether database, scheduler and DAG processor are healthy and every DAG is parsed."""
         try:
-            health = httpx.get(f"{self._url}/api/v2/monitor/health", timeout=5).json()
-            parts = ("metadatabase", "scheduler", "dag_processor")
-            if any(health[part]["status"] != "healthy" for part in parts):
-                return False
-            return {dag["dag_id"] for dag in self._call("GET", "dags")["dags"]} >= set(DAGS)
-        except (httpx.TransportError, ValueError, KeyError):
+            with self._calling() as client:
+                health = MonitorApi(client).get_health(_request_timeout=5)
+                parts = (health.metadatabase, health.scheduler, health.dag_processor)
+                if any(part is None or part.status != "healthy" for part in parts):
+                    return False
+                dags = DAGApi(client).get_dags(_request_timeout=SECONDS)
+        except AirflowUnreachable:
             return False
+        return {dag.dag_id for dag in dags.dags} >= set(DAGS)
 
     def unpause(self, dag_id: str) -> None:
         """Let a DAG's runs start."""
-        self._call("PATCH", f"dags/{dag_id}", {"is_paused": False})
+        with self._calling() as client:
+            DAGApi(client).patch_dag(
+                dag_id, DAGPatchBody(is_paused=False), _request_timeout=SECONDS
+            )
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
-        """Start a run; returns its run id."""
-        body = {"conf": conf or {}, "logical_date": None}
-        return str(self._call("POST", f"dags/{dag_id}/dagRuns", body)["dag_run_id"])
+        """Start a run and return its run id."""
+        # Set, though None: without a logical date, runs may start at the same time
+        body = TriggerDAGRunPostBody(conf=conf or {}, logical_date=None)
+        with self._calling() as client:
+            return (
+                DagRunApi(client).trigger_dag_run(dag_id, body, _request_timeout=SECONDS).dag_run_id
+            )
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
-        """The runs of a DAG, oldest first."""
-        path = f"dags/{dag_id}/dagRuns?limit=100&order_by=run_after"
-        return list(self._call("GET", path)["dag_runs"])
+        """Return the runs of a DAG, oldest first."""
+        with self._calling() as client:
+            runs = DagRunApi(client).get_dag_runs(
+                dag_id, limit=MAX_RUNS, order_by=["run_after"], _request_timeout=SECONDS
+            )
+        return [_json(run) for run in runs.dag_runs]
 
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
-        """One run."""
-        return self._call("GET", _run(dag_id, run_id))
+        """Return a run."""
+        with self._calling() as client:
+            return _json(DagRunApi(client).get_dag_run(dag_id, run_id, _request_timeout=SECONDS))
 
     def wait(
         self, dag_id: str, run_id: str, seconds: float, each: Callable[[], None] | None = None
     ) -> dict[str, Any]:
-        """Return the run once it has ended, well or not; `each` is called after every look.
+        """Wait until the run has ended, successful or not, and return it.
 
-        Raises ServiceError if that takes longer than `seconds`.
+        Calls `each` after every look. Raises ServiceError if that takes longer than `seconds`.
         """
-        until = time.monotonic() + seconds
-        while (found := self.run(dag_id, run_id))["state"] not in FINISHED:
-            if time.monotonic() > until:
-                raise ServiceError(f"{dag_id} {run_id} is {found['state']} after {seconds:.0f} s")
+        deadline = time.monotonic() + seconds
+        while (run := self.run(dag_id, run_id))["state"] not in FINISHED:
+            if time.monotonic() > deadline:
+                raise ServiceError(f"{dag_id} {run_id} is {run['state']} after {seconds:.0f} s")
             if each:
                 each()
             time.sleep(1)
-        return found
+        return run
 
     def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
-        """The task instances of a run, by task id."""
-        found = self._call("GET", f"{_run(dag_id, run_id)}/taskInstances")["task_instances"]
-        return {task["task_id"]: task for task in found}
+        """Return the task instances of a run by task id."""
+        with self._calling() as client:
+            tasks = TaskInstanceApi(client).get_task_instances(
+                dag_id, run_id, _request_timeout=SECONDS
+            )
+        return {task.task_id: _json(task) for task in tasks.task_instances}
 
     def result(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
-        """What a task returned, or left under another XCom key."""
-        path = f"{_run(dag_id, run_id)}/taskInstances/{task_id}/xcomEntries/{key}"
-        return self._call("GET", f"{path}?deserialize=true")["value"]
+        """Return what a task has returned, or stored under another XCom key."""
+        with self._calling() as client:
+            entry = XComApi(client).get_xcom_entry(
+                dag_id, task_id, run_id, key, deserialize=True, _request_timeout=SECONDS
+            )
+        return entry.actual_instance.value if entry.actual_instance else None
 
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
-        """The log of a task's try."""
-        path = f"{_run(dag_id, run_id)}/taskInstances/{task_id}/logs/{try_number}"
-        return "\n".join(str(line) for line in self._call("GET", path)["content"])
+        """Return the log of a task's try."""
+        with self._calling() as client:
+            answer = TaskInstanceApi(client).get_log(
+                dag_id,
+                run_id,
+                task_id,
+                try_number,
+                accept="application/json",
+                _request_timeout=SECONDS,
+            )
+        lines = answer.content.actual_instance or []
+        return "\n".join(_log_line(line) for line in lines)
 
     def clear(self, dag_id: str, run_id: str) -> None:
         """Clear every task of a run, so that it runs again."""
-        self._call("POST", f"{_run(dag_id, run_id)}/clear", {"dry_run": False})
+        with self._calling() as client:
+            DagRunApi(client).clear_dag_run(
+                dag_id, run_id, DAGRunClearBody(dry_run=False), _request_timeout=SECONDS
+            )
 
     def backfill(self, dag_id: str, first: str, last: str, conf: dict[str, Any]) -> int:
-        """Run a DAG for each day from `first` to `last` (YYYY-MM-DD); returns the backfill's id."""
-        body = {
-            "dag_id": dag_id,
-            "dag_run_conf": conf,
-            "from_date": f"{first}T00:00:00Z",
-            "to_date": f"{last}T23:59:59Z",
-            "reprocess_behavior": "completed",
-            "max_active_runs": 1,
-        }
-        return int(self._call("POST", "backfills", body)["id"])
-
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        import httpx
-
-        if not self._token:
-            answer = httpx.post(f"{self._url}/auth/token", json=self._login, timeout=30)
-            self._token = str(self._checked(answer)["access_token"])
-        answer = httpx.request(
-            method,
-            f"{self._url}/api/v2/{path}",
-            json=body,
-            headers={"Authorization": f"Bearer {self._token}", "Accept": "application/json"},
-            timeout=30,
+        """Run a DAG for each day from `first` to `last` (YYYY-MM-DD); return the backfill's id."""
+        body = BackfillPostBody.model_validate(
+            {
+                "dag_id": dag_id,
+                "dag_run_conf": conf,
+                "from_date": f"{first}T00:00:00Z",
+                "to_date": f"{last}T23:59:59Z",
+                "reprocess_behavior": "completed",
+                "max_active_runs": 1,
+            }
         )
-        return self._checked(answer)
+        with self._calling() as client:
+            return BackfillApi(client).create_backfill(body, _request_timeout=SECONDS).id
 
-    @staticmethod
-    def _checked(answer: Any) -> dict[str, Any]:
-        if answer.is_success:
-            return dict(answer.json())
-        asked = f"{answer.request.method} {answer.request.url}"
-        raise ServiceError(f"{asked} answered {answer.status_code}: {answer.text[:500]}")
+    @contextlib.contextmanager
+    def _calling(self) -> Iterator[ApiClient]:
+        """Yield the client and turn its failures into ServiceError."""
+        try:
+            yield self._client
+        except ApiException as error:
+            answer = f"{error.status}: {str(error.body)[:500]}"
+            raise ServiceError(f"{self.url} answered {answer}") from None
+        except HTTPError as error:
+            raise AirflowUnreachable(f"{self.url} does not answer: {error}") from None
+
+    @cached_property
+    def _client(self) -> ApiClient:
+        # The client has no call that returns a token
+        try:
+            answer = httpx.post(f"{self.url}/auth/token", json=self._login, timeout=SECONDS)
+        except httpx.TransportError as error:
+            raise AirflowUnreachable(f"{self.url} does not answer: {error}") from None
+        if not answer.is_success:
+            raise ServiceError(f"{self.url} answered {answer.status_code}: {answer.text[:500]}")
+        token = str(answer.json()["access_token"])
+        return ApiClient(Configuration(host=self.url, access_token=token))
 
 
-def _run(dag_id: str, run_id: str) -> str:
-    return f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
+def _json(model: Any) -> dict[str, Any]:
+    """Return a model of the client as the JSON object that Airflow has sent."""
+    return dict(model.model_dump(mode="json", by_alias=True))
+
+
+def _log_line(line: Any) -> str:
+    """Return a line of a log, with the exceptions that belong to it."""
+    if isinstance(line, str):
+        return line
+    errors = line.additional_properties.get("error_detail") or ()
+    causes = (f"{error.get('exc_type')}: {error.get('exc_value')}" for error in errors)
+    return "\n".join((line.event, *causes))

@@ -8,17 +8,19 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from loan_default.columns import ID, ISSUE_MONTH, NAMES
 from loan_default.errors import InputError, LoanDefaultError
-from loan_default.sandbox.airflow_client import AirflowApi
 from loan_default.sandbox.demo_summary import Results, print_summary
 from loan_default.sandbox.local_stack import ROOT, LocalStack
 from loan_default.sandbox.steps import Steps
 from loan_default.settings import settings
+
+if TYPE_CHECKING:
+    from loan_default.sandbox.airflow_client import AirflowApi
 
 SCRIPTS = ROOT / "src"
 APPLICATIONS = 5_000
@@ -137,7 +139,7 @@ def _run(steps: Steps, stack: LocalStack, keep: bool, results: Results) -> dict[
     return runs
 
 
-def _run_dags(steps: Steps, api: AirflowApi, results: Results) -> dict[str, str]:
+def _run_dags(steps: Steps, api: "AirflowApi", results: Results) -> dict[str, str]:
     """Trigger the training and follow the runs that it triggers; return each DAG's run id."""
     runs: dict[str, str] = {}
     dag_id, run_id = "train_model_with_mlflow", api.trigger("train_model_with_mlflow")
@@ -160,7 +162,7 @@ def _run_dags(steps: Steps, api: AirflowApi, results: Results) -> dict[str, str]
 
 
 def _follow(
-    steps: Steps, title: str, api: AirflowApi, run: tuple[str, str], runs: dict[str, str]
+    steps: Steps, title: str, api: "AirflowApi", run: tuple[str, str], runs: dict[str, str]
 ) -> dict[str, dict[str, Any]]:
     """Wait for a run, a pair of DAG id and run id, and return its tasks.
 

@@ -1,5 +1,4 @@
-"""A throw-away Airflow and MLflow server on this machine, without Docker: started on free ports in
-one folder, and stopped with all that they started, whatever happens.
+"""Run Airflow and an MLflow server on this machine without Docker, in a folder and on free ports.
 
 For the demo, the tests and the benchmarks; the real platform is the Compose stack.
 """
@@ -18,9 +17,12 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loan_default.errors import ServiceError
-from loan_default.sandbox.airflow_client import AirflowApi
+
+if TYPE_CHECKING:
+    from loan_default.sandbox.airflow_client import AirflowApi
 
 ROOT = Path(__file__).resolve().parents[3]
 # A slow disk may take minutes; a server that ends is noticed at once
@@ -33,8 +35,12 @@ AIRFLOW_PARTS = ("api-server", "scheduler", "dag-processor")
 class LocalStack:
     """Airflow (API server, scheduler, DAG processor) and an MLflow server, below `folder`.
 
-    `settings` are added to every process's environment; `database` is a SQLAlchemy address for
-    Airflow (default: SQLite in the folder). Logs go to `folder`/logs.
+    Each process logs to `folder`/logs.
+
+    Attributes:
+        settings: variables added to every process's environment.
+        database: Airflow's SQLAlchemy URL; by default an SQLite file in the folder.
+        user: the name of Airflow's administrator.
     """
 
     folder: Path
@@ -51,23 +57,25 @@ class LocalStack:
 
     @property
     def airflow_url(self) -> str:
-        """Where Airflow's pages and its REST API are."""
+        """The URL of Airflow's pages and REST API."""
         return f"http://127.0.0.1:{self.airflow_port}"
 
     @property
     def mlflow_url(self) -> str:
-        """Where MLflow's pages and its REST API are."""
+        """The URL of MLflow's pages and REST API."""
         return f"http://127.0.0.1:{self.mlflow_port}"
 
     @property
-    def api(self) -> AirflowApi:
-        """Airflow's REST API, logged in."""
+    def api(self) -> "AirflowApi":
+        """Airflow's REST API for the administrator."""
+        from loan_default.sandbox.airflow_client import AirflowApi  # takes a second
+
         return AirflowApi(self.airflow_url, self.user, self.password)
 
     def start(self, say: Callable[[str], None] = lambda what: None) -> None:
-        """Start everything and wait until it answers.
+        """Start every process and wait until it is healthy.
 
-        `say` is called with what is being done. Raises ServiceError if a server does not answer.
+        Calls `say` with what is being done. Raises ServiceError if a server is not healthy in time.
         """
         self._prepare()
         self.start_mlflow()
@@ -82,11 +90,11 @@ class LocalStack:
         say("")
 
     def start_mlflow(self) -> None:
-        """Start the MLflow server; its store and artifacts lie in the folder."""
+        """Start the MLflow server, with its store and artifacts in the folder."""
         self._start("mlflow", *self.mlflow_command(self.mlflow_port))
 
     def mlflow_command(self, port: int) -> list[str]:
-        """What serves the folder's runs and models on `port`."""
+        """Return the command that serves the folder's runs and models on `port`."""
         return [
             *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
             *("--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"),
@@ -94,30 +102,30 @@ class LocalStack:
         ]
 
     def start_airflow(self, part: str) -> None:
-        """Start one part of Airflow: api-server, scheduler or dag-processor."""
+        """Start a component of Airflow: api-server, scheduler or dag-processor."""
         more = {"api-server": ("--host", "127.0.0.1", "--port", str(self.airflow_port))}
         self._start(part, *AIRFLOW, part, *more.get(part, ()))
 
     def stop(self) -> None:
-        """Stop every process and what it started, the last started first."""
+        """Stop every process and its children, the last started first."""
         for name in reversed(list(self._processes)):
             self.kill(name, signal.SIGTERM)
 
-    def kill(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
-        """Send `how` to a process and all its children and wait for it to end."""
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to a process and its children, and wait for the process to end."""
         process = self._processes.pop(name)
-        for number in (how, signal.SIGKILL):
+        for sent in (number, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
+                os.killpg(process.pid, sent)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(SECONDS_TO_STOP)
 
     def stop_command(self) -> str:
-        """What stops the servers once the process that started them is gone."""
+        """Return the command that stops the servers once their parent process has gone."""
         return "kill -- " + " ".join(f"-{process.pid}" for process in self._processes.values())
 
     def log_of(self, name: str) -> str:
-        """What a process has said so far."""
+        """Return what a process has logged so far."""
         return (self.folder / "logs" / f"{name}.log").read_text(errors="replace")
 
     def _prepare(self) -> None:
@@ -183,20 +191,20 @@ class LocalStack:
                 start_new_session=True,
             )
 
-    def _wait(self, what: str, ready: Callable[[], bool]) -> None:
-        until = time.monotonic() + SECONDS_TO_START
+    def _wait(self, service: str, ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + SECONDS_TO_START
         while not ready():
             for name, process in self._processes.items():
                 if process.poll() is not None:
                     raise ServiceError(f"{name} stopped: {self.log_of(name)[-2000:]}")
-            if time.monotonic() > until:
-                raise ServiceError(f"{what} did not answer within {SECONDS_TO_START} s")
+            if time.monotonic() > deadline:
+                raise ServiceError(f"{service} did not answer within {SECONDS_TO_START} s")
             time.sleep(0.5)
 
 
 @contextlib.contextmanager
 def running(stack: LocalStack) -> Iterator[LocalStack]:
-    """The stack, started, and stopped at the end of the block however it ends."""
+    """Start the stack, and stop it at the end of the block, even after an error."""
     try:
         stack.start()
         yield stack
@@ -205,12 +213,12 @@ def running(stack: LocalStack) -> Iterator[LocalStack]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on now."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+    """Return ports that no process listens on."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for free in sockets:
+            free.bind(("127.0.0.1", 0))
+        return [int(free.getsockname()[1]) for free in sockets]
 
 
 def _answers(url: str) -> bool:
