@@ -115,7 +115,7 @@ test-quick: $(INSTALLED) ## Run the tests that start no server, no Airflow and n
 
 .PHONY: test
 test: $(INSTALLED) ## Run every test that needs no Docker (RUN_INTEGRATION_TESTS=0 skips the slow ones)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(PYTEST_ARGS) \
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered $(PYTEST_ARGS) \
 	  $(if $(filter 0,$(RUN_INTEGRATION_TESTS)),,--cov-fail-under=90)
 
 .PHONY: test-stack

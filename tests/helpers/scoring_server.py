@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 
 from loan_default.model import artifact
 from loan_default.sandbox.local_stack import free_ports
-from workspace import ROOT, Workspace
+from workspace import COVERED, ROOT, Workspace
 
 NAME = "loan_default_model"
 SAMPLE = (ROOT / "data" / "sample_input.json").read_bytes()
@@ -92,7 +92,7 @@ def running_server(workspace: Workspace, **more: str) -> Iterator[Server]:
     """The server of the workspace's model, stopped at the end; in service or not."""
     (port,) = free_ports(1)
     log = workspace.folder / f"serve-{port}.log"
-    env = os.environ | workspace.settings | {"SERVE_POLL_SECONDS": "0.2"} | more
+    env = os.environ | COVERED | workspace.settings | {"SERVE_POLL_SECONDS": "0.2"} | more
     with (
         log.open("w") as stderr,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,

@@ -63,7 +63,7 @@ def test_a_failing_task_shows_its_log_and_leaves_no_process(tmp_path: Path) -> N
     folder = tmp_path / "demo"
     arguments = ("--rows", "20000", "--folder", folder)
     done = Workspace(tmp_path).spawn("run_demo", *arguments, TEST_SHARE="0.999")
-    assert done.code == 1 and "train_with_mlflow.py rejected its input" in done.stderr
+    assert done.code == 1 and "train_with_mlflow.py rejected its input" in done.stderr, done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: train_model_with_mlflow failed")
     assert processes(folder) == []
 

@@ -4,6 +4,7 @@ The client takes a second to import: import this module only where Airflow is ca
 """
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -123,8 +124,9 @@ class AirflowApi:
 
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
         """Return the log of a task's try."""
+        # Parsed by the client, lines would lose the exceptions that belong to them
         with self._calling() as client:
-            answer = TaskInstanceApi(client).get_log(
+            response = TaskInstanceApi(client).get_log_without_preload_content(
                 dag_id,
                 run_id,
                 task_id,
@@ -132,8 +134,10 @@ class AirflowApi:
                 accept="application/json",
                 _request_timeout=SECONDS,
             )
-        lines = answer.content.actual_instance or []
-        return "\n".join(_log_line(line) for line in lines)
+            body = response.read()
+        if response.status >= 300:
+            raise ServiceError(f"{self.url} answered {response.status}: {body[:500]!r}")
+        return "\n".join(_log_line(line) for line in json.loads(body)["content"])
 
     def clear(self, dag_id: str, run_id: str) -> None:
         """Clear every task of a run, so that it runs again."""
@@ -187,9 +191,9 @@ def _json(model: Any) -> dict[str, Any]:
 
 
 def _log_line(line: Any) -> str:
-    """Return a line of a log, with the exceptions that belong to it."""
-    if isinstance(line, str):
-        return line
-    errors = line.additional_properties.get("error_detail") or ()
+    """Return a line of a log, plain or as a JSON object, with the exceptions that belong to it."""
+    if not isinstance(line, dict):
+        return str(line)
+    errors = line.get("error_detail") or ()
     causes = (f"{error.get('exc_type')}: {error.get('exc_value')}" for error in errors)
-    return "\n".join((line.event, *causes))
+    return "\n".join((str(line["event"]), *causes))
