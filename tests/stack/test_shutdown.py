@@ -25,6 +25,8 @@ def test_stopped_and_started_again_everything_is_still_there(stack: DockerStack)
     assert "kept" in stack.make("stop")
     assert stack.compose("ps", "--all", "--quiet") == ""
     stack.make("start")
+    log = stack.compose("logs", "postgres")
+    assert "database system was shut down" in log and "was interrupted" not in log
     assert (stack.states(), stack.versions(), stack.secret("AIRFLOW_ADMIN_PASSWORD")) == before
     # Scoring adds its prediction log while it stops
     assert files <= set(json.loads(stack.python("airflow-scheduler", LISTING)))
