@@ -220,6 +220,8 @@ def judge(case: Case, reader: Reader, path: Path) -> str:
     try:
         blocks = reader(str(path), COLUMNS, NUMBERS)
         rows = [row for frame in blocks.frames for row in frame.rows()]
+    except (AttributeError, ImportError, NameError, TypeError):
+        raise  # a mistake of this benchmark
     # Each reader has its own exceptions
     except Exception:
         return "exact" if case.rows is None else "rejects the file"

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 
-MIN_KILLED = 0.85
+MIN_KILLED = 0.95
 NAME_WIDTH = 36
 # A mutant that never ends counts as killed
 KILLED = {"killed", "timeout", "segfault"}

@@ -1,4 +1,5 @@
-"""Import XGBoost without scikit-learn and pandas, saving one second and 140 MB per serving process.
+"""Import XGBoost without scikit-learn and pandas, saving one second and 150 MiB per scoring
+process.
 
 If they are installed, XGBoost imports them too, for interfaces that serving does not use. The
 serving image has neither.
