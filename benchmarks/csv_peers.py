@@ -24,7 +24,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv
 
+from loan_default.contract.load import LENDINGCLUB, load
 from loan_default.data import parsing, readers
+
+CONTRACT = load(LENDINGCLUB)
 
 # Small enough for a core's cache, larger than the longest record of the cases
 BLOCK_BYTES, BLOCK_ROWS = 4 << 20, 50_000
@@ -270,12 +273,12 @@ def _tried() -> dict[str, Reader]:
 
 def use(path: str, name: str, parse: bool) -> dict[str, float]:
     """Read an export as a training does, and parse it if `parse`."""
-    wanted = (*parsing.SOURCES, *parsing.AS_OF_SOURCES)
+    wanted = (*CONTRACT.sources, *CONTRACT.loan.known_through)
     rows, started, worked = 0, time.perf_counter(), time.process_time()
-    for frame in READERS[name](path, wanted, parsing.PLAIN_NUMBERS).frames:
+    for frame in READERS[name](path, wanted, parsing.plain_numbers(CONTRACT)).frames:
         rows += frame.height
         if parse:
-            parsing.parse(frame, labelled=True)
+            parsing.parse(frame, CONTRACT, labelled=True)
     seconds, processor = time.perf_counter() - started, time.process_time() - worked
     return {"rows": rows, "seconds": seconds, "processor": processor}
 

@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from loan_default import cli
+from loan_default.contract.load import LENDINGCLUB, load
+from loan_default.synthetic import layout
+
+CONTRACT = load(LENDINGCLUB)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,20 +26,19 @@ def make(flags: argparse.Namespace) -> dict[str, Any]:
     """Write both files."""
     import polars as pl
 
-    from loan_default import columns
     from loan_default.data import parsing
     from loan_default.synthetic import generator
 
     # Newest first: the applications of the last months.
     chunk = next(iter(generator.generate(LOANS, SEED)))
     newest = chunk.frame.head(APPLICATIONS)
-    known = [name for name in columns.EXPORT if name not in columns.KNOWN_AFTERWARDS]
+    known = [name for name in layout.EXPORT if name not in CONTRACT.never.known_afterwards]
     batch = Path(flags.folder) / "batch_input.csv"
     newest.select(known).write_csv(batch)
     rows = pl.Series("row", range(APPLICATIONS), pl.Int64)
-    parsed = parsing.parse(newest.select(known).insert_column(0, rows))
+    parsed = parsing.parse(newest.select(known).insert_column(0, rows), CONTRACT)
     safest = parsed.records[[int(chunk.default_probability[:APPLICATIONS].argmin())]]
-    typed = safest.select(name for name in columns.NAMES if safest[name].null_count() == 0)
+    typed = safest.select(name for name in CONTRACT.names if safest[name].null_count() == 0)
     request = {"dataframe_split": {"columns": typed.columns, "data": [list(typed.row(0))]}}
     sample = Path(flags.folder) / "sample_input.json"
     sample.write_text(json.dumps(request, indent=1) + "\n")

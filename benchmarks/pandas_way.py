@@ -12,12 +12,15 @@ import sys
 import pandas as pd
 
 from loan_default import columns
+from loan_default.contract.load import LENDINGCLUB, load
 from loan_default.data.parsing import EMPLOYMENT_YEARS
+
+CONTRACT = load(LENDINGCLUB)
 
 _YEARS = {text: float(years) for text, years in EMPLOYMENT_YEARS.items()}
 _RAW = [
-    *(name for name in columns.NAMES if name != "credit_history_months"),
-    *(columns.ID, "earliest_cr_line", "issue_d", columns.STATUS),
+    *(name for name in CONTRACT.names if name != "credit_history_months"),
+    *(columns.ID, "earliest_cr_line", "issue_d", CONTRACT.outcome.column),
 ]
 
 
@@ -32,18 +35,20 @@ def clean(frame: pd.DataFrame) -> pd.DataFrame:
     opened = pd.to_datetime(frame["earliest_cr_line"], format="%b-%Y")
     months = (issued.dt.year - opened.dt.year) * 12 + issued.dt.month - opened.dt.month
     frame["credit_history_months"] = months
-    status = frame[columns.STATUS].str.removeprefix(columns.POLICY_PREFIX).str.strip()
-    frame[columns.DEFAULT] = status.map(columns.LABELS).astype("Int8")
+    status = (
+        frame[CONTRACT.outcome.column].str.removeprefix(CONTRACT.outcome.prefixes[0]).str.strip()
+    )
+    frame[columns.DEFAULT] = status.map(CONTRACT.outcome.labels).astype("Int8")
     frame[columns.ISSUE_MONTH] = issued
-    good = status.isin(list(columns.LABELS)) & issued.notna()
-    for column in columns.RECORD:
+    good = status.isin(list(CONTRACT.outcome.labels)) & issued.notna()
+    for column in CONTRACT.record:
         if column.kind == "number":
             numbers = pd.to_numeric(frame[column.name]).astype(float)
             frame[column.name] = numbers
             inside = numbers.between(column.low, column.high)
             good &= inside if column.core else inside | numbers.isna()
     frame = frame[good & ~frame[columns.ID].duplicated()]
-    return frame[[columns.ID, columns.ISSUE_MONTH, columns.DEFAULT, *columns.NAMES]]
+    return frame[[columns.ID, columns.ISSUE_MONTH, columns.DEFAULT, *CONTRACT.names]]
 
 
 def read(path: str, used: list[str] | None = None) -> pd.DataFrame:
@@ -67,7 +72,7 @@ def score(source: str, target: str, model: str) -> None:
 
     frame = clean(read(source))
     loaded = mlflow.pyfunc.load_model(model)
-    found = loaded.predict(frame[list(columns.NAMES)])
+    found = loaded.predict(frame[list(CONTRACT.names)])
     frame[[columns.ID]].assign(prediction=found).to_csv(target, index=False)
 
 

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from loan_default import cli
+from loan_default.contract.load import LENDINGCLUB, load
+
+CONTRACT = load(LENDINGCLUB)
 
 RECIPES: dict[str, dict[str, Any]] = {
     "as set": {},
@@ -31,7 +34,7 @@ def compare(flags: argparse.Namespace) -> dict[str, Any]:
     from loan_default.settings import settings
     from loan_default.training import cohorts
 
-    with open_loans(flags.data_path, labelled=True) as reader:
+    with open_loans(flags.data_path, CONTRACT, labelled=True) as reader:
         loans = pl.concat([block.records for block in reader]).drop("row")
     assert reader.as_of
     splits = [cohorts.split(loans, reader.as_of, share) for share in TEST_SHARES]
@@ -53,14 +56,17 @@ def _auc(split: Any, config: Any, change: dict[str, Any]) -> float:
     from loan_default.model import features
     from loan_default.training import fitting
 
-    free = dict.fromkeys(features.NAMES, 0)
-    risks = features.RISKS if change.pop("monotone", True) else free
+    free = dict.fromkeys(CONTRACT.features, 0)
+    risks = CONTRACT.risks if change.pop("monotone", True) else free
     config = config.model_copy(update=change)
     with mock.patch.object(features, "RISKS", risks):
-        matrix, default = features.matrix(split.earlier), split.earlier["default"].to_numpy()
-        rounds = fitting.cross_validate(matrix, default, config).rounds
-        booster = fitting.fit(matrix, default, config, rounds)
-    margin = booster.inplace_predict(features.matrix(split.test))
+        matrix, default = (
+            features.matrix(split.earlier, CONTRACT),
+            split.earlier["default"].to_numpy(),
+        )
+        rounds = fitting.cross_validate(matrix, default, CONTRACT, config).rounds
+        booster = fitting.fit(matrix, default, CONTRACT, config, rounds)
+    margin = booster.inplace_predict(features.matrix(split.test, CONTRACT))
     return classification.metrics(split.test["default"].to_numpy(), margin, 0.5)["AUC"]
 
 

@@ -21,7 +21,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from loan_default.contract.load import LENDINGCLUB, load
 from measured import Workplace
+
+CONTRACT = load(LENDINGCLUB)
 
 
 class Clock:
@@ -106,21 +109,21 @@ def fits(data: str, rounds: int, repeats: int) -> tuple[list[float], list[float]
     from loan_default.settings import settings
     from loan_default.training import cohorts, fitting
 
-    with open_loans(data, labelled=True) as reader:
+    with open_loans(data, CONTRACT, labelled=True) as reader:
         loans = pl.concat([block.records for block in reader])
     assert reader.as_of
     matured = cohorts.matured(loans, reader.as_of)
-    matrix, default = features.matrix(matured), matured["default"].to_numpy()
+    matrix, default = features.matrix(matured, CONTRACT), matured["default"].to_numpy()
     config = settings()
-    parameters = fitting.parameters(config)
+    parameters = fitting.parameters(config, CONTRACT)
 
     def bare() -> Callable[[], Any]:
-        ready = dmatrix(matrix, features.NAMES, default, config.threads)
+        ready = dmatrix(matrix, CONTRACT, CONTRACT.features, default, config.threads)
         return lambda: xgb.train(parameters, ready, num_boost_round=rounds)
 
     ours, theirs = [], []
     for _ in range(repeats):
-        ours.append(_seconds(lambda: fitting.fit(matrix, default, config, rounds)))
+        ours.append(_seconds(lambda: fitting.fit(matrix, default, CONTRACT, config, rounds)))
         theirs.append(_seconds(bare()))
     print(f"{len(default):,} matured loans, {matrix.shape[1]} features, {rounds} rounds")
     return ours, theirs

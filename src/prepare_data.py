@@ -1,4 +1,4 @@
-"""Convert a LendingClub export into typed application records with an outcome.
+"""Convert an export of loans into typed application records with an outcome.
 
 Rows that break the data contract go to rejected.csv next to the output, each with a code and a
 reason. The last line of stdout is a JSON object: output_path, rejected_path, as_of and the counts.
@@ -23,11 +23,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 def job(flags: argparse.Namespace) -> dict[str, Any]:
     """Run the job and return the JSON result."""
+    from loan_default.contract import load as contracts
     from loan_default.data import prepare as prepared
     from loan_default.settings import settings
 
     config = settings()
     return prepared.prepare(
+        contracts.load(config.contract),
         flags.input_path or config.train_data_path,
         flags.output_path or config.prepared_data_path,
         flags.as_of,

@@ -7,8 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+import lendingclub
+from lendingclub import CONTRACT, EXPORT, KNOWN_AFTERWARDS, PROXIES, RAW_SOURCE, RECORD
 from loan_default import columns
-from loan_default.columns import EXPORT, ID, KNOWN_AFTERWARDS, PROXIES, RAW_SOURCE, RECORD
+from loan_default.columns import ID
 from loan_default.data.ingest import open_loans
 from loan_default.model import features
 from loan_default.synthetic import generator
@@ -18,7 +20,7 @@ SOUNDS_LATER = re.compile(
     r"loan_status|pymnt_plan|funded_amnt.*|out_prncp.*|total_(pymnt|rec_).*|.*recover.*|last_.*"
     r"|next_.*|hardship_.*|deferral_.*|payment_plan_.*|orig_projected_.*|(debt_)?settlement_.*"
 )
-SOURCES = {RAW_SOURCE.get(name, name) for name in (*columns.NAMES, columns.ISSUE_MONTH)}
+SOURCES = {RAW_SOURCE.get(name, name) for name in (*lendingclub.NAMES, columns.ISSUE_MONTH)}
 OTHERS = [name for name in EXPORT if name not in SOURCES]
 
 
@@ -43,8 +45,8 @@ def write(tmp_path_factory):
 
 
 def matrix(path: str, labelled: bool) -> np.ndarray:
-    with open_loans(path, labelled=labelled) as reader:
-        found = np.concatenate([features.matrix(block.records) for block in reader])
+    with open_loans(path, CONTRACT, labelled=labelled) as reader:
+        found = np.concatenate([features.matrix(block.records, CONTRACT) for block in reader])
         assert reader.rows_rejected == 0, reader.rejected
     return found
 
@@ -80,17 +82,19 @@ def test_known_afterwards_is_every_column_whose_name_says_so():
 
 def test_the_record_holds_nothing_known_afterwards():
     assert not KNOWN_AFTERWARDS & SOURCES
-    assert not KNOWN_AFTERWARDS & set(features.NAMES)
+    assert not KNOWN_AFTERWARDS & set(lendingclub.FEATURES)
 
 
 def test_where_the_applicant_lives_is_never_a_feature():
     assert PROXIES == {"zip_code", "addr_state"}
     assert PROXIES <= set(EXPORT)
-    assert not PROXIES & (SOURCES | set(features.NAMES))
+    assert not PROXIES & (SOURCES | set(lendingclub.FEATURES))
 
 
 def test_the_outcome_and_the_id_are_no_columns_of_the_record():
-    assert not {ID, columns.DEFAULT, columns.STATUS, columns.ISSUE_MONTH} & set(columns.NAMES)
+    assert not {ID, columns.DEFAULT, lendingclub.STATUS, columns.ISSUE_MONTH} & set(
+        lendingclub.NAMES
+    )
 
 
 @pytest.mark.parametrize("labelled", [True, False])
@@ -143,13 +147,13 @@ def test_a_column_states_its_unit_and_range_or_its_levels(column):
 
 
 def test_the_core_is_what_no_application_is_without():
-    assert columns.CORE == ("loan_amnt", "term", "int_rate", "annual_inc")
+    assert lendingclub.CORE == ("loan_amnt", "term", "int_rate", "annual_inc")
 
 
 def test_ordered_levels_go_from_the_best_risk_to_the_worst():
     assert [column.name for column in RECORD if column.ordered] == ["grade", "sub_grade"]
     for name in ("grade", "sub_grade"):
-        assert list(columns.BY_NAME[name].levels) == sorted(columns.BY_NAME[name].levels)
+        assert list(lendingclub.BY_NAME[name].levels) == sorted(lendingclub.BY_NAME[name].levels)
 
 
 def test_prices_that_the_lender_set_give_no_reason_and_all_else_does():

@@ -23,7 +23,6 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from loan_default.columns import NAMES, PROBABILITY
 from loan_default.errors import InputError
 
 # Defaults below the bucket, if there is one.
@@ -56,7 +55,7 @@ def _thresholds(value: Any) -> Any:
 
 def _monitored(name: str) -> str:
     column, _, suffix = name.partition(":")
-    if column not in (PROBABILITY, *NAMES) or suffix not in ("", "missing"):
+    if not column or suffix not in ("", "missing"):
         raise ValueError("not a monitored column, nor COLUMN:missing")
     return name
 
@@ -93,7 +92,7 @@ class Settings(BaseSettings):
     )
     train_data_path: str = Field(
         "data/raw/accepted_2007_to_2018Q4.csv",
-        description="Completed loans to train on: a LendingClub export or a prepared file",
+        description="Completed loans to train on: an export as CONTRACT says, or a prepared file",
     )
     prepared_data_path: str = Field(
         "data/processed/loan_default_selected_features_clean.parquet",
@@ -130,6 +129,10 @@ class Settings(BaseSettings):
     )
 
     # Data
+    contract: str = Field(
+        "lendingclub",
+        description="Data contract of the loans: a built-in one, or the path of a TOML file",
+    )
     max_rejected_share: Share = Field(
         0.05, description="Maximum share of rejected rows in a file; above it the file is rejected"
     )
@@ -207,7 +210,7 @@ class Settings(BaseSettings):
     evidently_ui_secret: str = Field("", description="Secret required to write to Evidently's UI")
     drift_column_thresholds: ColumnThresholds = Field(
         {},
-        description="Thresholds of single columns, such as annual_inc=0.2,dti:missing=0.3, or JSON",
+        description="Thresholds of single columns, such as income=0.2,income:missing=0.3, or JSON",
     )
     drift_recent_runs: Count = Field(
         4, description="Previous scored days that alerts compare with, once there are that many"

@@ -5,7 +5,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_default import columns
+import lendingclub
+from lendingclub import CONTRACT
 from loan_default.batch import score as batch
 from loan_default.data import csv_reader, ingest
 from loan_default.model.artifact import Model
@@ -22,14 +23,14 @@ def fitted() -> Model:
 
 def score(fitted: Model, path: Path, folder: Path, day: date = DAY) -> dict[str, object]:
     folder.mkdir()
-    with ingest.open_loans(str(path), day) as applications:
+    with ingest.open_loans(str(path), CONTRACT, day) as applications:
         return batch.score_blocks(applications, batch.ScoringJob(fitted, "1", "none", day), folder)
 
 
 @pytest.fixture
 def applications(tmp_path: Path) -> Path:
     path = tmp_path / "applications.csv"
-    broken = LOANS.select("id", *columns.NAMES).with_columns(
+    broken = LOANS.select("id", *lendingclub.NAMES).with_columns(
         annual_inc=pl.when(pl.int_range(pl.len()) % 100 == 7)
         .then(-1)
         .otherwise(pl.col("annual_inc")),
@@ -58,7 +59,7 @@ def test_every_row_is_scored_or_rejected_and_counted(
 
 
 def test_the_scores_are_the_models(fitted: Model, tmp_path: Path) -> None:
-    LOANS.select("id", *columns.NAMES).write_parquet(tmp_path / "in.parquet")
+    LOANS.select("id", *lendingclub.NAMES).write_parquet(tmp_path / "in.parquet")
     score(fitted, tmp_path / "in.parquet", tmp_path / "out")
     predictions = pl.read_parquet(tmp_path / "out" / "predictions.parquet")
     assert predictions["id"].to_list() == LOANS["id"].to_list()
@@ -89,7 +90,7 @@ def test_blocks_do_not_change_the_scores_or_the_sample(
 
 def test_the_sample_is_uniform_bounded_and_differs_by_date() -> None:
     def places(day: date, block: int) -> list[int]:
-        sample = batch._Sample(day, rows=400)
+        sample = batch._Sample(day, 400, CONTRACT)
         for start in range(0, 3000, block):
             records = LOANS[start : start + block].with_columns(
                 row=pl.int_range(start, min(start + block, 3000), dtype=pl.Int64)
@@ -97,7 +98,7 @@ def test_the_sample_is_uniform_bounded_and_differs_by_date() -> None:
             scored = records.with_columns(default_probability=0.5, prediction=1)
             sample.add(records, scored)
         found = sample.frame()
-        assert found.columns == ["id", *columns.NAMES, "default_probability", "prediction"]
+        assert found.columns == ["id", *lendingclub.NAMES, "default_probability", "prediction"]
         return [int(name.rsplit("-")[-1]) for name in found["id"]]
 
     chosen = places(DAY, 100)
@@ -108,7 +109,7 @@ def test_the_sample_is_uniform_bounded_and_differs_by_date() -> None:
 
 
 def test_fewer_rows_than_the_sample_are_all_in_it(fitted: Model, tmp_path: Path) -> None:
-    LOANS.head(50).select("id", *columns.NAMES).write_parquet(tmp_path / "in.parquet")
+    LOANS.head(50).select("id", *lendingclub.NAMES).write_parquet(tmp_path / "in.parquet")
     score(fitted, tmp_path / "in.parquet", tmp_path / "out")
     assert (
         pl.read_parquet(tmp_path / "out" / "sample.parquet")["id"].to_list()

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from lendingclub import CONTRACT
 from loan_default.data import ingest
 from loan_default.data.ingest import open_loans
 from loan_default.data.readers import open_table
@@ -63,7 +64,7 @@ def test_cells_read_as_numbers_and_cells_read_as_text_become_the_same_records(sa
     rows = [LOAN | {"id": f"{n}", "dti": cell} for n, cell in enumerate(cells, start=1)]
     path = save(text(rows))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ingest, "PLAIN_NUMBERS", frozenset())
+        patch.setattr(ingest, "plain_numbers", lambda _: frozenset())
         as_text = take(path)
     as_numbers = take(path)
     assert as_numbers.records.equals(as_text.records)
@@ -93,7 +94,7 @@ def test_applications_need_no_outcome_and_get_their_history_up_to_the_run_month(
     rows = [{"earliest_cr_line": "Jan-2000"} | LOAN]
     for name in ("issue_d", "loan_status", "last_pymnt_d"):
         del rows[0][name]
-    with open_loans(save(text(rows)), run_month=date(2020, 3, 1)) as reader:
+    with open_loans(save(text(rows)), CONTRACT, run_month=date(2020, 3, 1)) as reader:
         (block,) = reader
     assert block.records["credit_history_months"].to_list() == [20 * 12 + 2]
     assert "default" not in block.records.columns

@@ -5,7 +5,7 @@ import gzip
 import polars as pl
 import pytest
 
-from loan_default.columns import KNOWN_AFTERWARDS
+from lendingclub import CONTRACT, KNOWN_AFTERWARDS
 from loan_default.data.ingest import LoanReader
 from loan_default.data.readers import Table
 from loan_default.data.rejections import Fault, RejectionKind
@@ -14,7 +14,7 @@ from raw_loans import FOOTER_LINE, LOAN, TYPED, loans, refusal, take, text
 
 
 def counted(rows: int, bad: int) -> LoanReader:
-    reader = LoanReader(Table("loans.csv", "loans.csv", (), {}, iter(())), None, False)
+    reader = LoanReader(Table("loans.csv", "loans.csv", (), {}, iter(())), CONTRACT, None, False)
     reader.rows_in = rows
     kind = RejectionKind(Fault.NOT_A_NUMBER, "dti")
     reader.rejected[kind], reader.first_rejected[kind] = bad, 1
@@ -92,7 +92,7 @@ def test_a_file_without_core_columns_is_refused_before_any_row_is_read(save):
 def test_training_needs_an_outcome_and_an_issue_month(save):
     rows = [{name: LOAN[name] for name in ("id", "loan_amnt", "term", "int_rate", "annual_inc")}]
     path = save(text(rows))
-    assert "default or loan_status, issue_month or issue_d;" in refusal(path)
+    assert "loan_status or default, issue_d or issue_month;" in refusal(path)
     assert take(path, labelled=False).records.height == 1
 
 

@@ -4,17 +4,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_default import columns
-from loan_default.columns import CORE, LABELS, NAMES, POLICY_PREFIX, RECORD
+import lendingclub
+from lendingclub import CONTRACT, CORE, LABELS, NAMES, POLICY_PREFIX, RECORD
 from loan_default.data.parsing import parse, require_core
 from loan_default.errors import InputError
 from parsed_loans import APPLICATION, LOAN, frame, record, rejection
 
-OPTIONAL_NUMBERS = [name for name in columns.NUMBERS if name not in CORE]
+OPTIONAL_NUMBERS = [name for name in lendingclub.NUMBERS if name not in CORE]
 
 
 def test_a_record_has_every_column_of_the_contract_typed():
-    parsed = parse(frame(LOAN), labelled=True)
+    parsed = parse(frame(LOAN), CONTRACT, labelled=True)
     assert parsed.records.columns == ["row", "id", "issue_month", "default", *NAMES]
     for column in RECORD:
         expected = pl.Float64 if column.kind == "number" else pl.String
@@ -98,7 +98,7 @@ def test_both_ends_of_a_range_are_allowed_and_nothing_beyond(form):
         for value in inside + outside:
             rows.append({name: form(cell) for name, cell in (base | {column.name: value}).items()})
             (kept if value in inside else refused).append((len(rows), column.name, value))
-    parsed = parse(frame(*rows))
+    parsed = parse(frame(*rows), CONTRACT)
     assert parsed.rejected.select("row", "column").rows() == [(row, n) for row, n, _ in refused]
     assert all("is outside" in reason for reason in parsed.rejected["reason"])
     records = zip(parsed.records["row"], parsed.records.iter_rows(named=True), kept, strict=True)
@@ -122,10 +122,28 @@ def test_a_negative_income_rejects_the_row():
 
 @pytest.mark.parametrize("name", ["annual_inc", "dti", "credit_history_months"])
 @pytest.mark.parametrize(
-    "text", ["12,000", "$12000", "abc", "1_000", "0x10", "12 000", "-nan", "5 months"]
+    "text", ["12,00", "1,2,3", "$", "abc", "1_000", "0x10", "12 000", "-nan", "5 apples"]
 )
 def test_text_in_a_number_rejects_the_row(name, text):
     assert rejection(**{name: text}) == (name, f"{name} '{text}' is not a number")
+
+
+@pytest.mark.parametrize("text", ["12000", "12,000", "$12,000", "$ 12000.00", "12000 USD", "1.2e4"])
+def test_an_amount_is_read_as_lenders_write_it(text):
+    assert record(annual_inc=text)["annual_inc"] == 12_000
+
+
+@pytest.mark.parametrize("text", [" 36 months", "36 Months", "36 mo", "36 mos.", "36", "36.0"])
+def test_a_term_is_read_as_lenders_write_it(text):
+    assert record(term=text)["term"] == 36
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["debt_consolidation", "Debt Consolidation", "DEBT-CONSOLIDATION", " debt  consolidation"],
+)
+def test_a_category_is_compared_without_case_blanks_hyphens_and_underscores(text):
+    assert record(purpose=text)["purpose"] == "debt_consolidation"
 
 
 @pytest.mark.parametrize("text", ["11+ years", "< 1 years", "one year", "1 years old"])
@@ -155,7 +173,7 @@ def test_every_status_of_the_contract_was_tried():
     assert len(LABELS) == 8
 
 
-@pytest.mark.parametrize("status", ["Paid", "fully paid", POLICY_PREFIX, "", None, "n/a"])
+@pytest.mark.parametrize("status", ["Paid", "fully repaid", POLICY_PREFIX, "", None, "n/a"])
 def test_an_unknown_status_rejects_the_row_where_the_outcome_matters(status):
     column, reason = rejection(labelled=True, loan_status=status)
     assert column == "default"
@@ -184,8 +202,14 @@ def test_a_typed_outcome_wins_over_a_status():
 
 def test_a_row_without_an_id_is_named_by_its_number():
     rows = [APPLICATION | {"id": name} for name in ("a", None, "", "n/a", "7")]
-    assert parse(frame(*rows)).records["id"].to_list() == ["a", "row-2", "row-3", "row-4", "7"]
-    assert parse(frame(APPLICATION)).records["id"].to_list() == ["row-1"]
+    assert parse(frame(*rows), CONTRACT).records["id"].to_list() == [
+        "a",
+        "row-2",
+        "row-3",
+        "row-4",
+        "7",
+    ]
+    assert parse(frame(APPLICATION), CONTRACT).records["id"].to_list() == ["row-1"]
     assert record(id=1077501)["id"] == "1077501"
 
 
@@ -194,27 +218,32 @@ def test_columns_in_another_order_and_more_of_them_change_nothing():
     mixed = cells.select(reversed(cells.columns)).with_columns(
         url=pl.lit("x"), total_pymnt=pl.lit(9)
     )
-    assert parse(mixed, labelled=True).records.equals(parse(cells, labelled=True).records)
+    assert parse(mixed, CONTRACT, labelled=True).records.equals(
+        parse(cells, CONTRACT, labelled=True).records
+    )
 
 
 def test_good_rows_are_kept_in_order_among_bad_ones():
     rows = [APPLICATION | {"id": f"{n}", "annual_inc": f"{n % 3 - 1}"} for n in range(9)]
-    parsed = parse(frame(*rows))
+    parsed = parse(frame(*rows), CONTRACT)
     assert parsed.records["row"].to_list() == [2, 3, 5, 6, 8, 9]
     assert parsed.records["annual_inc"].to_list() == [0, 1] * 3
     assert parsed.rejected["id"].to_list() == ["0", "3", "6"]
 
 
 def test_no_rows_give_no_records_of_the_same_columns():
-    empty = parse(frame(LOAN).clear(), labelled=True)
-    assert empty.records.schema == parse(frame(LOAN), labelled=True).records.schema
+    empty = parse(frame(LOAN).clear(), CONTRACT, labelled=True)
+    assert empty.records.schema == parse(frame(LOAN), CONTRACT, labelled=True).records.schema
     assert empty.records.is_empty() and empty.rejected.is_empty()
 
 
 def test_a_table_without_core_columns_is_refused_with_their_names():
     with pytest.raises(InputError) as caught:
         require_core(
-            "loans.csv", ("id", "term", "annual_inc"), (("default", "loan_status"), ("id",))
+            "loans.csv",
+            ("id", "term", "annual_inc"),
+            CONTRACT,
+            (("default", "loan_status"), ("id",)),
         )
     assert str(caught.value) == (
         "loans.csv lacks the columns loan_amnt, int_rate, default or loan_status; "
@@ -229,11 +258,13 @@ def test_a_table_without_core_columns_is_refused_with_their_names():
 )
 def test_only_the_first_columns_of_a_wide_table_are_listed(names, listed):
     with pytest.raises(InputError, match=f"it has {listed}$"):
-        require_core("loans.csv", tuple(names))
+        require_core("loans.csv", tuple(names), CONTRACT)
 
 
 def test_a_table_with_the_core_columns_passes():
-    require_core("loans.csv", (*reversed(CORE), "loan_status"), (("default", "loan_status"),))
+    require_core(
+        "loans.csv", (*reversed(CORE), "loan_status"), CONTRACT, (("default", "loan_status"),)
+    )
 
 
 def test_every_optional_number_may_be_missing():

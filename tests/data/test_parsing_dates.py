@@ -1,10 +1,11 @@
-"""Months in their three spellings: of issue, of the earliest credit line, of the latest payment."""
+"""Months in the forms that files have: of issue, of the first credit line, of the last payment."""
 
 from datetime import date
 
 import polars as pl
 import pytest
 
+from lendingclub import CONTRACT
 from loan_default.data.parsing import latest_month, month, parse
 from parsed_loans import APPLICATION, frame, record, rejection
 
@@ -24,15 +25,43 @@ from parsed_loans import APPLICATION, frame, record, rejection
         ("2010-00", None),
         ("0000-01", None),
         ("Dez-2010", None),
-        ("Dec-10", None),
-        ("Dec 2010", None),
+        ("Dec-10", date(2010, 12, 1)),
+        ("Dec-65", date(1965, 12, 1)),
+        ("1-Dec-10", date(2010, 12, 1)),
+        ("Dec 2010", date(2010, 12, 1)),
+        ("December-2010", date(2010, 12, 1)),
+        ("20101231", date(2010, 12, 1)),
+        ("20101231T000000", date(2010, 12, 1)),
+        ("12/31/2010", date(2010, 12, 1)),
+        ("31/12/2010 0:00", date(2010, 12, 1)),
+        ("03/03/2010", date(2010, 3, 1)),
+        ("03/04/2010", None),
+        ("11-Dec", None),
+        ("14975", None),
         ("12/2010", None),
         ("2010", None),
         ("", None),
     ],
 )
-def test_a_month_is_read_from_three_formats_and_no_other(text, expected):
+def test_a_month_is_read_from_the_forms_in_use_and_no_other(text, expected):
     assert month(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text, form, expected",
+    [
+        ("03/04/2010", "month first", date(2010, 3, 1)),
+        ("03/04/2010", "day first", date(2010, 4, 1)),
+        ("31/12/2010", "month first", None),
+        ("12/31/2010", "day first", None),
+        ("14975", "days since 1970-01-01", date(2011, 1, 1)),
+        ("40544.0", "days since 1899-12-30", date(2011, 1, 1)),
+        ("2011-01", "days since 1970-01-01", None),
+        ("999999", "days since 9999-01-01", None),
+    ],
+)
+def test_the_contract_says_what_an_ambiguous_date_means(text, form, expected):
+    assert month(text, form) == expected
 
 
 @pytest.mark.parametrize("text", ["Mar-2000", "2000-03", "2000-03-15"])
@@ -54,7 +83,7 @@ def test_each_row_has_its_own_end_of_credit_history():
     rows = [
         APPLICATION | {"earliest_cr_line": "Mar-2000", "issue_d": d} for d in ("Apr-2000", None)
     ]
-    parsed = parse(frame(*rows), date(2000, 6, 1))
+    parsed = parse(frame(*rows), CONTRACT, date(2000, 6, 1))
     assert parsed.records["credit_history_months"].to_list() == [1, 3]
 
 
@@ -100,8 +129,8 @@ def test_the_latest_month_is_that_of_the_last_payment_or_credit_pull():
             "next_pymnt_d": ["Dec-2020"] * 4,
         }
     )
-    assert latest_month(cells) == date(2016, 3, 1)
-    assert latest_month(cells.drop("last_pymnt_d")) == date(2016, 2, 1)
-    assert latest_month(cells.drop("last_pymnt_d", "last_credit_pull_d")) is None
-    assert latest_month(cells.clear()) is None
-    assert latest_month(cells[1:2].drop("last_credit_pull_d")) is None
+    assert latest_month(cells, CONTRACT) == date(2016, 3, 1)
+    assert latest_month(cells.drop("last_pymnt_d"), CONTRACT) == date(2016, 2, 1)
+    assert latest_month(cells.drop("last_pymnt_d", "last_credit_pull_d"), CONTRACT) is None
+    assert latest_month(cells.clear(), CONTRACT) is None
+    assert latest_month(cells[1:2].drop("last_credit_pull_d"), CONTRACT) is None

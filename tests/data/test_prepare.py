@@ -6,10 +6,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loan_default import columns
+import lendingclub
+from lendingclub import CONTRACT
 from loan_default.data import csv_reader
 from loan_default.data.ingest import open_loans
-from loan_default.data.prepare import RECORDS, prepare
+from loan_default.data.prepare import prepare, prepared_schema
 from loan_default.errors import InputError
 from loan_default.model import features
 from loan_default.synthetic import generator
@@ -22,7 +23,7 @@ def raw() -> bytes:
     """An export of 400 generated loans: two of them bad, one twice, one blank line, two footers."""
     frame = next(generator.generate(400, 5)).frame
     lines = generator.csv_lines(frame).decode().splitlines()
-    place = columns.EXPORT.index("annual_inc")
+    place = lendingclub.EXPORT.index("annual_inc")
     for row, text in [(10, "-1"), (20, 'a, "lot"')]:
         cells = lines[row].split(",")
         cells[place] = '"' + text.replace('"', '""') + '"'
@@ -40,14 +41,14 @@ def source(tmp_path: Path, raw: bytes) -> Path:
 
 
 def ready(source: Path, output: Path, as_of: date | None = None, limit: float = 0.01) -> dict:
-    return prepare(str(source), str(output), as_of, limit)
+    return prepare(CONTRACT, str(source), str(output), as_of, limit)
 
 
 def taken(path: Path) -> tuple[pl.DataFrame, date | None]:
     """The records without their place in the file, and the as-of month."""
-    with open_loans(str(path), labelled=True) as reader:
+    with open_loans(str(path), CONTRACT, labelled=True) as reader:
         records = pl.concat([block.records for block in reader])
-    return records.select(RECORDS.names()), reader.as_of
+    return records.select(prepared_schema(CONTRACT).names()), reader.as_of
 
 
 def good(source: Path) -> pl.DataFrame:
@@ -106,8 +107,10 @@ def test_the_prepared_file_gives_the_same_records_features_and_as_of_month(
     result = ready(source, tmp_path / output)
     records, as_of = taken(source)
     again, stated = taken(tmp_path / output)
-    assert again.equals(records) and again.schema == RECORDS
-    assert features.matrix(again).tobytes() == features.matrix(records).tobytes()
+    assert again.equals(records) and again.schema == prepared_schema(CONTRACT)
+    assert (
+        features.matrix(again, CONTRACT).tobytes() == features.matrix(records, CONTRACT).tobytes()
+    )
     assert stated == as_of == date(2019, 3, 1)
     assert result["as_of"] == "2019-03"
 
@@ -115,8 +118,8 @@ def test_the_prepared_file_gives_the_same_records_features_and_as_of_month(
 def test_the_parquet_file_holds_the_typed_record_and_nothing_known_afterwards(source, tmp_path):
     ready(source, tmp_path / "out.parquet")
     frame = pl.read_parquet(tmp_path / "out.parquet")
-    assert frame.schema == RECORDS
-    assert not columns.KNOWN_AFTERWARDS & set(frame.columns)
+    assert frame.schema == prepared_schema(CONTRACT)
+    assert not lendingclub.KNOWN_AFTERWARDS & set(frame.columns)
     assert frame.equals(good(source))
     assert pl.read_parquet_metadata(tmp_path / "out.parquet")["as_of"] == "2019-03"
 
@@ -124,7 +127,7 @@ def test_the_parquet_file_holds_the_typed_record_and_nothing_known_afterwards(so
 def test_the_csv_file_states_the_as_of_month_in_a_column(source, tmp_path):
     ready(source, tmp_path / "out.csv")
     frame = pl.read_csv(tmp_path / "out.csv", infer_schema=False)
-    assert frame.columns == [*RECORDS.names(), "as_of"]
+    assert frame.columns == [*prepared_schema(CONTRACT).names(), "as_of"]
     assert frame["as_of"].unique().to_list() == ["2019-03"]
 
 
@@ -216,7 +219,7 @@ def unusable(content: bytes, kind: str) -> bytes:
         ("unclosed quote", "never closed"),
         ("leaks", "known only after the loan was granted"),
         ("too many rejected", "13 of 411 rows .* MAX_REJECTED_SHARE=0.01"),
-        ("no outcome", "lacks the columns default or loan_status"),
+        ("no outcome", "lacks the columns loan_status or default"),
     ],
 )
 def test_what_cannot_be_prepared_leaves_nothing_behind(source, tmp_path, output, kind, message):

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import raw_loans
+from lendingclub import CONTRACT
 from loan_default.data.parsing import parse
 from loan_default.data.rejections import (
     NOT_LOANS,
@@ -28,7 +29,7 @@ def cells(*rows: dict, first_row: int = 1) -> pl.DataFrame:
 
 
 def rejected(*rows: dict, labelled: bool = True) -> list[tuple]:
-    return parse(cells(*rows), labelled=labelled).rejected.rows()
+    return parse(cells(*rows), CONTRACT, labelled=labelled).rejected.rows()
 
 
 def of(*names: str, first_row: int = 1) -> Parsed:
@@ -39,7 +40,7 @@ def of(*names: str, first_row: int = 1) -> Parsed:
 
 
 def test_a_rejection_tells_row_id_column_code_and_reason():
-    found = parse(cells(LOAN, LOAN | {"id": "b", "dti": "x"}), labelled=True).rejected
+    found = parse(cells(LOAN, LOAN | {"id": "b", "dti": "x"}), CONTRACT, labelled=True).rejected
     assert dict(found.schema) == SCHEMA
     assert found.rows() == [(2, "b", "dti", "not_a_number", "dti 'x' is not a number")]
 
@@ -97,7 +98,7 @@ def test_a_range_is_stated_with_its_unit():
 
 def test_a_number_that_was_one_already_is_shown_as_it_was():
     frame = cells(LOAN, LOAN).with_columns(dti=pl.Series([-5.5, 1.0]))
-    assert parse(frame).rejected.rows() == [
+    assert parse(frame, CONTRACT).rejected.rows() == [
         (1, "1", "dti", "out_of_range", "dti '-5.5' is outside 0 to 10,000 percent of income")
     ]
 
@@ -122,20 +123,23 @@ def test_rows_that_are_not_even_cells_become_rejections():
 
 def test_every_kind_of_fault_has_a_sentence_of_its_own():
     kinds = [RejectionKind(code, "dti") for code in Fault]
-    assert len({kind.sentence for kind in kinds}) == len(Fault)
+    assert len({kind.sentence(CONTRACT) for kind in kinds}) == len(Fault)
 
 
 def test_months_and_outcomes_are_named_as_the_export_names_them():
-    assert RejectionKind(Fault.NOT_A_MONTH, "issue_month").sentence == "issue_d is not a month"
     assert (
-        RejectionKind(Fault.NOT_A_MONTH, "credit_history_months").sentence
+        RejectionKind(Fault.NOT_A_MONTH, "issue_month").sentence(CONTRACT)
+        == "issue_d is not a month"
+    )
+    assert (
+        RejectionKind(Fault.NOT_A_MONTH, "credit_history_months").sentence(CONTRACT)
         == "earliest_cr_line is not a month"
     )
     assert (
-        RejectionKind(Fault.UNKNOWN_OUTCOME, "default").sentence
+        RejectionKind(Fault.UNKNOWN_OUTCOME, "default").sentence(CONTRACT)
         == "loan_status is not a known outcome"
     )
-    assert RejectionKind(Fault.OUT_OF_RANGE, "dti").sentence == "dti is outside its range"
+    assert RejectionKind(Fault.OUT_OF_RANGE, "dti").sentence(CONTRACT) == "dti is outside its range"
 
 
 def test_the_first_row_of_an_id_stays_and_the_later_ones_are_rejected():
@@ -156,20 +160,20 @@ def test_an_id_of_an_earlier_block_is_known():
 
 def test_a_rejected_row_does_not_use_up_its_id():
     bad = LOAN | {"id": "a", "dti": "x"}
-    split = SeenIds().split(parse(cells(bad, LOAN | {"id": "a"}), labelled=True))
+    split = SeenIds().split(parse(cells(bad, LOAN | {"id": "a"}), CONTRACT, labelled=True))
     assert split.records["row"].to_list() == [2]
     assert split.rejected["column"].to_list() == ["dti"]
 
 
 def test_repeated_ids_are_sorted_in_among_the_other_rejections():
     rows = [LOAN | {"id": "a"}, LOAN | {"id": "a"}, LOAN | {"id": "b", "dti": "x"}]
-    split = SeenIds().split(parse(cells(*rows), labelled=True))
+    split = SeenIds().split(parse(cells(*rows), CONTRACT, labelled=True))
     assert split.rejected.select("row", "column").rows() == [(2, "id"), (3, "dti")]
 
 
 def test_rows_without_an_id_repeat_none():
     rows = [LOAN | {"id": None}, LOAN | {"id": ""}, LOAN | {"id": None}]
-    split = SeenIds().split(parse(cells(*rows), labelled=True))
+    split = SeenIds().split(parse(cells(*rows), CONTRACT, labelled=True))
     assert split.records["id"].to_list() == ["row-1", "row-2", "row-3"]
 
 

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 import in_process
-from loan_default.model.features import REASONS
+from lendingclub import REASONS
 from loan_default.sandbox.local_stack import free_ports
 from workspace import QUICK, ROOT
 
@@ -55,7 +55,7 @@ BY_HAND = {
     ("docs/operations.md", "docker compose run --detach"): "takes the fixed port 5002",
     ("infra/terraform/README.md", "gcloud storage buckets"): "needs a Google Cloud project",
 }
-LANGUAGES = {"bash", "mermaid", "yaml", "json", "text"}
+LANGUAGES = {"bash", "mermaid", "yaml", "json", "text", "toml"}
 FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
 

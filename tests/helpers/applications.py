@@ -5,7 +5,8 @@ from datetime import date
 import numpy as np
 from hypothesis import strategies as st
 
-from loan_default.columns import RECORD, Column
+from lendingclub import RECORD
+from loan_default.contract.contract import Column
 
 ISSUED = date(2015, 6, 1)
 MONTH_NAMES = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()

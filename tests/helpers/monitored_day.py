@@ -4,6 +4,7 @@ from datetime import date
 
 import polars as pl
 
+from lendingclub import CONTRACT
 from loan_default.columns import PROBABILITY
 from loan_default.metrics.intervals import Metric
 from loan_default.monitoring.days.data_quality import quality
@@ -76,12 +77,12 @@ ESTIMATE = Estimate("estimate", 60, 0.295, 0.71, 0.4, 0.1)
 
 def comparison(current: pl.DataFrame = SAMPLE) -> DayComparison:
     """Compare rows with the sample itself."""
-    found = evidently_report.compare(SAMPLE, current, LIMITS)
+    found = evidently_report.compare(SAMPLE, current, CONTRACT, LIMITS)
     return DayComparison(found, found, REFERENCE, [], [70, 80, 90, 85], 0.2)
 
 
 def report(realised: RealisedPerformance | None = REALISED) -> DayReport:
     """Measure the day."""
     compared = comparison()
-    checked = quality(COUNTS, SAMPLE, SAMPLE, compared.past_rows)
+    checked = quality(COUNTS, SAMPLE, SAMPLE, compared.past_rows, CONTRACT)
     return DayReport(DAY, compared, checked, ESTIMATE, realised)

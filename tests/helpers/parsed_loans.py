@@ -4,6 +4,7 @@ from datetime import date
 
 import polars as pl
 
+from lendingclub import CONTRACT
 from loan_default.data.parsing import parse
 
 APPLICATION = {
@@ -25,7 +26,7 @@ def frame(*rows: dict, **more: object) -> pl.DataFrame:
 def record(run_month: date | None = None, labelled: bool = False, **cells: object) -> dict:
     """The record of one application (with `labelled`, one loan) that has these cells."""
     base = LOAN if labelled else APPLICATION
-    parsed = parse(frame(base | cells), run_month, labelled)
+    parsed = parse(frame(base | cells), CONTRACT, run_month, labelled)
     assert parsed.rejected.is_empty(), parsed.rejected["reason"][0]
     return parsed.records.to_dicts()[0]
 
@@ -33,6 +34,6 @@ def record(run_month: date | None = None, labelled: bool = False, **cells: objec
 def rejection(run_month: date | None = None, labelled: bool = False, **cells: object) -> tuple:
     """The column at fault and the reason."""
     base = LOAN if labelled else APPLICATION
-    parsed = parse(frame(base | cells), run_month, labelled)
+    parsed = parse(frame(base | cells), CONTRACT, run_month, labelled)
     assert parsed.records.is_empty() and parsed.rejected.height == 1
     return parsed.rejected.select("column", "reason").row(0)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
+from lendingclub import CONTRACT
 from loan_default.data import csv_reader
 from loan_default.data.ingest import open_loans
 from loan_default.errors import InputError
@@ -60,7 +61,7 @@ def blocks_of(size: int | None):
 
 def take(path: str, labelled: bool = True, size: int | None = None, limit: float = 1.0):
     """All of a file: the reader, its records and its rejected rows."""
-    with blocks_of(size), open_loans(path, labelled=labelled) as reader:
+    with blocks_of(size), open_loans(path, CONTRACT, labelled=labelled) as reader:
         blocks = list(reader)
         reader.check_rejected_share(limit)
     records = pl.concat([block.records for block in blocks])

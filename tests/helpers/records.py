@@ -5,7 +5,8 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from loan_default import columns
+import lendingclub
+from lendingclub import CONTRACT
 from loan_default.model import features
 from loan_default.model.artifact import Model
 from loan_default.settings import Settings
@@ -16,10 +17,10 @@ QUICK = Settings(cv_folds=3, n_threads=1)
 
 def fitted_model(loans: pl.DataFrame, rounds: int) -> Model:
     """A model of `rounds` trees fitted and calibrated on the loans."""
-    matrix, default = features.matrix(loans), loans["default"].to_numpy()
-    validation = fitting.cross_validate(matrix, default, QUICK, rounds=rounds)
+    matrix, default = features.matrix(loans, CONTRACT), loans["default"].to_numpy()
+    validation = fitting.cross_validate(matrix, default, CONTRACT, QUICK, rounds=rounds)
     every = np.ones(len(default), dtype=bool)
-    return fitting.assemble(matrix, default, every, validation, "2014-12", QUICK)[0]
+    return fitting.assemble(matrix, default, every, validation, "2014-12", CONTRACT, QUICK)[0]
 
 
 def typed_loans(rows: int, seed: int = 0, months: int = 36) -> pl.DataFrame:
@@ -32,7 +33,7 @@ def typed_loans(rows: int, seed: int = 0, months: int = 36) -> pl.DataFrame:
             date(2012 + m // 12, m % 12 + 1, 1) for m in draw.integers(0, months, rows).tolist()
         ],
     }
-    for column in columns.RECORD:
+    for column in lendingclub.RECORD:
         if column.kind == "category":
             frame[column.name] = draw.choice(column.levels, rows).tolist()
         else:

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from loan_default.columns import BY_NAME, CORE, NAMES, NUMBERS, RECORD
+from lendingclub import BY_NAME, CORE, NAMES, NUMBERS, RECORD
 from request_formats import (
     APPLIED,
     CSV,

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from loan_default.columns import NAMES, RECORD
+from lendingclub import CONTRACT, NAMES, RECORD
 from loan_default.data import parsing
 from workspace import ROOT
 
@@ -35,7 +35,7 @@ def applications() -> list[Row]:
     """Typed records of data/batch_input.csv."""
     raw = pl.read_csv(ROOT / "data" / "batch_input.csv", infer_schema=False)
     numbered = raw.with_columns(pl.Series("row", range(1, raw.height + 1), pl.Int64))
-    return parsing.parse(numbered, date(2026, 2, 1)).records.select(NAMES).to_dicts()
+    return parsing.parse(numbered, CONTRACT, date(2026, 2, 1)).records.select(NAMES).to_dicts()
 
 
 def invented(draw: random.Random) -> Row:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from loan_default.columns import NAMES
+import lendingclub
+from lendingclub import CONTRACT, LEVELS, NAMES
 from loan_default.errors import InputError
 from loan_default.model import features
-from loan_default.model.features import LEVELS
 from loan_default.serving.request_features import FeatureReader, RequestTable, typed_records
 
 TODAY = date(2026, 2, 3)
@@ -15,7 +15,7 @@ TODAY = date(2026, 2, 3)
 OTHER_NAMES = ("loan_to_income", "purpose", "dti", "grade", "annual_inc")
 OTHER_LEVELS = {"grade": ["C", "B"], "purpose": ["car", "a yacht"], "home_ownership": ["RENT"]}
 READERS = {
-    "the usual model": (features.NAMES, LEVELS),
+    "the usual model": (lendingclub.FEATURES, LEVELS),
     "another model": (OTHER_NAMES, OTHER_LEVELS),
     "a model of ratios": (("revolving_balance_to_income",), {}),
     "a model of nothing": ((), LEVELS),
@@ -44,13 +44,13 @@ def outcome(read: Any) -> tuple[Any, ...]:
 
 
 def long_way(asked: RequestTable, names: Sequence[str], levels: features.Levels) -> features.Matrix:
-    return features.matrix(typed_records(asked, TODAY), names, levels)
+    return features.matrix(typed_records(asked, CONTRACT, TODAY), CONTRACT, names, levels)
 
 
 def assert_ways_agree(asked: RequestTable, model: str = "the usual model") -> tuple[Any, ...]:
     names, levels = READERS[model]
     expected = outcome(lambda: long_way(asked, names, levels))
-    assert outcome(lambda: FeatureReader(names, levels).read(asked, TODAY)) == expected
+    assert outcome(lambda: FeatureReader(CONTRACT, names, levels).read(asked, TODAY)) == expected
     return expected
 
 

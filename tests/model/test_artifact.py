@@ -27,7 +27,11 @@ def test_a_saved_model_loads_to_the_same_model(fitted: artifact.Model, tmp_path:
 
 def test_no_file_of_a_model_is_a_pickle(fitted: artifact.Model, tmp_path: Path) -> None:
     fitted.save(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["booster.ubj", "model.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "booster.ubj",
+        "contract.toml",
+        "model.json",
+    ]
     json.loads((tmp_path / "model.json").read_text())
 
 
@@ -64,7 +68,14 @@ def test_verify_accepts_the_stored_scores_and_refuses_others(fitted: artifact.Mo
         fitted.verify(LOANS.clear().with_columns(pl.Series(columns.PROBABILITY, [], pl.Float64)))
 
 
-@pytest.mark.parametrize("damage", ["booster.ubj", "model.json"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "booster.ubj",
+        "contract.toml",
+        "model.json",
+    ],
+)
 def test_a_missing_file_is_explained(fitted: artifact.Model, tmp_path: Path, damage: str) -> None:
     fitted.save(tmp_path)
     (tmp_path / damage).unlink()

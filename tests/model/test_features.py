@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import lendingclub
 from applications import APPLICATIONS, ISSUED, Application, raw
-from loan_default import columns
-from loan_default.columns import BY_NAME, RECORD
+from lendingclub import BY_NAME, CONTRACT
+from lendingclub import FEATURES as NAMES
+from lendingclub import RECORD
 from loan_default.data.ingest import open_loans
 from loan_default.data.parsing import parse
 from loan_default.model import features
-from loan_default.model.features import LARGEST, NAMES, matrix, types
+from loan_default.model.features import LARGEST, matrix, types
 from properties import tries
 
 QUICK = tries(15)
@@ -33,9 +35,9 @@ def from_json(application: Application) -> np.ndarray:
 def of(cells: pl.DataFrame) -> np.ndarray:
     """The features of cells that all make records."""
     numbers = pl.Series("row", range(1, cells.height + 1), pl.Int64)
-    parsed = parse(cells.with_columns(numbers))
+    parsed = parse(cells.with_columns(numbers), CONTRACT)
     assert parsed.rejected.is_empty(), parsed.rejected["reason"][0]
-    return matrix(parsed.records)
+    return matrix(parsed.records, CONTRACT)
 
 
 def feature(name: str, **cells: object) -> float:
@@ -53,8 +55,8 @@ def from_csv(tmp_path_factory):
         writer.writeheader()
         writer.writerows(rows)
         path.write_bytes(text.getvalue().encode())
-        with open_loans(str(path), run_month=ISSUED) as reader:
-            found = np.concatenate([matrix(block.records) for block in reader])
+        with open_loans(str(path), CONTRACT, run_month=ISSUED) as reader:
+            found = np.concatenate([matrix(block.records, CONTRACT) for block in reader])
             assert reader.rows_rejected == 0, reader.rejected
         return found
 
@@ -99,7 +101,7 @@ def test_no_feature_is_ever_infinite(application):
 def test_the_matrix_is_float32_with_a_column_for_each_feature():
     found = of(pl.DataFrame([CORE] * 3))
     assert found.shape == (3, len(NAMES)) and found.dtype == np.float32
-    assert NAMES == (*columns.NAMES, "loan_to_income", "revolving_balance_to_income")
+    assert NAMES == (*lendingclub.NAMES, "loan_to_income", "revolving_balance_to_income")
 
 
 def test_slices_of_many_records_come_in_their_order(monkeypatch):
@@ -111,25 +113,29 @@ def test_slices_of_many_records_come_in_their_order(monkeypatch):
 
 def test_no_records_give_a_matrix_without_rows():
     cells = pl.DataFrame({"row": [1]} | CORE).clear()
-    assert matrix(parse(cells).records).shape == (0, len(NAMES))
+    assert matrix(parse(cells, CONTRACT).records, CONTRACT).shape == (0, len(NAMES))
 
 
 def test_numbers_keep_the_units_that_people_use():
     names = ["int_rate", "term", "annual_inc", "loan_amnt", "dti"]
-    records = parse(pl.DataFrame({"row": [1]} | CORE | {"dti": 21.25})).records
-    assert matrix(records, names).tolist() == [[13.5, 36, 60_000, 10_000, 21.25]]
+    records = parse(pl.DataFrame({"row": [1]} | CORE | {"dti": 21.25}), CONTRACT).records
+    assert matrix(records, CONTRACT, names).tolist() == [[13.5, 36, 60_000, 10_000, 21.25]]
 
 
 def test_features_come_in_the_order_that_is_asked_for():
-    records = parse(pl.DataFrame({"row": [1]} | CORE | {"grade": "C"})).records
-    every = dict(zip(NAMES, matrix(records)[0]))
+    records = parse(pl.DataFrame({"row": [1]} | CORE | {"grade": "C"}), CONTRACT).records
+    every = dict(zip(NAMES, matrix(records, CONTRACT)[0]))
     for names in (["grade", "term"], ["loan_to_income", "term", "grade"], []):
-        assert matrix(records, names).tolist() == [[every[name] for name in names]]
+        assert matrix(records, CONTRACT, names).tolist() == [[every[name] for name in names]]
 
 
 def test_an_unknown_feature_is_a_key_error():
     with pytest.raises(KeyError, match="zip_code"):
-        matrix(parse(pl.DataFrame({"row": [1]} | CORE)).records, ["term", "zip_code"])
+        matrix(
+            parse(pl.DataFrame({"row": [1]} | CORE), CONTRACT).records,
+            CONTRACT,
+            ["term", "zip_code"],
+        )
 
 
 def test_what_is_missing_is_nan():
@@ -147,7 +153,7 @@ def test_a_category_becomes_the_place_of_its_level(column):
     assert found.tolist() == list(range(len(column.levels)))
 
 
-@pytest.mark.parametrize("text", ["H", "c", "A1", "", None])
+@pytest.mark.parametrize("text", ["H", "CC", "A1", "", None])
 def test_an_unknown_or_missing_category_is_nan(text):
     assert np.isnan(feature("grade", grade=text))
     assert np.isnan(feature("home_ownership", home_ownership=text))
@@ -160,8 +166,10 @@ def test_better_grades_have_lower_ranks():
 
 
 def test_a_model_brings_the_levels_that_it_learned_with():
-    records = parse(pl.DataFrame({"row": [1, 2, 3], "grade": ["B", "A", "C"]} | CORE)).records
-    found = matrix(records, ["grade"], {"grade": ["C", "B"]})[:, 0]
+    records = parse(
+        pl.DataFrame({"row": [1, 2, 3], "grade": ["B", "A", "C"]} | CORE), CONTRACT
+    ).records
+    found = matrix(records, CONTRACT, ["grade"], {"grade": ["C", "B"]})[:, 0]
     assert np.array_equal(found, [1, np.nan, 0], equal_nan=True)
 
 
@@ -178,7 +186,7 @@ def test_a_ratio_to_no_income_or_of_nothing_known_is_missing():
     nothing = pl.DataFrame(
         {c.name: [None] for c in RECORD}, schema_overrides={"annual_inc": pl.Float64}
     )
-    assert np.isnan(matrix(nothing)).all()
+    assert np.isnan(matrix(nothing, CONTRACT)).all()
 
 
 @pytest.mark.parametrize("income", [5e-324, 1e-300, 1e-40])
@@ -188,7 +196,7 @@ def test_a_ratio_to_next_to_no_income_is_large_and_finite(income):
 
 
 def test_only_unordered_categories_are_categories_to_the_booster():
-    by_name = dict(zip(NAMES, types(NAMES), strict=True))
+    by_name = dict(zip(NAMES, types(NAMES, CONTRACT), strict=True))
     assert {name for name, kind in by_name.items() if kind == "c"} == {
         "home_ownership",
         "verification_status",
@@ -196,12 +204,12 @@ def test_only_unordered_categories_are_categories_to_the_booster():
         "application_type",
     }
     assert set(by_name.values()) == {"c", "q"}
-    assert types(["purpose", "grade", "dti"]) == ["c", "q", "q"]
+    assert types(["purpose", "grade", "dti"], CONTRACT) == ["c", "q", "q"]
 
 
 def test_every_feature_has_a_direction_of_risk_and_a_reason_or_none():
-    assert tuple(features.RISKS) == tuple(features.REASONS) == NAMES
-    assert set(features.RISKS.values()) == {-1, 0, 1}
-    assert features.REASONS["loan_to_income"] == BY_NAME["annual_inc"].reason
+    assert tuple(lendingclub.RISKS) == tuple(lendingclub.REASONS) == NAMES
+    assert set(lendingclub.RISKS.values()) == {-1, 0, 1}
+    assert lendingclub.REASONS["loan_to_income"] == BY_NAME["annual_inc"].reason
     for name in ("home_ownership", "purpose", "verification_status", "application_type"):
-        assert features.RISKS[name] == 0
+        assert lendingclub.RISKS[name] == 0

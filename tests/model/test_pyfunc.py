@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loan_default import columns
+import lendingclub
 from loan_default.errors import InputError
 from loan_default.model import pyfunc
 from records import fitted_model, typed_loans
@@ -21,7 +21,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> pyfunc.Predictor:
 
 
 def frame(rows: int = 5) -> pd.DataFrame:
-    return LOANS[:rows].select(columns.NAMES).to_pandas()
+    return LOANS[:rows].select(lendingclub.NAMES).to_pandas()
 
 
 def test_decisions_are_the_default_answer(predictor: pyfunc.Predictor) -> None:
@@ -42,8 +42,10 @@ def test_the_full_answer_holds_probability_decision_threshold_and_reasons(
 
 
 def test_nulls_missing_optional_columns_and_integers_are_fine(predictor: pyfunc.Predictor) -> None:
-    bare = frame()[list(columns.CORE)].astype({"term": int})
-    nulls = frame().assign(**{name: None for name in columns.NAMES if name not in columns.CORE})
+    bare = frame()[list(lendingclub.CORE)].astype({"term": int})
+    nulls = frame().assign(
+        **{name: None for name in lendingclub.NAMES if name not in lendingclub.CORE}
+    )
     assert predictor.predict(bare).tolist() == predictor.predict(nulls).tolist()
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_default.model import features, scoring
+import lendingclub
+from loan_default.model import scoring
 from loan_default.model.artifact import Model
 from records import fitted_model, typed_loans
 
@@ -49,9 +50,9 @@ def test_a_price_the_lender_set_is_never_a_reason(fitted: Model) -> None:
     phrases = set(scoring.explain(fitted, fitted.matrix(LOANS))[0])
     for reasons in scoring.explain(fitted, fitted.matrix(LOANS)):
         phrases.update(reasons)
-    assert phrases <= {reason for reason in features.REASONS.values() if reason}
+    assert phrases <= {reason for reason in lendingclub.REASONS.values() if reason}
     for price in ("grade", "sub_grade", "int_rate", "installment"):
-        assert features.REASONS[price] is None
+        assert lendingclub.REASONS[price] is None
 
 
 def test_the_first_reason_is_what_made_the_difference(fitted: Model) -> None:
@@ -66,7 +67,7 @@ def test_the_first_reason_is_what_made_the_difference(fitted: Model) -> None:
 
 def test_what_did_not_count_is_no_reason() -> None:
     stump = fitted_model(LOANS, rounds=1)
-    used = {features.REASONS[name] for name in stump.booster.get_score()}
+    used = {lendingclub.REASONS[name] for name in stump.booster.get_score()}
     reasons = scoring.explain(stump, stump.matrix(LOANS))
     assert {len(row) for row in reasons} & {0, 1, 2, 3}
     assert {phrase for row in reasons for phrase in row} <= used

@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from lendingclub import CONTRACT
 from loan_default import columns, storage
 from loan_default.errors import InputError
 from loan_default.model import artifact
@@ -45,7 +46,7 @@ def config(folder: Path, **more: object) -> Settings:
 
 
 def learn(loans: pl.DataFrame, folder: Path, as_of: date = date(2019, 1, 1)) -> train.Trained:
-    return train.train(cohorts.split(loans, as_of, 0.25), config(folder))
+    return train.train(cohorts.split(loans, as_of, 0.25), CONTRACT, config(folder))
 
 
 def register(store: Registry, trained: train.Trained, folder: Path) -> ModelVersion:
@@ -53,7 +54,7 @@ def register(store: Registry, trained: train.Trained, folder: Path) -> ModelVers
         trained.save(folder)
         run.log({}, trained.metrics, folder)
         example = trained.self_check.head(1).drop(columns.PROBABILITY)
-        return run.register(folder, NAME, {FINGERPRINT: folder.name}, example)
+        return run.register(folder, NAME, {FINGERPRINT: folder.name}, example, CONTRACT)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import lendingclub
+from lendingclub import CONTRACT
 from workspace import ROOT, Done, Workspace
 
 pytestmark = pytest.mark.slow
@@ -213,10 +215,11 @@ def test_columns_in_another_order_and_extra_ones_change_nothing(
 
 
 def test_the_sample_request_is_a_typed_record() -> None:
-    from loan_default import columns
     from loan_default.data import parsing
 
     request = json.loads((ROOT / "data" / "sample_input.json").read_text())["dataframe_split"]
     frame = pl.DataFrame(request["data"], schema=request["columns"], orient="row")
-    assert set(request["columns"]) <= set(columns.NAMES)
-    assert parsing.parse(frame.with_row_index("row").cast({"row": pl.Int64})).rejected.is_empty()
+    assert set(request["columns"]) <= set(lendingclub.NAMES)
+    assert parsing.parse(
+        frame.with_row_index("row").cast({"row": pl.Int64}), CONTRACT
+    ).rejected.is_empty()

@@ -6,12 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from loan_default.columns import CORE, RECORD
+from lendingclub import CONTRACT, CORE, RECORD
 from loan_default.serving import api_docs, openapi
 from loan_default.serving.schemas import ErrorStatus
 from properties import FUZZ_FACTOR
@@ -28,7 +29,7 @@ LENIENT = "negative_data_rejection"
 
 def only_records() -> dict[str, Any]:
     """The document with the one format that it describes to the last detail."""
-    document = deepcopy(openapi.document())
+    document = deepcopy(openapi.document(CONTRACT))
     del document["paths"]["/invocations"]["post"]["requestBody"]["content"]["text/csv"]
     asked = document["components"]["schemas"]["Request"]
     asked["properties"] = {k: asked["properties"][k] for k in ("dataframe_records", "params")}
@@ -46,7 +47,7 @@ def server(trained: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("document", "left_out"),
-    [(openapi.document, f"{BEYOND},{LENIENT}"), (only_records, LENIENT)],
+    [(partial(openapi.document, CONTRACT), f"{BEYOND},{LENIENT}"), (only_records, LENIENT)],
     ids=["every format", "records alone"],
 )
 def test_the_server_does_as_its_document_says(
@@ -68,11 +69,11 @@ def test_the_server_does_as_its_document_says(
 
 @pytest.mark.slow
 def test_what_is_served_is_the_document(server: Server) -> None:
-    assert server.http.get("/openapi.json").json() == openapi.document()
+    assert server.http.get("/openapi.json").json() == openapi.document(CONTRACT)
 
 
 def test_every_column_is_described_with_its_range() -> None:
-    application = openapi.document()["components"]["schemas"]["Application"]
+    application = openapi.document(CONTRACT)["components"]["schemas"]["Application"]
     assert application["required"] == list(CORE)
     for column in RECORD:
         described = application["properties"][column.name]
@@ -93,17 +94,17 @@ def test_the_readme_names_every_error_status_and_no_other() -> None:
 
 
 def test_the_page_escapes_its_texts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(openapi.document()["info"], "title", "<b>Loans & more</b>")
+    monkeypatch.setitem(openapi.document(CONTRACT)["info"], "title", "<b>Loans & more</b>")
     api_docs.page.cache_clear()
     try:
-        page = api_docs.page()
+        page = api_docs.page(CONTRACT)
     finally:
         api_docs.page.cache_clear()
     assert "<h1>&lt;b&gt;Loans &amp; more&lt;/b&gt;</h1>" in page and "<b>" not in page
 
 
 def test_every_reference_leads_somewhere() -> None:
-    document = openapi.document()
+    document = openapi.document(CONTRACT)
     text = json.dumps(document)
     references = {part.split('"')[0] for part in text.split('"$ref": "#/')[1:]}
     assert references

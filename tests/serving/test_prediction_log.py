@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_default import columns
+import lendingclub
+from lendingclub import CONTRACT
 from loan_default.serving import prediction_log
 from loan_default.serving.prediction_log import Entry, PredictionLog
 from loan_default.serving.request_features import RequestTable
@@ -23,7 +24,7 @@ def entry(*rows: dict[str, Any], request: str = "r", size: int = 100, **more: An
     names = tuple(rows[0])
     table = RequestTable(names, [tuple(row.values()) for row in rows])
     scores, decisions = np.full(len(rows), 0.25), np.zeros(len(rows), dtype=np.int64)
-    made = Entry(request, NOON, "7", table, scores, decisions, size)
+    made = Entry(request, NOON, "7", CONTRACT, table, scores, decisions, size)
     return replace(made, **more)
 
 
@@ -65,7 +66,7 @@ def test_raw_and_typed_requests_become_the_same_typed_columns(
     log.add(entry(LEAST | {"credit_history_months": 120}, request="typed"))
     log.add(entry(dict(reversed(list(LEAST.items()))), request="turned"))
     log.close()
-    found = logged(tmp_path).select(columns.NAMES)
+    found = logged(tmp_path).select(lendingclub.NAMES)
     assert found.row(0) == found.row(2)
     assert found.drop("credit_history_months").n_unique() == 1
     assert log.written == 3

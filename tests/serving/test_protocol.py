@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lendingclub import SOURCES
 from loan_default.errors import InputError
 from loan_default.serving.protocol import (
     FORMATS,
@@ -30,7 +31,7 @@ GOOD: dict[str, Any] = {
 
 
 def asked(body: Any, kind: str = JSON) -> ScoringRequest:
-    return parse_request(kind, json.dumps(body).encode())
+    return parse_request(kind, json.dumps(body).encode(), SOURCES)
 
 
 # Content types
@@ -52,7 +53,7 @@ def test_json_is_read_whatever_the_spelling_of_its_type(kind: str) -> None:
 
 
 def test_csv_takes_a_charset_as_well() -> None:
-    assert cells(parse_request('text/csv; charset="UTF-8"', b"term\n36\n").table) == (
+    assert cells(parse_request('text/csv; charset="UTF-8"', b"term\n36\n", SOURCES).table) == (
         ("term",),
         [("36",)],
     )
@@ -227,20 +228,24 @@ def test_an_answer_that_nobody_knows_is_refused(wanted: Any) -> None:
 )
 def test_a_body_that_is_no_json_is_refused(body: bytes) -> None:
     with pytest.raises(InputError, match="the body is not JSON: ") as refused:
-        parse_request(JSON, body)
+        parse_request(JSON, body, SOURCES)
     assert len(str(refused.value)) < 200
 
 
 def test_integers_beyond_64_bits_become_floats() -> None:
     numbers = [2**63, 2**64 - 1, 2**64, -(2**63) - 1, 10**300]
-    (row,) = parse_request(JSON, json.dumps({"inputs": {"a": numbers[0]}}).encode()).table.rows
+    (row,) = parse_request(
+        JSON, json.dumps({"inputs": {"a": numbers[0]}}).encode(), SOURCES
+    ).table.rows
     assert row == (2**63,)
     found = asked({"inputs": {"a": numbers}}).table.rows
     assert [float(value) for (value,) in found] == [float(number) for number in numbers]
 
 
 def test_of_a_key_that_comes_twice_the_last_counts() -> None:
-    found = parse_request(JSON, b'{"inputs": [], "inputs": {"a": 1, "b": 2, "a": 3}}').table
+    found = parse_request(
+        JSON, b'{"inputs": [], "inputs": {"a": 1, "b": 2, "a": 3}}', SOURCES
+    ).table
     assert cells(found) == (("a", "b"), [(3, 2)])
 
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import lendingclub
 from applications import APPLICATIONS, ISSUED, Application, raw
-from loan_default.columns import BY_NAME, CORE, NAMES, RECORD, Column
-from loan_default.model import features
-from loan_default.model.features import LEVELS
+from lendingclub import BY_NAME, CONTRACT, CORE, LEVELS, NAMES, RECORD
+from loan_default.contract.contract import Column, Contract
 from loan_default.serving import request_features
 from loan_default.serving.request_features import (
     MANY_ROWS,
@@ -100,9 +100,9 @@ def detours(monkeypatch: pytest.MonkeyPatch) -> list[RequestTable]:
     """The requests that went the long way."""
     found: list[RequestTable] = []
 
-    def counted(asked: RequestTable, today: date) -> pl.DataFrame:
+    def counted(asked: RequestTable, contract: Contract, today: date) -> pl.DataFrame:
         found.append(asked)
-        return typed_records(asked, today)
+        return typed_records(asked, contract, today)
 
     monkeypatch.setattr(request_features, "typed_records", counted)
     return found
@@ -155,11 +155,13 @@ def test_each_strange_value_is_judged_alike(name: str) -> None:
 def test_one_reader_gives_the_same_for_applications_one_by_one_and_together(
     applications: list[Application],
 ) -> None:
-    reader = FeatureReader(features.NAMES, LEVELS)
+    reader = FeatureReader(CONTRACT, lendingclub.FEATURES, LEVELS)
     together = reader.read(table(applications), TODAY)
     alone = [reader.read(table([one]), TODAY) for one in applications]
     assert together.tobytes() == b"".join(one.tobytes() for one in alone)
-    assert together.tobytes() == long_way(table(applications), features.NAMES, LEVELS).tobytes()
+    assert (
+        together.tobytes() == long_way(table(applications), lendingclub.FEATURES, LEVELS).tobytes()
+    )
 
 
 @tries(40)
@@ -167,21 +169,23 @@ def test_one_reader_gives_the_same_for_applications_one_by_one_and_together(
 def test_a_raw_application_gives_the_matrix_of_the_typed_one(
     application: Application, issued: bool
 ) -> None:
-    reader = FeatureReader(features.NAMES, LEVELS)
+    reader = FeatureReader(CONTRACT, lendingclub.FEATURES, LEVELS)
     by_raw = reader.read(table([raw(application, issued)]), ISSUED)
     assert by_raw.tobytes() == reader.read(table([application]), ISSUED).tobytes()
 
 
 def test_the_credit_history_of_a_raw_row_runs_to_its_issue_month_or_else_to_today() -> None:
-    place = features.NAMES.index("credit_history_months")
+    place = lendingclub.FEATURES.index("credit_history_months")
     row = {name: LEAST[name] for name in CORE} | {"earliest_cr_line": "Feb-2016"}
     for more, months in (({}, 120), ({"issue_d": "Mar-2016"}, 1), ({"issue_d": None}, 120)):
-        found = FeatureReader(features.NAMES, LEVELS).read(table([row | more]), TODAY)
+        found = FeatureReader(CONTRACT, lendingclub.FEATURES, LEVELS).read(
+            table([row | more]), TODAY
+        )
         assert found[0, place] == months
 
 
 def test_plain_rows_take_the_short_way_and_others_the_long_one(detours: list[RequestTable]) -> None:
-    reader = FeatureReader(features.NAMES, LEVELS)
+    reader = FeatureReader(CONTRACT, lendingclub.FEATURES, LEVELS)
     for rows in ([LEAST], [LEAST] * 500, []):
         reader.read(table(rows, NAMES), TODAY)
     reader.read(table([LEAST | {"grade": " C ", "purpose": "a yacht", "zip_code": [1]}]), TODAY)
@@ -212,9 +216,9 @@ def test_an_ordinary_big_request_does_not_take_the_long_way(
     rows: int, detours: list[RequestTable]
 ) -> None:
     asked = table(batch(rows))
-    found = FeatureReader(features.NAMES, LEVELS).read(asked, TODAY)
+    found = FeatureReader(CONTRACT, lendingclub.FEATURES, LEVELS).read(asked, TODAY)
     assert detours == []
-    assert found.tobytes() == long_way(asked, features.NAMES, LEVELS).tobytes()
+    assert found.tobytes() == long_way(asked, lendingclub.FEATURES, LEVELS).tobytes()
 
 
 @pytest.mark.parametrize("name", ["annual_inc", "revol_bal", "tot_cur_bal"])
@@ -242,7 +246,7 @@ def test_whether_dollars_came_as_logarithms_is_judged_alike(balances: list[float
 
 @pytest.mark.parametrize("names", [NAMES, CORE, (*NAMES, "issue_d", "earliest_cr_line")], ids=len)
 def test_no_rows_give_a_matrix_without_rows(names: tuple[str, ...]) -> None:
-    assert assert_ways_agree(RequestTable(names, []))[0] == (0, len(features.NAMES))
+    assert assert_ways_agree(RequestTable(names, []))[0] == (0, len(lendingclub.FEATURES))
 
 
 @pytest.mark.parametrize("kind", [int, float])

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from loan_default.columns import CORE, NAMES
+import lendingclub
+from lendingclub import CONTRACT, CORE, LEVELS, NAMES
 from loan_default.errors import InputError
-from loan_default.model import features
-from loan_default.model.features import LEVELS
 from loan_default.serving.request_features import FeatureReader, RequestTable
 from request_tables import LEAST, TODAY, assert_ways_agree, table
 
@@ -63,7 +62,7 @@ def test_the_first_row_and_column_at_fault_are_named() -> None:
 
 def refusal(asked: RequestTable) -> str:
     with pytest.raises(InputError) as refused:
-        FeatureReader(features.NAMES, LEVELS).read(asked, TODAY)
+        FeatureReader(CONTRACT, lendingclub.FEATURES, LEVELS).read(asked, TODAY)
     return str(refused.value)
 
 
@@ -83,7 +82,9 @@ def test_a_refusal_stays_short(names: tuple[str, ...]) -> None:
 
 
 def test_the_columns_of_a_refused_request_are_not_kept() -> None:
-    reader, columns = FeatureReader(features.NAMES, LEVELS), tuple(f"c{n}" for n in range(100_000))
+    reader, columns = FeatureReader(CONTRACT, lendingclub.FEATURES, LEVELS), tuple(
+        f"c{n}" for n in range(100_000)
+    )
     before = sys.getrefcount(columns)
     with pytest.raises(InputError):
         reader.read(RequestTable(columns, []), TODAY)
@@ -92,7 +93,7 @@ def test_the_columns_of_a_refused_request_are_not_kept() -> None:
 
 def test_a_reader_goes_with_its_version() -> None:
     """By its references alone: what a loaded version leaves is spared by the collector."""
-    reader = FeatureReader(features.NAMES, LEVELS)
+    reader = FeatureReader(CONTRACT, lendingclub.FEATURES, LEVELS)
     reader.read(RequestTable(tuple(CORE), [[1000, 36, 10.0, 50_000]]), TODAY)
     known = weakref.ref(reader)
     gc.disable()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_default import columns
+import lendingclub
 from scoring_server import DECISION, SAMPLE, Server, body_of, copy_of, running_server
 from workspace import Workspace
 
@@ -212,7 +212,7 @@ def test_the_documentation_needs_nothing_from_elsewhere(server: Server) -> None:
     page = server.http.get("/docs")
     assert page.headers["Content-Type"].startswith("text/html")
     assert not re.search(r"""(src|href)=["'](https?:)?//""", page.text)
-    assert all(column.name in page.text for column in columns.RECORD)
+    assert all(column.name in page.text for column in lendingclub.RECORD)
 
 
 def test_the_server_imports_neither_mlflow_nor_what_xgboost_does_not_need(server: Server) -> None:

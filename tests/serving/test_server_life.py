@@ -14,7 +14,7 @@ import httpx
 import polars as pl
 import pytest
 
-from loan_default import columns
+import lendingclub
 from scoring_server import DECISION, ROW, SAMPLE, body_of, copy_of, running_server
 from workspace import Workspace
 
@@ -166,8 +166,8 @@ def test_what_was_served_is_logged_as_typed_rows(trained: Workspace, tmp_path: P
         found.stop()
     logged = pl.read_parquet(tmp_path / "artifacts" / "online" / "*" / "*.parquet").sort("id")
     assert logged["id"].to_list() == ["A-1", "named-2", "two-rows-1", "two-rows-2"]
-    assert logged.select(columns.NAMES).unique().height == 1
-    typed = logged.select(columns.NAMES).row(0, named=True)
+    assert logged.select(lendingclub.NAMES).unique().height == 1
+    typed = logged.select(lendingclub.NAMES).row(0, named=True)
     assert {k: v for k, v in typed.items() if v is not None} == {
         name: value for name, value in ROW.items() if value is not None
     }

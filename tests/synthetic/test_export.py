@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import make_loans
-from loan_default.columns import EXPORT
+from lendingclub import EXPORT
 from loan_default.synthetic import generator
 
 

@@ -3,8 +3,9 @@ import re
 import polars as pl
 import pytest
 
+import lendingclub
 from generated_loans import LATE_BUREAU, NEWEST_BUREAU, csv, export, made, texts
-from loan_default import columns
+from lendingclub import CONTRACT
 from loan_default.data import parsing, readers
 from loan_default.synthetic import generator
 from loan_default.synthetic.layout import TEXTS, month_index
@@ -34,12 +35,12 @@ def test_one_loan_is_enough() -> None:
 
 
 def test_the_layout_is_that_of_the_export() -> None:
-    assert generator.csv_header().decode().rstrip("\n").split(",") == list(columns.EXPORT)
-    assert tuple(made()[0].frame.columns) == columns.EXPORT
+    assert generator.csv_header().decode().rstrip("\n").split(",") == list(lendingclub.EXPORT)
+    assert tuple(made()[0].frame.columns) == lendingclub.EXPORT
 
 
 def test_the_footer_reads_as_in_the_real_export(real_loans: str) -> None:
-    with readers.open_table(str(real_loans), columns.EXPORT) as table:
+    with readers.open_table(str(real_loans), lendingclub.EXPORT) as table:
         cells = pl.concat(block.cells for block in table.blocks).drop("row")
     generated = generator.csv_footer(210_017_525).decode()
     real = cells.tail(2).write_csv(include_header=False)
@@ -68,9 +69,9 @@ def test_texts_read_as_in_the_export() -> None:
 
 
 def test_every_loan_keeps_the_contract() -> None:
-    parsed = parsing.parse(texts(20_000, 4).with_row_index("row"), labelled=True)
+    parsed = parsing.parse(texts(20_000, 4).with_row_index("row"), CONTRACT, labelled=True)
     assert parsed.rejected.is_empty()
-    for column in columns.RECORD:
+    for column in lendingclub.RECORD:
         values = parsed.records[column.name].drop_nulls()
         if column.kind == "number":
             assert values.is_between(column.low, column.high).all(), column.name

@@ -5,8 +5,9 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
+import lendingclub
 from generated_loans import FINISHED, export, tally, texts
-from loan_default import columns
+from lendingclub import CONTRACT
 from loan_default.data import parsing
 from loan_default.synthetic import generator
 from loan_default.synthetic.applications import installment
@@ -24,14 +25,14 @@ def test_the_installment_is_the_annuity() -> None:
 def test_the_truth_is_a_function_of_the_written_record() -> None:
     """Nothing hidden: who reads the file and knows the formula gets the very same probability."""
     (chunk,) = generator.generate(20_000, 6)
-    parsed = parsing.parse(texts(20_000, 6).with_row_index("row"), labelled=True).records
+    parsed = parsing.parse(texts(20_000, 6).with_row_index("row"), CONTRACT, labelled=True).records
     cells: Cells = {
         name: parsed[name].to_numpy().astype(float)
-        for name in columns.NUMBERS
+        for name in lendingclub.NUMBERS
         if name not in ("term", "emp_length")
     }
-    for name in columns.CATEGORIES:
-        places = {level: place for place, level in enumerate(columns.BY_NAME[name].levels)}
+    for name in lendingclub.CATEGORIES:
+        places = {level: place for place, level in enumerate(lendingclub.BY_NAME[name].levels)}
         cells[name] = parsed[name].replace_strict(places).to_numpy()
     cells["term"] = parsed["term"].to_numpy() == 60
     assert np.array_equal(default_probability(cells), chunk.default_probability)
@@ -129,8 +130,8 @@ def test_what_is_owed_recovered_or_settled_agrees_with_the_status() -> None:
 
 
 def test_nothing_is_known_after_march_2019() -> None:
-    cells = export().select(columns.EXPORT)
-    latest = parsing.latest_month(cells)
+    cells = export().select(lendingclub.EXPORT)
+    latest = parsing.latest_month(cells, CONTRACT)
     assert latest is not None and (latest.year, latest.month) == (2019, 3)
     after_issue = export().filter(pl.col("last_pymnt_d").is_not_null())
     assert (after_issue["last_pymnt_d"].to_physical() > after_issue["issue_d"].to_physical()).all()

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+import lendingclub
+from lendingclub import CONTRACT
 from loan_default.errors import InputError
 from loan_default.metrics import classification
 from loan_default.model import features
@@ -15,41 +17,43 @@ from records import typed_loans
 
 QUICK = Settings(xgb_max_rounds=60, xgb_early_stopping_rounds=10, cv_folds=3, n_threads=1)
 LOANS = typed_loans(3000)
-MATRIX, DEFAULT = features.matrix(LOANS), LOANS["default"].to_numpy()
+MATRIX, DEFAULT = features.matrix(LOANS, CONTRACT), LOANS["default"].to_numpy()
 
 
 def test_every_row_gets_a_margin_from_a_booster_that_did_not_see_it() -> None:
-    found = fitting.cross_validate(MATRIX, DEFAULT, QUICK)
+    found = fitting.cross_validate(MATRIX, DEFAULT, CONTRACT, QUICK)
     assert found.margins.shape == (3000,) and np.isfinite(found.margins).all()
     assert 0.6 < roc_auc_score(DEFAULT, found.margins) < roc_auc_score(DEFAULT, LOANS["truth"])
     noise = np.random.default_rng(1).permutation(DEFAULT)
-    overfitted = fitting.cross_validate(MATRIX, noise, QUICK, rounds=60)
+    overfitted = fitting.cross_validate(MATRIX, noise, CONTRACT, QUICK, rounds=60)
     assert abs(roc_auc_score(noise, overfitted.margins) - 0.5) < 0.04
 
 
 def test_early_stopping_keeps_the_round_with_the_least_validation_loss() -> None:
     settings = QUICK.model_copy(update={"xgb_learning_rate": 0.5, "xgb_max_rounds": 300})
-    found = fitting.cross_validate(MATRIX, DEFAULT, settings)
+    found = fitting.cross_validate(MATRIX, DEFAULT, CONTRACT, settings)
     assert found.rounds == len(found.validation_loss) == len(found.train_loss) < 290
     assert np.argmin(found.validation_loss) == found.rounds - 1
 
 
 def test_given_rounds_are_kept_and_progress_is_told() -> None:
     told: list[int] = []
-    found = fitting.cross_validate(MATRIX, DEFAULT, QUICK, rounds=7, progress=told.append)
+    found = fitting.cross_validate(MATRIX, DEFAULT, CONTRACT, QUICK, rounds=7, progress=told.append)
     assert (found.rounds, told) == (7, [1, 2, 3, 4, 5, 6, 7])
 
 
 def test_given_rounds_are_all_fitted_even_where_they_make_it_worse() -> None:
     hasty = {"xgb_learning_rate": 0.9, "xgb_early_stopping_rounds": 1}
-    found = fitting.cross_validate(MATRIX, DEFAULT, QUICK.model_copy(update=hasty), rounds=30)
+    found = fitting.cross_validate(
+        MATRIX, DEFAULT, CONTRACT, QUICK.model_copy(update=hasty), rounds=30
+    )
     assert found.rounds == len(found.validation_loss) == 30 > np.argmin(found.validation_loss) + 1
 
 
 def test_the_margins_are_those_of_the_rounds_that_were_kept() -> None:
     settings = QUICK.model_copy(update={"xgb_learning_rate": 0.5})
-    stopped = fitting.cross_validate(MATRIX, DEFAULT, settings)
-    again = fitting.cross_validate(MATRIX, DEFAULT, settings, rounds=stopped.rounds)
+    stopped = fitting.cross_validate(MATRIX, DEFAULT, CONTRACT, settings)
+    again = fitting.cross_validate(MATRIX, DEFAULT, CONTRACT, settings, rounds=stopped.rounds)
     assert stopped.rounds < settings.xgb_max_rounds
     assert (stopped.margins == again.margins).all()
 
@@ -59,7 +63,7 @@ def test_the_same_seed_and_folds_give_the_same_margins_and_others_do_not(
     change: dict[str, int],
 ) -> None:
     first, second, other = (
-        fitting.cross_validate(MATRIX, DEFAULT, settings, rounds=3).margins
+        fitting.cross_validate(MATRIX, DEFAULT, CONTRACT, settings, rounds=3).margins
         for settings in (QUICK, QUICK, QUICK.model_copy(update=change))
     )
     assert (first == second).all() and (first != other).any()
@@ -70,17 +74,19 @@ def test_a_class_rarer_than_the_folds_is_refused(rare: int) -> None:
     default = np.full(3000, 1 - rare, dtype=np.int8)
     default[:2] = rare
     with pytest.raises(InputError, match="only 2 matured loans.*at least 3"):
-        fitting.cross_validate(MATRIX, default, QUICK)
+        fitting.cross_validate(MATRIX, default, CONTRACT, QUICK)
     default[2] = rare
-    assert fitting.cross_validate(MATRIX, default, QUICK, rounds=1).rounds == 1
+    assert fitting.cross_validate(MATRIX, default, CONTRACT, QUICK, rounds=1).rounds == 1
 
 
 def test_the_same_rows_settings_and_threads_give_the_same_bytes() -> None:
-    first, second = (fitting.fit(MATRIX, DEFAULT, QUICK, 20).save_raw("ubj") for _ in range(2))
+    first, second = (
+        fitting.fit(MATRIX, DEFAULT, CONTRACT, QUICK, 20).save_raw("ubj") for _ in range(2)
+    )
     assert first == second
-    assert fitting.fit(MATRIX, DEFAULT, QUICK, 20).num_boosted_rounds() == 20
+    assert fitting.fit(MATRIX, DEFAULT, CONTRACT, QUICK, 20).num_boosted_rounds() == 20
     other = QUICK.model_copy(update={"random_seed": 43})
-    assert fitting.fit(MATRIX, DEFAULT, other, 20).save_raw("ubj") != first
+    assert fitting.fit(MATRIX, DEFAULT, CONTRACT, other, 20).save_raw("ubj") != first
 
 
 def test_calibration_finds_the_scale_of_the_margins() -> None:
@@ -108,21 +114,25 @@ def test_the_threshold_follows_the_strategy() -> None:
 
 
 def test_only_complete_months_calibrate_but_every_row_teaches() -> None:
-    validation = fitting.cross_validate(MATRIX, DEFAULT, QUICK, rounds=10)
+    validation = fitting.cross_validate(MATRIX, DEFAULT, CONTRACT, QUICK, rounds=10)
     half = np.arange(3000) < 1500
-    model, probability = fitting.assemble(MATRIX, DEFAULT, half, validation, "2014-12", QUICK)
+    model, probability = fitting.assemble(
+        MATRIX, DEFAULT, half, validation, "2014-12", CONTRACT, QUICK
+    )
     assert model.facts.calibration == fitting.calibrate(validation.margins[half], DEFAULT[half])
     assert model.facts.threshold == classification.best_f1_threshold(
         DEFAULT[half], probability[half]
     )
     assert (model.facts.fit_through, model.facts.rounds, model.threads) == ("2014-12", 10, 1)
-    assert model.booster_bytes == bytes(fitting.fit(MATRIX, DEFAULT, QUICK, 10).save_raw("ubj"))
+    assert model.booster_bytes == bytes(
+        fitting.fit(MATRIX, DEFAULT, CONTRACT, QUICK, 10).save_raw("ubj")
+    )
     assert probability == pytest.approx(model.facts.calibration.probability(validation.margins))
 
 
 def test_a_higher_risk_never_lowers_the_score() -> None:
-    booster = fitting.fit(MATRIX, DEFAULT, QUICK, 40)
-    column = features.NAMES.index("dti")
+    booster = fitting.fit(MATRIX, DEFAULT, CONTRACT, QUICK, 40)
+    column = lendingclub.FEATURES.index("dti")
     ladder = np.repeat(MATRIX[:1], 50, axis=0)
     ladder[:, column] = np.linspace(0, 60, 50)
     margins = booster.inplace_predict(ladder, predict_type="margin")
@@ -140,8 +150,8 @@ def test_xgboost_knows_every_parameter_and_takes_it_from_its_setting() -> None:
     given = {"max_depth": 3, "learning_rate": 0.25, "min_child_weight": 9.0, "reg_lambda": 2.5}
     given |= {"subsample": 0.75, "colsample_bytree": 0.5}
     changed = {f"xgb_{name}": value for name, value in given.items()} | {"random_seed": 11}
-    asked = fitting.parameters(QUICK.model_copy(update=changed))
-    learned = dmatrix(MATRIX, features.NAMES, DEFAULT, threads=1)
+    asked = fitting.parameters(QUICK.model_copy(update=changed), CONTRACT)
+    learned = dmatrix(MATRIX, CONTRACT, lendingclub.FEATURES, DEFAULT, threads=1)
     # XGBoost only warns of names that it does not know
     with warnings.catch_warnings(action="error"):
         booster = xgb.train(asked, learned, num_boost_round=1)

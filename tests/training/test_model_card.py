@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from lendingclub import CONTRACT
 from loan_default.settings import Settings
 from loan_default.training import cohorts, model_card, train
 from records import typed_loans
@@ -19,7 +20,7 @@ QUARTERS = [
 
 @pytest.fixture(scope="module")
 def trained() -> train.Trained:
-    return train.train(cohorts.split(typed_loans(1500), date(2019, 1, 1), 0.25), SETTINGS)
+    return train.train(cohorts.split(typed_loans(1500), date(2019, 1, 1), 0.25), CONTRACT, SETTINGS)
 
 
 def test_both_models_are_described_with_their_loans_and_months(trained: train.Trained) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from lendingclub import CONTRACT
 from loan_default.settings import Settings
 from loan_default.training import cohorts, provenance
 from records import typed_loans
@@ -15,7 +16,7 @@ AS_OF = date(2018, 12, 1)
 
 
 def digest(loans: pl.DataFrame, as_of: date = AS_OF) -> str:
-    return provenance.data_digest(cohorts.split(loans, as_of, 0.3))
+    return provenance.data_digest(cohorts.split(loans, as_of, 0.3), CONTRACT)
 
 
 def test_the_order_of_the_loans_does_not_matter() -> None:
@@ -53,13 +54,13 @@ def test_a_loan_more_matters() -> None:
 
 
 def test_the_fingerprint_follows_data_and_training_settings_only() -> None:
-    first = provenance.fingerprint("abc", Settings(n_threads=1))
+    first = provenance.fingerprint("abc", CONTRACT, Settings(n_threads=1))
     assert first == provenance.fingerprint(
-        "abc", Settings(n_threads=1, promotion_auc_threshold=0.6)
+        "abc", CONTRACT, Settings(n_threads=1, promotion_auc_threshold=0.6)
     )
-    assert first != provenance.fingerprint("abd", Settings(n_threads=1))
-    assert first != provenance.fingerprint("abc", Settings(n_threads=2))
-    assert first != provenance.fingerprint("abc", Settings(n_threads=1, xgb_max_depth=5))
+    assert first != provenance.fingerprint("abd", CONTRACT, Settings(n_threads=1))
+    assert first != provenance.fingerprint("abc", CONTRACT, Settings(n_threads=2))
+    assert first != provenance.fingerprint("abc", CONTRACT, Settings(n_threads=1, xgb_max_depth=5))
 
 
 def test_every_setting_of_the_booster_is_in_the_fingerprint() -> None:
@@ -68,9 +69,9 @@ def test_every_setting_of_the_booster_is_in_the_fingerprint() -> None:
 
 
 def test_the_fingerprint_follows_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = provenance.fingerprint("abc", Settings(n_threads=1))
+    first = provenance.fingerprint("abc", CONTRACT, Settings(n_threads=1))
     monkeypatch.setattr(provenance, "code_digest", lambda: "edited")
-    assert first != provenance.fingerprint("abc", Settings(n_threads=1))
+    assert first != provenance.fingerprint("abc", CONTRACT, Settings(n_threads=1))
 
 
 def test_comments_and_docstrings_are_no_part_of_the_code() -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import lendingclub
+from lendingclub import CONTRACT
 from loan_default import columns
 from loan_default.model import artifact
 from loan_default.settings import Settings
@@ -23,7 +25,7 @@ def split() -> cohorts.Split:
 
 @pytest.fixture(scope="module")
 def trained(split: cohorts.Split) -> train.Trained:
-    return train.train(split, SETTINGS)
+    return train.train(split, CONTRACT, SETTINGS)
 
 
 def test_the_metrics_are_those_of_the_evaluation_model_on_the_test_months(
@@ -46,9 +48,10 @@ def test_the_evaluation_model_does_not_know_the_test_months(split: cohorts.Split
             test_from=split.test_from,
             test_through=split.test_through,
         ),
+        CONTRACT,
         SETTINGS,
     )
-    honest = train.train(split, SETTINGS)
+    honest = train.train(split, CONTRACT, SETTINGS)
     assert other.evaluated.booster_bytes == honest.evaluated.booster_bytes
     assert other.evaluated.facts == honest.evaluated.facts
     assert other.served.booster_bytes != honest.served.booster_bytes
@@ -80,7 +83,7 @@ def test_incomplete_months_teach_but_neither_judge_nor_serve_as_reference() -> N
         issue_month=pl.lit(date(2014, 12, 1)), term=pl.lit(60.0), default=pl.lit(None, pl.Int8)
     )
     split = cohorts.split(pl.concat([LOANS, running]), date(2018, 6, 1), 0.25)
-    trained = train.train(split, SETTINGS)
+    trained = train.train(split, CONTRACT, SETTINGS)
     assert split.test_through == date(2014, 11, 1)
     assert trained.served.facts.fit_through == "2014-12"
     assert trained.reference["issue_month"].max() == date(2014, 11, 1)
@@ -98,7 +101,7 @@ def test_the_saved_version_holds_all_that_scoring_and_judging_need(
     test = pl.read_parquet(tmp_path / artifact.EVALUATION / artifact.TEST_ROWS)
     assert judged.probability(test).tolist() == trained.test_probability.tolist()
     assert test["default"].to_list() == split.test["default"].to_list()
-    assert set(columns.NAMES) < set(pl.read_parquet(tmp_path / artifact.REFERENCE).columns)
+    assert set(lendingclub.NAMES) < set(pl.read_parquet(tmp_path / artifact.REFERENCE).columns)
     assert not [
         path for path in tmp_path.rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")
     ]
@@ -113,10 +116,10 @@ def test_no_borrower_can_be_found_by_id_in_a_version(
 
 
 def test_training_twice_gives_the_same_version(trained: train.Trained, tmp_path: Path) -> None:
-    again = train.train(cohorts.split(LOANS, date(2019, 1, 1), 0.25), SETTINGS)
+    again = train.train(cohorts.split(LOANS, date(2019, 1, 1), 0.25), CONTRACT, SETTINGS)
     trained.save(tmp_path / "first")
     again.save(tmp_path / "second")
     first = {p.relative_to(tmp_path / "first"): p for p in (tmp_path / "first").rglob("*.*")}
-    assert len(first) == 7
+    assert len(first) == 9
     for name, path in first.items():
         assert path.read_bytes() == (tmp_path / "second" / name).read_bytes(), name

@@ -14,6 +14,7 @@ import polars as pl
 from loan_default import columns
 from loan_default.batch.run_files import PREDICTIONS, SAMPLE
 from loan_default.columns import ID, ISSUE_MONTH, PROBABILITY, TERM
+from loan_default.contract.contract import Contract
 from loan_default.data.ingest import LoanReader
 from loan_default.data.prefetch import prefetch
 from loan_default.data.rejections import REJECTED_FILE, SCHEMA
@@ -54,8 +55,9 @@ def score_blocks(reader: LoanReader, job: ScoringJob, folder: Path) -> dict[str,
     Returns the manifest's counts: rows, decisions, mean score and, by column, the missing, unknown
     and rejected cells of all rows.
     """
-    sample = _Sample(job.run_date, SAMPLE_ROWS)
-    counts = Counts()
+    contract = job.model.contract
+    sample = _Sample(job.run_date, SAMPLE_ROWS, contract)
+    counts = Counts(contract)
     with (
         ParquetSink(folder / PREDICTIONS, SCORES, distinct=(ID, PROBABILITY)) as predictions,
         CsvSink(folder / REJECTED_FILE, pl.Schema(SCHEMA)) as rejected,
@@ -80,15 +82,15 @@ class _Sample:
     sampling).
     """
 
-    def __init__(self, run_date: date, rows: int) -> None:
+    def __init__(self, run_date: date, rows: int, contract: Contract) -> None:
         seed = hashlib.sha256(run_date.isoformat().encode()).digest()
         self._generator = np.random.default_rng(int.from_bytes(seed[:8], "big"))
-        self._rows, self._limit = rows, 1.0
+        self._rows, self._limit, self._names = rows, 1.0, contract.names
         self._pool: list[pl.DataFrame] = []
 
     def add(self, records: pl.DataFrame, scored: pl.DataFrame) -> None:
         draws = pl.Series("draw", self._generator.random(records.height))
-        typed = records.select("row", ID, *columns.NAMES).with_columns(
+        typed = records.select("row", ID, *self._names).with_columns(
             scored[PROBABILITY], scored[columns.PREDICTION], draws
         )
         self._pool.append(typed.filter(draws <= self._limit))
@@ -109,7 +111,8 @@ class _Sample:
 class Counts:
     """Counts over all rows, for monitoring: the sample does not hold every row."""
 
-    def __init__(self) -> None:
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
         self._missing, self._unknown = Counter[str](), Counter[str]()
         self._rejected = Counter[str]()
         self.rows = self._declined = 0
@@ -121,7 +124,11 @@ class Counts:
         self._declined += int(scored[columns.PREDICTION].sum())
         self._probability += float(scored[PROBABILITY].sum())
         self._rejected.update(rejected["column"].drop_nulls())
-        for column in columns.RECORD:
+        for column in self._contract.record:
+            # A version of another contract may have scored some rows of the online log
+            if column.name not in records.columns:
+                self._missing[column.name] += records.height
+                continue
             cells = records[column.name]
             self._missing[column.name] += cells.null_count()
             if column.kind == "category":
@@ -140,6 +147,6 @@ class Counts:
                     "unknown": self._unknown[name],
                     "rejected": self._rejected[name],
                 }
-                for name in (*columns.NAMES, ID)
+                for name in (*self._contract.names, ID)
             },
         }

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from loan_default.data.rejections import MISSING_TEXTS, Fault, Malformed, blank_line
+from loan_default.data.cells import MISSING_TEXTS
+from loan_default.data.rejections import Fault, Malformed, blank_line
 from loan_default.errors import InputError
 
 BLOCK_BYTES = 32 << 20

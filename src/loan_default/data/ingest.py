@@ -8,22 +8,15 @@ from typing import Any
 
 import polars as pl
 
-from loan_default.columns import DEFAULT, ISSUE_MONTH, KNOWN_AFTERWARDS, RAW_SOURCE, STATUS
-from loan_default.data.parsing import (
-    AS_OF_SOURCES,
-    PLAIN_NUMBERS,
-    SOURCES,
-    latest_month,
-    month,
-    parse,
-    require_core,
-)
+from loan_default.columns import DEFAULT, ISSUE_MONTH
+from loan_default.contract.contract import Contract
+from loan_default.data.dates import month
+from loan_default.data.parsing import latest_month, parse, plain_numbers, require_core
 from loan_default.data.readers import Table, open_table
 from loan_default.data.rejections import NOT_LOANS, Fault, Parsed, RejectionKind, SeenIds, malformed
 from loan_default.errors import InputError
 
 AS_OF = "as_of"
-_LABEL_SOURCES = ((DEFAULT, STATUS), (ISSUE_MONTH, RAW_SOURCE[ISSUE_MONTH]))
 
 
 class LoanReader:
@@ -38,12 +31,15 @@ class LoanReader:
         as_of: the month through which payments are known, if the file states it.
     """
 
-    def __init__(self, table: Table, run_month: date | None, labelled: bool) -> None:
+    def __init__(
+        self, table: Table, contract: Contract, run_month: date | None, labelled: bool
+    ) -> None:
         self.path, self.local = table.path, table.local
         self.rows_in = 0
         self.rejected: Counter[RejectionKind] = Counter()
         self.first_rejected: dict[RejectionKind, int] = {}
         self.as_of = month(table.metadata.get(AS_OF, ""))
+        self.contract = contract
         self._table, self._run_month, self._labelled = table, run_month, labelled
 
     def __iter__(self) -> Iterator[Parsed]:
@@ -54,7 +50,8 @@ class LoanReader:
         """
         seen = SeenIds()
         for block in self._table.blocks:
-            parsed = seen.split(parse(block.cells, self._run_month, self._labelled))
+            records = parse(block.cells, self.contract, self._run_month, self._labelled)
+            parsed = seen.split(records)
             if block.malformed:
                 rejected = pl.concat([parsed.rejected, malformed(block.malformed)]).sort("row")
                 parsed = Parsed(parsed.records, rejected)
@@ -75,9 +72,10 @@ class LoanReader:
         `rejected_by_reason` counts them by sentence, for people; `rejections` lists code, column
         (None for a whole row) and rows, for programs.
         """
-        kinds = sorted(self.rejected.items(), key=lambda item: (-item[1], item[0].sentence))
+        told = {kind: kind.sentence(self.contract) for kind in self.rejected}
+        kinds = sorted(self.rejected.items(), key=lambda item: (-item[1], told[item[0]]))
         return {
-            "rejected_by_reason": {kind.sentence: rows for kind, rows in kinds},
+            "rejected_by_reason": {told[kind]: rows for kind, rows in kinds},
             "rejections": [
                 {"code": kind.code, "column": kind.column, "rows": rows} for kind, rows in kinds
             ],
@@ -93,7 +91,8 @@ class LoanReader:
         rows = self.rows_in - self.rejected.total() + loans.total()
         if rows and loans.total() / rows > limit:
             examples = "; ".join(
-                f"{kind.sentence} ({count} rows, first row {self.first_rejected[kind]})"
+                f"{kind.sentence(self.contract)} ({count} rows, first row "
+                f"{self.first_rejected[kind]})"
                 for kind, count in loans.most_common(3)
             )
             raise InputError(
@@ -110,18 +109,23 @@ class LoanReader:
             self.rejected[kind] += 1
             self.first_rejected.setdefault(kind, row)
         if self._labelled:
-            months = [m for m in (self.as_of, latest_month(cells), _stated_as_of(cells)) if m]
+            months = [
+                m
+                for m in (self.as_of, latest_month(cells, self.contract), _stated_as_of(cells))
+                if m
+            ]
             self.as_of = max(months, default=None)
 
 
 @contextmanager
 def open_loans(
-    path: str, run_month: date | None = None, labelled: bool = False
+    path: str, contract: Contract, run_month: date | None = None, labelled: bool = False
 ) -> Iterator[LoanReader]:
     """Open a file of applications, or of loans with an outcome, raw or typed.
 
     Args:
         path: a local or remote file.
+        contract: what its columns may hold.
         run_month: end of the credit history of rows without an issue month.
         labelled: whether each row needs an issue month and an outcome.
 
@@ -129,16 +133,21 @@ def open_loans(
         InputError: the file or a core column is missing, or a prepared file holds columns that are
             known only after the loan was granted.
     """
-    wanted = (*SOURCES, *AS_OF_SOURCES, AS_OF) if labelled else SOURCES
-    with open_table(path, wanted, PLAIN_NUMBERS) as table:
-        require_core(path, table.columns, _LABEL_SOURCES if labelled else ())
+    labels = ((contract.outcome.column, DEFAULT), (contract.loan.issued, ISSUE_MONTH))
+    wanted = {*contract.sources, *((*contract.loan.known_through, AS_OF) if labelled else ())}
+    with open_table(path, wanted, plain_numbers(contract)) as table:
+        require_core(path, table.columns, contract, labels if labelled else ())
         if labelled and {DEFAULT, ISSUE_MONTH} & set(table.columns):
-            _reject_known_afterwards(path, table.columns)
-        yield LoanReader(table, run_month, labelled)
+            _reject_known_afterwards(path, table.columns, contract)
+        yield LoanReader(table, contract, run_month, labelled)
 
 
-def _reject_known_afterwards(path: str, columns: tuple[str, ...]) -> None:
-    leaks = [name for name in columns if name in KNOWN_AFTERWARDS and name != STATUS]
+def _reject_known_afterwards(path: str, columns: tuple[str, ...], contract: Contract) -> None:
+    raw = {contract.outcome.column, contract.loan.issued}
+    if {DEFAULT, ISSUE_MONTH} <= raw:
+        return
+    afterwards = contract.never.known_afterwards - {contract.outcome.column}
+    leaks = [name for name in columns if name in afterwards]
     if leaks:
         raise InputError(
             f"{path} holds columns that are known only after the loan was granted: "

@@ -7,44 +7,50 @@ from typing import Any
 
 import polars as pl
 
-from loan_default import columns, storage
+from loan_default import storage
 from loan_default.columns import DEFAULT, ID, ISSUE_MONTH
+from loan_default.contract.contract import Contract
 from loan_default.data.ingest import AS_OF, LoanReader, open_loans
 from loan_default.data.rejections import REJECTED_FILE, SCHEMA
 from loan_default.data.writers import CsvSink, ParquetSink
 from loan_default.errors import InputError
 
-RECORDS = pl.Schema(
-    {ID: pl.String, ISSUE_MONTH: pl.Date, DEFAULT: pl.Int8}
-    | {c.name: pl.Float64 if c.kind == "number" else pl.String for c in columns.RECORD}
-)
-
 log = logging.getLogger(__name__)
 
 
+def prepared_schema(contract: Contract) -> pl.Schema:
+    """Return the columns of a prepared file with their types."""
+    types: dict[str, pl.DataType] = {
+        name: pl.String() if name in contract.levels else pl.Float64() for name in contract.stored
+    }
+    return pl.Schema({ID: pl.String(), ISSUE_MONTH: pl.Date(), DEFAULT: pl.Int8()} | types)
+
+
 def prepare(
-    input_path: str, output_path: str, as_of: date | None, max_rejected_share: float
+    contract: Contract,
+    input_path: str,
+    output_path: str,
+    as_of: date | None,
+    max_rejected_share: float,
 ) -> dict[str, Any]:
     """Write the typed records of an export, and its rejected rows to rejected.csv next to them.
 
     Args:
+        contract: what the columns of the export may hold.
         input_path: the export, raw or prepared.
         output_path: a .parquet file, which stores the as-of month in its metadata, or a .csv file,
             which stores it in a column.
         as_of: the month through which outcomes are known; by default read from the export.
         max_rejected_share: largest share of rejected rows, in [0, 1].
 
-    Returns:
-        Paths, as-of month and counts of rows, by outcome and by rejection.
-
-    Raises:
-        InputError: a path cannot be used, or too many rows are rejected; no file is changed then.
+    Returns paths, as-of month and counts of rows, by outcome and by rejection. Raises InputError
+    if a path cannot be used, or too many rows are rejected; no file is changed then.
     """
     rejected_path = _rejected_path(output_path)
     if as_of is None and output_path.endswith(".csv"):
-        as_of = _as_of(input_path)
+        as_of = _as_of(input_path, contract)
     with storage.atomic_file(output_path) as data, storage.atomic_file(rejected_path) as bad:
-        with open_loans(input_path, labelled=True) as reader:
+        with open_loans(input_path, contract, labelled=True) as reader:
             counts = _write(reader, data, bad, as_of, output_path.endswith(".csv"))
             reader.check_rejected_share(max_rejected_share)
     as_of = as_of or reader.as_of
@@ -72,8 +78,8 @@ def _rejected_path(output_path: str) -> str:
     return str(PurePath(output_path).parent / REJECTED_FILE)
 
 
-def _as_of(path: str) -> date | None:
-    with open_loans(path, labelled=True) as reader:
+def _as_of(path: str, contract: Contract) -> date | None:
+    with open_loans(path, contract, labelled=True) as reader:
         for _ in reader:
             pass
     return reader.as_of
@@ -83,13 +89,14 @@ def _write(
     reader: LoanReader, data: Path, bad: Path, as_of: date | None, as_csv: bool
 ) -> dict[str, int]:
     counts = {"rows_defaulted": 0, "rows_paid": 0, "rows_unfinished": 0}
-    schema = pl.Schema(RECORDS | ({AS_OF: pl.String} if as_csv else {}))
+    typed = prepared_schema(reader.contract)
+    schema = pl.Schema(typed | ({AS_OF: pl.String()} if as_csv else {}))
     with (
         (CsvSink if as_csv else ParquetSink)(data, schema) as out,
         CsvSink(bad, pl.Schema(SCHEMA)) as rejected,
     ):
         for block in reader:
-            records = block.records.select(RECORDS.names())
+            records = block.records.select(typed.names())
             if as_csv:
                 month = f"{as_of:%Y-%m}" if as_of else None
                 records = records.with_columns(pl.lit(month, pl.String).alias(AS_OF))

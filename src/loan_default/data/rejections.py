@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loan_default.columns import BY_NAME, DEFAULT, ID, ISSUE_MONTH, RAW_SOURCE, STATUS, Column
+from loan_default.columns import DEFAULT, ID, ISSUE_MONTH
+from loan_default.contract.contract import Column, Contract
 
 SCHEMA = {
     "row": pl.Int64,
@@ -19,7 +20,6 @@ SCHEMA = {
     "reason": pl.String,
 }
 REJECTED_FILE = "rejected.csv"
-MISSING_TEXTS = ("", "n/a", "N/A", "NA", "nan", "NaN", "null", "NULL", "None", "#N/A")
 
 
 class Fault(StrEnum):
@@ -60,12 +60,12 @@ class RejectionKind(NamedTuple):
     code: Fault
     column: str | None
 
-    @property
-    def sentence(self) -> str:
+    def sentence(self, contract: Contract) -> str:
         """Return the kind in words; months and outcomes go by their column in the raw export."""
         column = self.column
         if self.code in (Fault.NOT_A_MONTH, Fault.UNKNOWN_OUTCOME) and column:
-            column = {DEFAULT: STATUS, **RAW_SOURCE}.get(column, column)
+            sources = {DEFAULT: contract.outcome.column, **contract.raw_source}
+            column = sources.get(column, column)
         return _SENTENCES[self.code].format(column=column)
 
 
@@ -148,13 +148,16 @@ def malformed(lines: list[Malformed]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def explain(faulty: pl.DataFrame, faults: dict[str, pl.Expr], cells: pl.DataFrame) -> pl.DataFrame:
+def explain(
+    faulty: pl.DataFrame, faults: dict[str, pl.Expr], cells: pl.DataFrame, contract: Contract
+) -> pl.DataFrame:
     """Return one rejection per faulty row (`SCHEMA`): its first faulty column, or the whole row.
 
     Args:
         faulty: the typed values of the faulty rows.
         faults: for each column, an expression that is true if a row breaks the contract there.
         cells: the cells of the whole block.
+        contract: what the columns may hold.
     """
     raw = cells.filter(pl.col("row").is_in(faulty["row"].implode())).with_columns(
         _all_empty(cells, ID).alias("footer"), _all_empty(cells).alias("blank")
@@ -167,7 +170,7 @@ def explain(faulty: pl.DataFrame, faults: dict[str, pl.Expr], cells: pl.DataFram
         flags.iter_rows(named=True),
         strict=True,
     ):
-        rows.append((value["row"], value[ID], *_reason(value, cell, flag)))
+        rows.append((value["row"], value[ID], *_reason(value, cell, flag, contract)))
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
@@ -177,7 +180,10 @@ def _all_empty(cells: pl.DataFrame, *except_for: str) -> pl.Expr:
 
 
 def _reason(
-    value: dict[str, Any], cell: dict[str, Any], flag: dict[str, bool | None]
+    value: dict[str, Any],
+    cell: dict[str, Any],
+    flag: dict[str, bool | None],
+    contract: Contract,
 ) -> tuple[str | None, Fault, str]:
     if cell["blank"]:
         return None, Fault.BLANK_LINE, _SENTENCES[Fault.BLANK_LINE]
@@ -185,11 +191,11 @@ def _reason(
         return None, Fault.FOOTER, _SENTENCES[Fault.FOOTER]
     name = next(name for name, broken in flag.items() if broken)
     if name == ISSUE_MONTH:
-        return name, Fault.NOT_A_MONTH, _not_a_month(cell, name, RAW_SOURCE[name])
+        return name, Fault.NOT_A_MONTH, _not_a_month(cell, name, contract.loan.issued)
     if name == DEFAULT:
-        shown = _shown(cell, name, STATUS)
+        shown = _shown(cell, name, contract.outcome.column)
         return name, Fault.UNKNOWN_OUTCOME, f"{shown} is not a known outcome"
-    return name, *_number_reason(BY_NAME[name], value[name], cell)
+    return name, *_number_reason(contract.by_name[name], value[name], cell)
 
 
 def _number_reason(column: Column, value: float | None, cell: dict[str, Any]) -> tuple[Fault, str]:
@@ -197,15 +203,15 @@ def _number_reason(column: Column, value: float | None, cell: dict[str, Any]) ->
     name = column.name
     if value is None:
         return Fault.MISSING_VALUE, f"{name} is empty"
-    derived = name not in cell and name in RAW_SOURCE
+    derived = name not in cell and column.months_before_issue
     if derived and math.isnan(value):
-        return Fault.NOT_A_MONTH, _not_a_month(cell, RAW_SOURCE[name])
+        return Fault.NOT_A_MONTH, _not_a_month(cell, column.source)
+    shown = _shown(cell, name, column.source)
     if derived:
-        shown = _shown(cell, RAW_SOURCE[name])
         return Fault.OUT_OF_RANGE, f"{shown} gives a {name} outside {_span(column)}"
     if math.isnan(value):
-        return Fault.NOT_A_NUMBER, f"{_shown(cell, name)} is not a number"
-    return Fault.OUT_OF_RANGE, f"{_shown(cell, name)} is outside {_span(column)}"
+        return Fault.NOT_A_NUMBER, f"{shown} is not a number"
+    return Fault.OUT_OF_RANGE, f"{shown} is outside {_span(column)}"
 
 
 def _not_a_month(cell: dict[str, Any], *names: str) -> str:

@@ -12,6 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from loan_default.columns import PROBABILITY
+from loan_default.contract import load as contracts
+from loan_default.contract.contract import Contract
 from loan_default.errors import InputError
 from loan_default.model import features
 
@@ -25,6 +27,7 @@ BOOSTER = "booster.ubj"
 FACTS = "model.json"
 SELF_CHECK = "self_check.parquet"
 REFERENCE = "reference.parquet"
+CONTRACT = "contract.toml"
 EVALUATION = "evaluation"
 TEST_ROWS = "test.parquet"
 # Two processors may round the last bits of a float32 sum differently.
@@ -52,7 +55,8 @@ class Facts:
     """The model's JSON file: everything but the booster.
 
     `levels` are the category levels in the order of their codes, `threshold` is the minimum default
-    probability that is declined, `fit_through` the last issue month in the training data (YYYY-MM).
+    probability that is declined, `fit_through` the last issue month in the training data (YYYY-MM),
+    `contract` the digest of the data contract, empty in versions that were stored without one.
     """
 
     features: tuple[str, ...]
@@ -62,17 +66,20 @@ class Facts:
     fit_through: str
     rounds: int
     format: int = FORMAT
+    contract: str = ""
 
 
 @dataclass(frozen=True)
 class Model:
     """A booster with the facts that turn its margin into a decision.
 
-    `threads` is the number of threads that score; 0 uses all processors.
+    `contract` describes the records that it scores. `threads` is the number of
+    threads that score; 0 uses all processors.
     """
 
     booster_bytes: bytes
     facts: Facts
+    contract: Contract
     threads: int = 0
 
     @cached_property
@@ -86,7 +93,7 @@ class Model:
 
     def matrix(self, records: pl.DataFrame) -> features.Matrix:
         """Return this model's k features of n typed records, (n, k) float32."""
-        return features.matrix(records, self.facts.features, self.facts.levels)
+        return features.matrix(records, self.contract, self.facts.features, self.facts.levels)
 
     def probability(self, records: pl.DataFrame) -> Vector:
         """Return calibrated default probabilities (n,) in [0, 1] for n typed records."""
@@ -101,13 +108,14 @@ class Model:
 
     def dmatrix(self, matrix: features.Matrix) -> "xgb.DMatrix":
         """Return the feature matrix (n, k) as XGBoost's DMatrix."""
-        return dmatrix(matrix, self.facts.features, threads=self.threads)
+        return dmatrix(matrix, self.contract, self.facts.features, threads=self.threads)
 
     def save(self, folder: Path) -> None:
-        """Write the booster, in XGBoost's UBJSON format, and the facts into `folder`."""
+        """Write the booster, in XGBoost's UBJSON format, facts and contract into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / BOOSTER).write_bytes(self.booster_bytes)
         (folder / FACTS).write_text(json.dumps(asdict(self.facts), indent=1, sort_keys=True))
+        (folder / CONTRACT).write_text(self.contract.text, encoding="utf-8")
 
     def verify(self, self_check: pl.DataFrame) -> None:
         """Check that the model reproduces the scores stored with the self-check rows.
@@ -134,18 +142,36 @@ def load(folder: Path, threads: int = 0) -> Model:
         facts = _facts(raw)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder} holds no model of this platform: {error}") from None
-    unknown = sorted(set(facts.features) - set(features.NAMES))
+    contract = _contract(folder, facts)
+    unknown = sorted(set(facts.features) - set(contract.features))
     if facts.format != FORMAT or unknown:
         raise InputError(
             f"the model in {folder} was made by another version of this code "
             f"(format {facts.format}, unknown features: {', '.join(unknown) or 'none'}): "
             "train it again"
         )
-    return Model(booster_bytes, facts, threads)
+    return Model(booster_bytes, facts, contract, threads)
+
+
+def _contract(folder: Path, facts: Facts) -> Contract:
+    """Return the version's contract; a version stored without one has LendingClub's."""
+    path = folder / CONTRACT
+    if not path.exists() and not facts.contract:
+        return contracts.load(contracts.LENDINGCLUB)
+    if not path.exists():
+        raise InputError(f"{folder} holds no model of this platform: {CONTRACT} is missing")
+    contract = contracts.parse(path.read_text(encoding="utf-8"), CONTRACT)
+    if contract.digest != facts.contract:
+        raise InputError(
+            f"{path} was changed after the model was trained (digest {contract.digest[:12]}, "
+            f"trained with {facts.contract[:12]}): restore it, or train again"
+        )
+    return contract
 
 
 def dmatrix(
     matrix: features.Matrix,
+    contract: Contract,
     names: Sequence[str],
     default: NDArray[Any] | None = None,
     threads: int = 0,
@@ -157,7 +183,7 @@ def dmatrix(
         matrix,
         default,
         feature_names=list(names),
-        feature_types=features.types(names),
+        feature_types=features.types(names, contract),
         enable_categorical=True,
         nthread=threads or -1,
     )
@@ -172,4 +198,5 @@ def _facts(raw: dict[str, Any]) -> Facts:
         fit_through=raw["fit_through"],
         rounds=int(raw["rounds"]),
         format=int(raw["format"]),
+        contract=str(raw.get("contract", "")),
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from loan_default import columns
 from loan_default.columns import ID
+from loan_default.contract.contract import Contract
 from loan_default.data import parsing
 from loan_default.errors import InputError
 from loan_default.model import artifact, scoring
@@ -36,7 +37,7 @@ class Predictor:
         The table holds default_probability, prediction, threshold and reasons. Raises InputError,
         which names the row and the column, if a row breaks the data contract.
         """
-        records = _records(model_input)
+        records = _records(model_input, self.model.contract)
         full = (params or {}).get("return", DECISION) == FULL
         scored = scoring.score(records, self.model, "", "all" if full else "none")
         if not full:
@@ -48,12 +49,12 @@ class Predictor:
         )
 
 
-def _records(frame: "pd.DataFrame") -> pl.DataFrame:
-    names = [name for name in frame.columns if name in parsing.SOURCES]
+def _records(frame: "pd.DataFrame", contract: Contract) -> pl.DataFrame:
+    names = [name for name in frame.columns if name in contract.sources]
     cells = {name: _cells(frame[name]) for name in names}
     rows = pl.Series("row", range(1, len(frame) + 1), pl.Int64)
-    parsing.require_core("the request", tuple(names))
-    parsed = parsing.parse(pl.DataFrame(cells).insert_column(0, rows))
+    parsing.require_core("the request", tuple(names), contract)
+    parsed = parsing.parse(pl.DataFrame(cells).insert_column(0, rows), contract)
     if not parsed.rejected.is_empty():
         row, reason = parsed.rejected.select("row", "reason").row(0)
         raise InputError(f"row {row}: {reason}")

@@ -8,6 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from loan_default.columns import ID, PREDICTION, PROBABILITY, REASONS, VERSION
+from loan_default.contract.contract import Contract
 from loan_default.model import features
 from loan_default.model.artifact import Model
 
@@ -53,7 +54,7 @@ def explain(model: Model, matrix: features.Matrix) -> list[list[str]]:
         n lists of at most `MAX_REASONS` phrases, the strongest first.
     """
     contributions = model.booster.predict(model.dmatrix(matrix), pred_contribs=True)[:, :-1]
-    phrases, membership = _groups(model.facts.features)
+    phrases, membership = _groups(model.contract, model.facts.features)
     grouped = contributions @ membership
     order = np.argsort(-grouped, axis=1, kind="stable")[:, :MAX_REASONS]
     against = np.take_along_axis(grouped, order, axis=1) > 0
@@ -80,11 +81,11 @@ def _reasons(model: Model, matrix: features.Matrix, rows: NDArray[np.bool_]) -> 
 
 
 @lru_cache(maxsize=8)
-def _groups(names: tuple[str, ...]) -> tuple[list[str], NDArray[np.float32]]:
+def _groups(contract: Contract, names: tuple[str, ...]) -> tuple[list[str], NDArray[np.float32]]:
     """Return the phrases and each feature's membership: (k, phrases), 1 if it has the phrase."""
-    phrases = sorted({r for r in map(features.REASONS.get, names) if r})
+    phrases = sorted({r for r in map(contract.reasons.get, names) if r})
     membership = np.zeros((len(names), len(phrases)), dtype=np.float32)
     for place, name in enumerate(names):
-        if reason := features.REASONS[name]:
+        if reason := contract.reasons[name]:
             membership[place, phrases.index(reason)] = 1
     return phrases, membership

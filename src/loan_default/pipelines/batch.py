@@ -51,14 +51,14 @@ def predict(request: Request) -> dict[str, Any]:
     run_date = request.run_date or datetime.now(UTC).date()
     run = RunFiles(request.output_path or config.output_path, run_date)
     path = request.input_path or config.batch_input_path
+    name, version = _version(request, run, config)
+    model = _load(name, version, config)
     with (
-        open_loans(path, run_date.replace(day=1)) as reader,
+        open_loans(path, model.contract, run_date.replace(day=1)) as reader,
         ThreadPoolExecutor(1) as pool,
     ):
         # Of the very bytes that are scored; in parallel, so that it adds no second at the end
         digest = pool.submit(storage.digest, reader.local)
-        name, version = _version(request, run, config)
-        model = _load(name, version, config)
         job = score.ScoringJob(model, version, request.reasons, run_date)
         predictions = storage.join(run.root, "predictions")
         with storage.work_folder(predictions, f"run_date={run_date}") as folder:

@@ -1,16 +1,20 @@
 """Monitor a scored day: compare, report, decide whether to alert or retrain."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
+from functools import cache
 
 from loan_default.columns import PREDICTION, PROBABILITY
+from loan_default.contract.contract import Contract
 from loan_default.monitoring.days import scored_day
 from loan_default.monitoring.days.data_quality import quality
 from loan_default.monitoring.days.scored_day import ScoredDay, Source
 from loan_default.monitoring.decision import message
 from loan_default.monitoring.decision.decide import DecidedDay, DecisionFacts, decide_day
 from loan_default.monitoring.drift import compare
+from loan_default.monitoring.drift.compare import ModelWithReference
 from loan_default.monitoring.performance import labels, realised_json
 from loan_default.monitoring.performance.evaluate import evaluate
 from loan_default.monitoring.performance.labels import StoredDelivery
@@ -77,13 +81,17 @@ def monitor(request: Request) -> dict[str, object]:
     config = settings()
     root = request.output_path or config.output_path
     source = request.source or config.monitor_source
-    day = scored_day.read(root, request.run_date, source, config.model_name)
-    delivery = _store_labels(request, root, config)
-    # Before Evidently, which takes much memory
-    realised = evaluate(root, renew=delivery is not None)
     connection = MlflowConnection(config)
     registry = Registry(connection)
-    report = _measure(root, day, realised, registry, config)
+    loaded = _loader(registry, config)
+    day = scored_day.read(
+        root, request.run_date, source, config.model_name, lambda *key: loaded(*key).model.contract
+    )
+    version = loaded(day.model_name, day.version)
+    delivery = _store_labels(request, root, version.model.contract, config)
+    # Before Evidently, which takes much memory
+    realised = evaluate(root, renew=delivery is not None)
+    report = _measure(root, day, version, realised, config)
     paths = publish.write(root, report)
     decided = decide_day(root, _facts(report, request), registry, config)
     log.info("%s; %s", report.drift.reason, decided.decision.decision)
@@ -110,11 +118,23 @@ def to_json(result: Result) -> dict[str, object]:
     }
 
 
-def _store_labels(request: Request, root: str, config: Settings) -> StoredDelivery | None:
+def _loader(registry: Registry, config: Settings) -> Callable[[str, str], ModelWithReference]:
+    """Return what loads a model version by name and number, each once."""
+
+    @cache
+    def loaded(name: str, number: str) -> ModelWithReference:
+        return compare.load_model(registry, name, number, config.threads)
+
+    return loaded
+
+
+def _store_labels(
+    request: Request, root: str, contract: Contract, config: Settings
+) -> StoredDelivery | None:
     if not request.labels:
         return None
     today, limit = datetime.now(UTC).date(), config.max_rejected_share
-    stored = labels.store(root, request.labels, request.labels_as_of, today, limit)
+    stored = labels.store(root, request.labels, request.labels_as_of, today, limit, contract)
     log.info("%s labels through %s: %s", stored.rows_in, stored.as_of, stored.labels_path)
     return stored
 
@@ -122,16 +142,21 @@ def _store_labels(request: Request, root: str, config: Settings) -> StoredDelive
 def _measure(
     root: str,
     day: ScoredDay,
+    version: ModelWithReference,
     realised: RealisedPerformance | None,
-    registry: Registry,
     config: Settings,
 ) -> DayReport:
-    version = compare.load_model(registry, day.model_name, day.version, config.threads)
     comparison = compare.compare(root, day, version, config)
     return DayReport(
         day=day,
         comparison=comparison,
-        quality=quality(day.counts, version.reference, day.sample, comparison.past_rows),
+        quality=quality(
+            day.counts,
+            version.reference,
+            day.sample,
+            comparison.past_rows,
+            version.model.contract,
+        ),
         estimate=_estimate(day),
         realised=realised,
     )

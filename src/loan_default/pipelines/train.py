@@ -11,6 +11,8 @@ import polars as pl
 
 from loan_default import cli
 from loan_default.columns import PROBABILITY
+from loan_default.contract import load as contracts
+from loan_default.contract.contract import Contract
 from loan_default.data.ingest import open_loans
 from loan_default.errors import InputError
 from loan_default.promotion import aliases, gate
@@ -60,32 +62,35 @@ def train(request: Request) -> dict[str, Any]:
     if key and (version := registry.find_by_tag(name, IDEMPOTENCY_KEY, key)):
         return _result(registry, version, alias, config, REPEATED)
     path = request.data_path or config.train_data_path
-    split = _split(path, request, config)
-    digest = provenance.data_digest(split)
-    tags = {FINGERPRINT: provenance.fingerprint(digest, config)}
+    contract = contracts.load(config.contract)
+    split = _split(path, contract, request, config)
+    digest = provenance.data_digest(split, contract)
+    tags = {FINGERPRINT: provenance.fingerprint(digest, contract, config)}
     if version := registry.find_by_tag(name, FINGERPRINT, tags[FINGERPRINT]):
         return _result(registry, version, alias, config, SAME_INPUTS)
     if key:
         tags[IDEMPOTENCY_KEY] = key
-    version = _register(connection, split, name, path, digest, tags, config)
+    version = _register(connection, split, contract, name, path, digest, tags, config)
     return _result(registry, version, alias, config, None)
 
 
-def read(path: str, max_rejected_share: float) -> tuple[pl.DataFrame, date | None]:
+def read(
+    path: str, contract: Contract, max_rejected_share: float
+) -> tuple[pl.DataFrame, date | None]:
     """Read labelled loans: typed records, and the month through which outcomes are known.
 
     Raises InputError if the file cannot be used or more than `max_rejected_share` of its loans
     break the contract.
     """
-    with open_loans(path, labelled=True) as reader:
+    with open_loans(path, contract, labelled=True) as reader:
         loans = pl.concat([block.records for block in reader]).drop("row")
         reader.check_rejected_share(max_rejected_share)
     log.info("%s rows read, %s rejected", reader.rows_in, reader.rows_rejected)
     return loans, reader.as_of
 
 
-def _split(path: str, request: Request, config: Settings) -> Split:
-    loans, known_through = read(path, config.max_rejected_share)
+def _split(path: str, contract: Contract, request: Request, config: Settings) -> Split:
+    loans, known_through = read(path, contract, config.max_rejected_share)
     as_of = request.as_of or known_through
     if as_of is None:
         raise InputError(
@@ -106,6 +111,7 @@ def _split(path: str, request: Request, config: Settings) -> Split:
 def _register(
     connection: MlflowConnection,
     split: Split,
+    contract: Contract,
     name: str,
     path: str,
     digest: str,
@@ -115,15 +121,16 @@ def _register(
     """Fit in an MLflow run of its own, log it and register its model."""
     with Tracking(connection).run("train", tags) as run, tempfile.TemporaryDirectory() as folder:
         with cli.progress("boosting", config.xgb_max_rounds) as advance:
-            trained = fit_and_evaluate(split, config, advance)
+            trained = fit_and_evaluate(split, contract, config, advance)
         params = provenance.training_settings(config) | provenance.library_versions()
         params |= {"git_commit": provenance.commit(), "data_digest": digest, "data_path": path}
+        params |= {"contract": contract.name, "contract_digest": contract.digest}
         params |= _months(split)
         _log_run(run, trained, params, Path(folder, "report"))
         run.log_data(path, digest, "training")
         trained.save(Path(folder, "model"))
         example = trained.self_check.head(1).drop(PROBABILITY)
-        return run.register(Path(folder, "model"), name, tags, example)
+        return run.register(Path(folder, "model"), name, tags, example, contract)
 
 
 def _months(split: Split) -> dict[str, str]:

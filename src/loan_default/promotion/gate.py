@@ -68,6 +68,8 @@ def _compare(
         )
         models = [artifact.load(folder) for folder in (champion_folder, challenger_folder)]
         test = _unseen(pl.read_parquet(challenger_folder / artifact.TEST_ROWS), models)
+    if missing := sorted(set(models[0].contract.names) - set(test.columns)):
+        raise InputError(f"the production model reads columns that are gone: {', '.join(missing)}")
     champion_scores, challenger_scores = (model.probability(test) for model in models)
     return classification.paired_auc_difference(
         test[DEFAULT].to_numpy(), champion_scores, challenger_scores, seed=seed

@@ -21,7 +21,7 @@ from loan_default.settings import Settings
 
 DESCRIPTION = "MLmodel"
 # The files that scoring needs
-MODEL_FILES = (artifact.BOOSTER, artifact.FACTS, artifact.SELF_CHECK)
+MODEL_FILES = (artifact.BOOSTER, artifact.FACTS, artifact.SELF_CHECK, artifact.CONTRACT)
 PROXIED = "mlflow-artifacts:/"
 
 # Returns the content of a file, given its path below the version's root; None if there is none.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loan_default import storage
-from loan_default.columns import RECORD
+from loan_default.contract.contract import Contract
 from loan_default.registry.mlflow_client import MlflowConnection
 from loan_default.registry.versions import ModelVersion, model_version
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parents[1]
 # What loads and scores a model version; the platform itself needs more.
-MODEL_REQUIREMENTS = ["numpy", "polars", "xgboost==3.2.*"]
+MODEL_REQUIREMENTS = ["numpy", "polars", "pydantic==2.*", "xgboost==3.2.*"]
 METRICS_PER_REQUEST = 1000
 
 log = logging.getLogger(__name__)
@@ -132,12 +132,17 @@ class Run:
             mlflow.log_input(data, context=context)
 
     def register(
-        self, folder: Path, name: str, tags: Mapping[str, str], example: "pl.DataFrame"
+        self,
+        folder: Path,
+        name: str,
+        tags: Mapping[str, str],
+        example: "pl.DataFrame",
+        contract: Contract,
     ) -> ModelVersion:
         """Log the saved model in `folder` to the run and register it as a new version of `name`.
 
-        `example` holds a typed record or two, which MLflow shows and scores. The version carries
-        the code of this package, so that any MLflow client can load it.
+        `example` holds a typed record or two of the `contract`, which MLflow shows and scores. The
+        version carries the code of this package, so that any MLflow client can load it.
         """
         with self.connection.process_wide() as mlflow:
             logged = mlflow.pyfunc.log_model(
@@ -145,7 +150,7 @@ class Run:
                 loader_module="loan_default.pyfunc",
                 data_path=str(folder),
                 code_paths=[str(PACKAGE)],
-                signature=_signature(),
+                signature=_signature(contract),
                 input_example=example.to_pandas(),
                 pip_requirements=MODEL_REQUIREMENTS,
             )
@@ -158,11 +163,11 @@ def _metric(name: str, value: float, step: int) -> Any:
     return Metric(name, value, time.time_ns() // 1_000_000, step)
 
 
-def _signature() -> Any:
+def _signature(contract: Contract) -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
     types = {"number": DataType.double, "category": DataType.string}
-    inputs = Schema([ColSpec(types[c.kind], c.name, required=c.core) for c in RECORD])
+    inputs = Schema([ColSpec(types[c.kind], c.name, required=c.core) for c in contract.record])
     returns = ParamSpec("return", DataType.string, "decision")
     return ModelSignature(inputs=inputs, params=ParamSchema([returns]))

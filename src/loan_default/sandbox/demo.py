@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from loan_default.columns import ID, ISSUE_MONTH, NAMES
+from loan_default.columns import ID, ISSUE_MONTH
+from loan_default.contract import load as contracts
 from loan_default.errors import InputError, LoanDefaultError
 from loan_default.sandbox.demo_summary import Results, print_summary
 from loan_default.sandbox.local_stack import ROOT, LocalStack
@@ -121,7 +122,7 @@ def _script(folder: Path, name: str, *arguments: str) -> dict[str, Any]:
 def _newest_applications(prepared: str, path: Path) -> None:
     """Write the newest loans as applications: typed records without outcome and issue month."""
     newest = pl.read_parquet(prepared).sort(ISSUE_MONTH, ID).tail(APPLICATIONS)
-    newest.select(ID, *NAMES).write_parquet(path)
+    newest.select(ID, *contracts.load(settings().contract).names).write_parquet(path)
 
 
 def _run(steps: Steps, stack: LocalStack, keep: bool, results: Results) -> dict[str, str]:

@@ -1,20 +1,20 @@
 """The page at /docs: the API's description as one self-contained HTML page."""
 
 import json
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from loan_default.columns import RECORD, Column
+from loan_default.contract.contract import Column, Contract
 from loan_default.serving import openapi
 from loan_default.serving.protocol import JSON
 
 TEMPLATE = "api_docs.html"
 
 
-@cache
-def page() -> str:
+@lru_cache(maxsize=2)
+def page(contract: Contract) -> str:
     """Return the page."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -24,9 +24,9 @@ def page() -> str:
         lstrip_blocks=True,
     )
     return environment.get_template(TEMPLATE).render(
-        document=openapi.document(),
-        columns={column.name: _description(column) for column in RECORD},
-        example=_curl_command(),
+        document=openapi.document(contract),
+        columns={column.name: _description(column) for column in contract.record},
+        example=_curl_command(contract),
     )
 
 
@@ -37,6 +37,6 @@ def _description(column: Column) -> str:
     return f"{column.unit}, {column.low:,g} to {column.high:,.0f} ({needed})"
 
 
-def _curl_command() -> str:
-    body = json.dumps(openapi.EXAMPLE_REQUEST, indent=1)
+def _curl_command(contract: Contract) -> str:
+    body = json.dumps(openapi.example_request(contract), indent=1)
     return f"curl -H 'Content-Type: {JSON}' http://localhost:5001/invocations -d '{body}'"

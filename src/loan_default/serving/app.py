@@ -18,6 +18,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from loan_default.contract import load as contracts
+from loan_default.contract.contract import Contract
 from loan_default.errors import InputError
 from loan_default.serving import protocol
 from loan_default.serving.alias_watcher import AliasWatcher, ServingState
@@ -77,7 +79,7 @@ class Endpoints:
         current = self.current
         body = await self._body(request)
         try:
-            parsed = await self._parse(request.headers.get("content-type", ""), body)
+            parsed = await self._parse(request.headers.get("content-type", ""), body, current)
             scores = await self._score(current, parsed, len(body))
         except UnsupportedMediaType as error:
             raise Rejected(ErrorStatus.UNSUPPORTED_TYPE, str(error)) from None
@@ -89,10 +91,11 @@ class Endpoints:
         headers = {"X-Model-Version": current.version}
         return Response(content, media_type="application/json", headers=headers)
 
-    async def _parse(self, content_type: str, body: bytes) -> ScoringRequest:
+    async def _parse(self, content_type: str, body: bytes, current: LoadedModel) -> ScoringRequest:
+        known = current.contract.sources
         if len(body) <= MAX_LOOP_BYTES:
-            return protocol.parse_request(content_type, body)
-        return await asyncio.to_thread(protocol.parse_request, content_type, body)
+            return protocol.parse_request(content_type, body, known)
+        return await asyncio.to_thread(protocol.parse_request, content_type, body, known)
 
     async def _score(self, current: LoadedModel, parsed: ScoringRequest, size: int) -> Scores:
         today = datetime.now(UTC).date()
@@ -147,6 +150,7 @@ class Endpoints:
                     request.scope["request_id"],
                     datetime.now(UTC),
                     current.version,
+                    current.contract,
                     parsed.table,
                     scores.probability,
                     scores.decision,
@@ -171,6 +175,21 @@ class Endpoints:
         not_ready = NotReady(**asdict(ready), message=self._why_not_ready())
         return JSONResponse(asdict(not_ready), ErrorStatus.NO_MODEL, headers=self.retry_after)
 
+    @property
+    def contract(self) -> Contract:
+        """Return the contract of the model in service; that of the settings if there is none."""
+        if self.state.current:
+            return self.state.current.contract
+        return contracts.load(self.settings.contract)
+
+    async def openapi(self, request: Request) -> Response:
+        """GET /openapi.json."""
+        return JSONResponse(await asyncio.to_thread(_document, self.contract))
+
+    async def docs(self, request: Request) -> Response:
+        """GET /docs."""
+        return HTMLResponse(await asyncio.to_thread(_docs_page, self.contract))
+
     async def show_metrics(self, request: Request) -> Response:
         """GET /metrics."""
         return Response(self.metrics.page(), media_type=CONTENT_TYPE)
@@ -190,24 +209,16 @@ async def _version(request: Request) -> Response:
 
 # Imported when first requested: neither the start nor the memory of a server that nobody asks for
 # its documentation should pay for it. In a thread, because building it takes a while.
-async def _openapi(request: Request) -> Response:
-    return JSONResponse(await asyncio.to_thread(_document))
-
-
-async def _docs(request: Request) -> Response:
-    return HTMLResponse(await asyncio.to_thread(_docs_page))
-
-
-def _document() -> dict[str, Any]:
+def _document(contract: Contract) -> dict[str, Any]:
     from loan_default.serving import openapi
 
-    return openapi.document()
+    return openapi.document(contract)
 
 
-def _docs_page() -> str:
+def _docs_page(contract: Contract) -> str:
     from loan_default.serving import api_docs
 
-    return api_docs.page()
+    return api_docs.page(contract)
 
 
 def create_app(endpoints: Endpoints) -> ASGIApp:
@@ -219,8 +230,8 @@ def create_app(endpoints: Endpoints) -> ASGIApp:
         Route("/version", _version),
         Route("/ready", endpoints.ready),
         Route("/metrics", endpoints.show_metrics),
-        Route("/openapi.json", _openapi),
-        Route("/docs", _docs),
+        Route("/openapi.json", endpoints.openapi),
+        Route("/docs", endpoints.docs),
     ]
     handlers: dict[Any, Any] = {
         HTTPException: lambda _, error: error_response(

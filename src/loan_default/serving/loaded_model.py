@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from loan_default.columns import PROBABILITY
+from loan_default.contract.contract import Contract
 from loan_default.model import artifact, scoring, xgboost_import
 from loan_default.serving.request_features import FeatureReader, RequestTable
 from loan_default.serving.schemas import Full, Prediction
@@ -37,6 +38,11 @@ class LoadedModel:
     def threshold(self) -> float:
         """Return the lowest default probability that is declined."""
         return self.model.facts.threshold
+
+    @property
+    def contract(self) -> Contract:
+        """Return the contract that requests are read by."""
+        return self.model.contract
 
     def score(self, table: RequestTable, full: bool, today: date) -> Scores:
         """Score n rows, with their reasons if `full`.
@@ -72,7 +78,7 @@ def load(folder: Path, name: str, version: str, threads: int) -> LoadedModel:
     model = artifact.load(folder, threads)
     stored = pl.read_parquet(folder / artifact.SELF_CHECK)
     model.verify(stored)
-    reader = FeatureReader(model.facts.features, model.facts.levels)
+    reader = FeatureReader(model.contract, model.facts.features, model.facts.levels)
     loaded = LoadedModel(name, version, model, reader)
     _warm_up(loaded, stored.drop(PROBABILITY))
     return loaded

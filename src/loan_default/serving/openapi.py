@@ -1,7 +1,8 @@
 """The OpenAPI 3.1 description of the scoring API, from the data contract and the schemas."""
 
+import math
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, create_model, with_config
@@ -10,19 +11,10 @@ from pydantic.json_schema import GenerateJsonSchema
 # Before Python 3.12 pydantic does not support the TypedDict of typing.
 from typing_extensions import TypedDict
 
-from loan_default.columns import RECORD, Column
+from loan_default.contract.contract import Column, Contract
 from loan_default.serving.protocol import CSV, FORMATS, JSON
 from loan_default.serving.schemas import ErrorStatus, Failure, NotReady, Predictions, Ready
 
-EXAMPLE: dict[str, Any] = {
-    "loan_amnt": 12000,
-    "term": 36,
-    "int_rate": 11.5,
-    "annual_inc": 65000,
-    "grade": "B",
-    "dti": 18.2,
-}
-EXAMPLE_REQUEST = {"dataframe_records": [EXAMPLE], "params": {"return": "full"}}
 HEADERS: dict[str, dict[str, Any]] = {
     "X-Model-Version": {
         "description": "The version that answered, or none",
@@ -48,14 +40,25 @@ def _field(column: Column) -> tuple[Any, Any]:
     return kind, Field(default, description=f"One of {levels}; others count as missing")
 
 
-_FIELDS: dict[str, Any] = {column.name: _field(column) for column in RECORD}
-Application = create_model(
-    "Application",
-    __doc__="A loan application, as the data contract describes it.",
-    __config__=ConfigDict(json_schema_extra={"example": EXAMPLE}),
-    **_FIELDS,
-)
-Applications = Annotated[list[Application], Field(min_length=1)]
+def example(contract: Contract) -> dict[str, Any]:
+    """Return an application with the core columns, and with the first category."""
+    core = [column for column in contract.record if column.core]
+    first = [column for column in contract.record if column.kind == "category"][:1]
+    return {column.name: _example(column) for column in dict.fromkeys([*core, *first])}
+
+
+def example_request(contract: Contract) -> dict[str, Any]:
+    """Return a request of one application."""
+    return {"dataframe_records": [example(contract)], "params": {"return": "full"}}
+
+
+def _example(column: Column) -> float | str:
+    """Return a value within the column's range: of a wide range, a tenth by order of magnitude."""
+    if column.kind == "category":
+        return column.levels[0]
+    low, high = max(column.low, 0.0), max(column.high, 0.0)
+    value = math.sqrt(max(low, 1.0) * high) if high > 1 else (low + high) / 2
+    return float(f"{min(max(value, column.low), column.high):.2g}")
 
 
 @dataclass
@@ -69,19 +72,31 @@ class Split:
 Params = TypedDict("Params", {"return": Literal["decision", "full"]}, total=False)
 
 
-@with_config(ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in FORMATS]}))
-class Request(TypedDict, total=False):
-    """Applications in exactly one of MLflow's formats."""
+def _request(contract: Contract) -> Any:
+    """Return the type of a request: applications in exactly one of MLflow's formats."""
+    fields: dict[str, Any] = {column.name: _field(column) for column in contract.record}
+    application = create_model(
+        "Application",
+        __doc__="A loan application, as the data contract describes it.",
+        __config__=ConfigDict(json_schema_extra={"example": example(contract)}),
+        **fields,
+    )
+    applications: Any = Annotated[list[application], Field(min_length=1)]
+    formats = {
+        "dataframe_split": Split,
+        "dataframe_records": applications,
+        "instances": applications,
+        "inputs": dict[str, list[Any]],
+        "params": Params | None,
+    }
+    request = TypedDict("Request", formats, total=False)  # type: ignore[misc]
+    request.__doc__ = "Applications in exactly one of MLflow's formats."
+    one_of: Any = {"oneOf": [{"required": [name]} for name in FORMATS]}
+    return with_config(ConfigDict(json_schema_extra=one_of))(request)
 
-    dataframe_split: Split
-    dataframe_records: Applications
-    instances: Applications
-    inputs: dict[str, list[Any]]
-    params: Params | None
 
-
-@cache
-def document() -> dict[str, Any]:
+@lru_cache(maxsize=2)
+def document(contract: Contract) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document; it is shared, so callers must not change it."""
     return {
         "openapi": "3.1.0",
@@ -92,7 +107,7 @@ def document() -> dict[str, Any]:
             "(1 declined, 0 not).",
         },
         "paths": {
-            "/invocations": {"post": _invocations()},
+            "/invocations": {"post": _invocations(contract)},
             "/ping": {"get": _probe("Alive")},
             "/health": {"get": _probe("Alive")},
             "/version": {"get": _probe("The version of MLflow whose protocol this is")},
@@ -101,13 +116,13 @@ def document() -> dict[str, Any]:
         },
         "components": {
             "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
-            "schemas": _schemas(),
+            "schemas": _schemas(contract),
             "headers": HEADERS,
         },
     }
 
 
-def _invocations() -> dict[str, Any]:
+def _invocations(contract: Contract) -> dict[str, Any]:
     success = _response("Decisions, or with return=full a record for each row", Predictions)
     return {
         "summary": "Score applications",
@@ -115,7 +130,10 @@ def _invocations() -> dict[str, Any]:
         "requestBody": {
             "required": True,
             "content": {
-                JSON: {"schema": _reference(Request), "example": EXAMPLE_REQUEST},
+                JSON: {
+                    "schema": {"$ref": _REFERENCE.format(model="Request")},
+                    "example": example_request(contract),
+                },
                 CSV: {"schema": {"type": "string"}},
             },
         },
@@ -167,9 +185,9 @@ class _SchemaGenerator(GenerateJsonSchema):
         return False
 
 
-def _schemas() -> dict[str, Any]:
+def _schemas(contract: Contract) -> dict[str, Any]:
     """Return the JSON schemas of all bodies and of what they consist of, by name."""
-    bodies: tuple[Any, ...] = (Request, Predictions, Failure, Ready, NotReady)
+    bodies: tuple[Any, ...] = (_request(contract), Predictions, Failure, Ready, NotReady)
     _, schemas = TypeAdapter.json_schemas(
         [(body.__name__, "validation", TypeAdapter(body)) for body in bodies],
         ref_template=_REFERENCE,

@@ -17,8 +17,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loan_default import columns, storage
+from loan_default import storage
 from loan_default.columns import ID, PREDICTION, PROBABILITY, VERSION
+from loan_default.contract.contract import Contract
 from loan_default.serving.request_features import RequestTable, typed_records
 
 TIME, REQUEST = "time", "request_id"
@@ -31,11 +32,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Entry:
-    """One answered request: n rows and their scores; `size` is the body's size in bytes."""
+    """One answered request: n rows and their scores, by the contract of the version that scored.
+
+    `size` is the body's size in bytes.
+    """
 
     request_id: str
     time: datetime
     version: str
+    contract: Contract
     table: RequestTable
     probability: NDArray[np.float64]
     decision: NDArray[np.int64]
@@ -113,7 +118,9 @@ class PredictionLog:
         name = f"{datetime.now(UTC):%H%M%S}-{uuid.uuid4().hex[:8]}.parquet"
         path = storage.join(self._root, "online", f"date={day}", name)
         try:
-            frame = pl.concat([_frame(group) for group in _by_columns(entries)])
+            frame = pl.concat(
+                [_frame(group) for group in _by_columns(entries)], how="diagonal_relaxed"
+            )
             with storage.atomic_file(path) as partial:
                 frame.write_parquet(partial)
         # A failure of storage or of a row must not stop the next file; it is logged and counted.
@@ -126,10 +133,10 @@ class PredictionLog:
 
 
 def _by_columns(entries: list[Entry]) -> list[list[Entry]]:
-    """Group entries with the same columns, to parse each group in one pass."""
-    groups: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
+    """Group entries of one contract with the same columns, to parse each group in one pass."""
+    groups: dict[tuple[Contract, tuple[str, ...]], list[Entry]] = defaultdict(list)
     for entry in entries:
-        groups[entry.table.columns].append(entry)
+        groups[entry.contract, entry.table.columns].append(entry)
     return list(groups.values())
 
 
@@ -139,7 +146,8 @@ def _frame(entries: list[Entry]) -> pl.DataFrame:
         entries[0].table.columns, [row for e in entries for row in e.table.rows]
     )
     # Each request passed the scale check by itself, which depends on its own rows alone.
-    records = typed_records(together, entries[0].time.date(), check_scale=False)
+    contract = entries[0].contract
+    records = typed_records(together, contract, entries[0].time.date(), check_scale=False)
     # Rows without an id were numbered within this file, which identifies nothing.
     has_id = records[ID] != "row-" + records["row"].cast(pl.String)
     ids = records[ID].zip_with(has_id, pl.Series(_request_ids(entries)))
@@ -161,7 +169,7 @@ def _frame(entries: list[Entry]) -> pl.DataFrame:
             TIME: pl.Datetime("us", "UTC"),
         },
     )
-    return records.select(columns.NAMES).insert_column(0, ids).hstack(scores)
+    return records.select(contract.stored).insert_column(0, ids).hstack(scores)
 
 
 def _request_ids(entries: list[Entry]) -> list[str]:

@@ -4,20 +4,18 @@ https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/#local-inferen
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
 import orjson
 
-from loan_default.data.parsing import SOURCES
 from loan_default.errors import InputError
 from loan_default.model.pyfunc import DECISION, FULL
 from loan_default.serving.request_features import RequestTable
 from loan_default.serving.schemas import Failure, Full, Prediction, Predictions
 
-KNOWN = frozenset(SOURCES)
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 JSON, CSV = "application/json", "text/csv"
 RETURN = "return"
@@ -35,8 +33,8 @@ class UnsupportedMediaType(InputError):
     """The content type of the body is not supported."""
 
 
-def parse_request(content_type: str, body: bytes) -> ScoringRequest:
-    """Parse the body of a request.
+def parse_request(content_type: str, body: bytes, known: Set[str]) -> ScoringRequest:
+    """Parse the body of a request; of records with different keys only the `known` ones are read.
 
     Raises UnsupportedMediaType unless the content type is JSON or CSV in UTF-8, InputError if the
     body does not follow the protocol.
@@ -45,7 +43,7 @@ def parse_request(content_type: str, body: bytes) -> ScoringRequest:
     _check_parameters(parameters)
     kind = kind.strip().lower()
     if kind == JSON:
-        return _parse_json(body)
+        return _parse_json(body, known)
     if kind == CSV:
         return ScoringRequest(_parse_csv(body), False)
     raise UnsupportedMediaType(
@@ -62,7 +60,7 @@ def _check_parameters(parameters: str) -> None:
             )
 
 
-def _parse_json(body: bytes) -> ScoringRequest:
+def _parse_json(body: bytes, known: Set[str]) -> ScoringRequest:
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -76,7 +74,9 @@ def _parse_json(body: bytes) -> ScoringRequest:
             f"{', '.join(formats) or 'none'}"
         )
     (name,) = formats
-    return ScoringRequest(_PARSERS[name](content[name], name), _is_full(content.get("params")))
+    return ScoringRequest(
+        _PARSERS[name](content[name], name, known), _is_full(content.get("params"))
+    )
 
 
 def _is_full(params: Any) -> bool:
@@ -90,7 +90,7 @@ def _is_full(params: Any) -> bool:
     return bool(choice == FULL)
 
 
-def _parse_split(data: Any, name: str) -> RequestTable:
+def _parse_split(data: Any, name: str, known: Set[str]) -> RequestTable:
     if not isinstance(data, dict) or not {"columns", "data"} <= set(data):
         raise InputError(f"{name} must be an object with columns and data")
     columns, rows = data["columns"], data["data"]
@@ -104,7 +104,7 @@ def _parse_split(data: Any, name: str) -> RequestTable:
     return RequestTable(tuple(columns), rows)
 
 
-def _parse_records(data: Any, name: str) -> RequestTable:
+def _parse_records(data: Any, name: str, known: Set[str]) -> RequestTable:
     if not _is_list_of(data, dict):
         raise InputError(f"{name} must be a list of objects, one for each row")
     first = tuple(data[0]) if data else ()
@@ -112,13 +112,13 @@ def _parse_records(data: Any, name: str) -> RequestTable:
         return RequestTable(first, [tuple(record.values()) for record in data])
     # Only known columns: rows that each bring new keys would need memory by the square of their
     # number.
-    columns = tuple(dict.fromkeys(key for record in data for key in record if key in KNOWN))
+    columns = tuple(dict.fromkeys(key for record in data for key in record if key in known))
     return RequestTable(columns, [tuple(map(record.get, columns)) for record in data])
 
 
-def _parse_inputs(data: Any, name: str) -> RequestTable:
+def _parse_inputs(data: Any, name: str, known: Set[str]) -> RequestTable:
     if not isinstance(data, dict):
-        return _parse_records(data, name)
+        return _parse_records(data, name, known)
     columns: Mapping[str, Any] = data
     if not any(isinstance(cells, list) for cells in columns.values()):
         return RequestTable(tuple(columns), [tuple(columns.values())])

@@ -18,11 +18,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loan_default.columns import ID, RECORD
+from loan_default.columns import ID
+from loan_default.contract.contract import Column, Contract
+from loan_default.contract.texts import fold
 from loan_default.data import parsing
+from loan_default.data.cells import spellings
 from loan_default.errors import InputError
 from loan_default.model import features
-from loan_default.model.features import LARGEST, RATIOS, Levels, Matrix
+from loan_default.model.features import LARGEST, Levels, Matrix
 
 Row = Sequence[Any]
 # From this many rows on, `parsing.parse` checks whether dollars came as logarithms, and reading
@@ -34,7 +37,6 @@ MAX_COLUMNS = 200
 WHITESPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
-_RAW = frozenset(parsing.SOURCES) - {column.name for column in RECORD} - {ID}
 _MISSING = math.nan
 NUMBER_TYPES, TEXT_TYPES = {int, float, type(None)}, {str, type(None)}
 
@@ -50,12 +52,13 @@ class RequestTable:
 class FeatureReader:
     """Turn rows into the features `names`, with the category codes of `levels`."""
 
-    def __init__(self, names: Sequence[str], levels: Levels) -> None:
+    def __init__(self, contract: Contract, names: Sequence[str], levels: Levels) -> None:
+        self._contract = contract
         self._names = tuple(names)
         self._levels = levels
         # Cache a function, not a bound method: the reference cycle would keep an old model alive
         # after gc.freeze().
-        self._fast_path = lru_cache(maxsize=64)(partial(_fast_path, self._names, levels))
+        self._fast_path = lru_cache(maxsize=64)(partial(_fast_path, contract, self._names, levels))
 
     def read(self, table: RequestTable, today: date) -> Matrix:
         """Return the features of n rows, (n, k) float32, NaN where a value is missing.
@@ -70,21 +73,25 @@ class FeatureReader:
             matrix = fast_path.by_row(table.rows) if few else fast_path.by_column(table.rows)
             if matrix is not None:
                 return matrix
-        return features.matrix(typed_records(table, today), self._names, self._levels)
+        records = typed_records(table, self._contract, today)
+        return features.matrix(records, self._contract, self._names, self._levels)
 
 
 def _fast_path(
-    names: tuple[str, ...], levels: Levels, columns: tuple[str, ...]
+    contract: Contract, names: tuple[str, ...], levels: Levels, columns: tuple[str, ...]
 ) -> "_FastPath | None":
     """Return the fast path for rows with these columns, None if they must take the slow one."""
-    if len(set(columns)) < len(columns) or _RAW & set(columns):
+    raw = contract.sources - set(contract.names) - {ID}
+    if len(set(columns)) < len(columns) or raw & set(columns):
         return None
     place = {name: index for index, name in enumerate(columns)}
-    has_core = all(column.name in place for column in RECORD if column.core)
-    return _FastPath(place, names, levels) if has_core else None
+    has_core = all(column.name in place for column in contract.record if column.core)
+    return _FastPath(place, contract, names, levels) if has_core else None
 
 
-def typed_records(table: RequestTable, today: date, check_scale: bool = True) -> pl.DataFrame:
+def typed_records(
+    table: RequestTable, contract: Contract, today: date, check_scale: bool = True
+) -> pl.DataFrame:
     """Parse the rows into typed records, the slow path.
 
     The credit history of a row without an issue month is counted up to `today`. `check_scale`
@@ -95,12 +102,13 @@ def typed_records(table: RequestTable, today: date, check_scale: bool = True) ->
     if len(set(table.columns)) < len(table.columns):
         name = Counter(table.columns).most_common(1)[0][0]
         raise InputError(f"the request names the column {name[:40]!r} twice")
-    parsing.require_core("the request", table.columns)
+    parsing.require_core("the request", table.columns, contract)
     cells = {"row": pl.Series(range(1, len(table.rows) + 1), dtype=pl.Int64)}
     for place, name in enumerate(table.columns):
-        if name in parsing.SOURCES:
+        if name in contract.sources:
             cells[name] = _series(name, [row[place] for row in table.rows])
-    parsed = parsing.parse(pl.DataFrame(cells), today.replace(day=1), check_scale=check_scale)
+    until = today.replace(day=1)
+    parsed = parsing.parse(pl.DataFrame(cells), contract, until, check_scale=check_scale)
     if not parsed.rejected.is_empty():
         row, reason = parsed.rejected.select("row", "reason").row(0)
         raise InputError(f"row {row}: {reason}")
@@ -126,33 +134,37 @@ class _FastPath:
     `place` is a column's index in a row, `slot` a feature's index in the matrix.
     """
 
-    def __init__(self, place: dict[str, int], names: tuple[str, ...], levels: Levels) -> None:
+    def __init__(
+        self,
+        place: dict[str, int],
+        contract: Contract,
+        names: tuple[str, ...],
+        levels: Levels,
+    ) -> None:
         slots = {name: slot for slot, name in enumerate(names)}
         self._width = len(names)
         # A number that is not a feature is checked as well: its slot is one past the last.
         self._numbers = [
             (place[c.name], slots.get(c.name, self._width), c.low, c.high, c.core)
-            for c in RECORD
+            for c in contract.record
             if c.kind == "number" and c.name in place
         ]
         self._categories = [
-            (place[name], slots[name], {level: float(code) for code, level in enumerate(known)})
+            (place[name], slots[name], _codes(contract.by_name[name], known))
             for name, known in levels.items()
             if name in place and name in slots
         ]
         self._unused_categories = [
             place[c.name]
-            for c in RECORD
+            for c in contract.record
             if c.kind == "category" and c.name in place and c.name not in slots
         ]
         self._ratios = [
             (place[ratio.over], place[ratio.under], slots[ratio.name])
-            for ratio in RATIOS
+            for ratio in contract.ratios
             if ratio.name in slots and ratio.over in place and ratio.under in place
         ]
-        self._dollars = [
-            place[c.name] for c in RECORD if c.unit.startswith("dollars") and c.name in place
-        ]
+        self._dollars = [place[c.name] for c in contract.record if c.is_money and c.name in place]
 
     def by_row(self, rows: Sequence[Row]) -> Matrix | None:
         """Return the features (n, k), None unless every value is a plain one in its range."""
@@ -221,11 +233,21 @@ class _FastPath:
         return values
 
 
+def _codes(column: Column, levels: Sequence[str]) -> dict[str, float]:
+    """Return the code of each level, under its own spelling and every folded one."""
+    codes = {level: float(code) for code, level in enumerate(levels)}
+    folded = {text: codes[level] for text, level in spellings(column).items() if level in codes}
+    return folded | codes
+
+
 def _code(value: str | None, codes: dict[str, float]) -> float:
     if value is None:
         return _MISSING
     code = codes.get(value)
-    return codes.get(value.strip(WHITESPACE), _MISSING) if code is None else code
+    if code is not None:
+        return code
+    stripped = value.strip(WHITESPACE)
+    return codes.get(stripped, codes.get(fold(stripped), _MISSING))
 
 
 def _is_number(value: Any) -> bool:

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from loan_default.columns import EXPORT
 from loan_default.metrics.auc import auc
 from loan_default.synthetic.applications import applications
-from loan_default.synthetic.layout import Flags, Numbers, Places, month_index, to_frame
+from loan_default.synthetic.layout import EXPORT, Flags, Numbers, Places, month_index, to_frame
 from loan_default.synthetic.outcomes import AS_OF, afterwards, default_probability, draw_fate
 
 CHUNK_ROWS = 50_000

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loan_default.columns import BY_NAME
 from loan_default.synthetic.applications import installment
 from loan_default.synthetic.layout import (
+    BY_NAME,
     CHARGED_OFF,
     CURRENT,
     DEFAULTED,

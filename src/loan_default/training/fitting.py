@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from loan_default.contract.contract import Contract
 from loan_default.errors import InputError
 from loan_default.metrics import classification
 from loan_default.model import features
@@ -32,7 +33,7 @@ class CrossValidation:
     validation_loss: list[float]
 
 
-def parameters(settings: Settings) -> dict[str, Any]:
+def parameters(settings: Settings, contract: Contract) -> dict[str, Any]:
     """Return XGBoost's parameters, including thread count and device."""
     return {
         "objective": "binary:logistic",
@@ -45,7 +46,7 @@ def parameters(settings: Settings) -> dict[str, Any]:
         "reg_lambda": settings.xgb_reg_lambda,
         "subsample": settings.xgb_subsample,
         "colsample_bytree": settings.xgb_colsample_bytree,
-        "monotone_constraints": tuple(features.RISKS[name] for name in features.NAMES),
+        "monotone_constraints": tuple(contract.risks.values()),
         "seed": settings.random_seed,
         "nthread": settings.threads,
     }
@@ -78,6 +79,7 @@ def require_device(settings: Settings) -> None:
 def cross_validate(
     matrix: features.Matrix,
     default: Outcomes,
+    contract: Contract,
     settings: Settings,
     rounds: int | None = None,
     progress: Progress | None = None,
@@ -87,19 +89,20 @@ def cross_validate(
     Args:
         matrix: (n, k) float32 features.
         default: (n,) outcomes, 0 or 1.
+        contract: what the features mean.
         rounds: the number of boosting rounds; by default early stopping on the folds' mean loss
             chooses it.
         progress: called with the number of rounds after each round.
 
-    Raises InputError if a class has fewer loans than there are folds.
+    Raises InputError if a class has fewer loans than folds.
     """
     import xgboost as xgb
 
     _require_loans_for_folds(default, settings.cv_folds)
     folds = _Folds(_fold_rows(default, settings), progress)
     history: Any = xgb.cv(
-        parameters(settings),
-        dmatrix(matrix, features.NAMES, default, settings.threads),
+        parameters(settings, contract),
+        dmatrix(matrix, contract, contract.features, default, settings.threads),
         num_boost_round=rounds or settings.xgb_max_rounds,
         folds=folds.rows,
         early_stopping_rounds=None if rounds else settings.xgb_early_stopping_rounds,
@@ -107,17 +110,20 @@ def cross_validate(
         callbacks=[folds.callback()],
     )
     validation = [float(loss) for loss in history["test-logloss-mean"]]
-    best = len(validation)
     return CrossValidation(
-        best,
-        folds.margins(best, len(default)),
+        len(validation),
+        folds.margins(len(validation), len(default)),
         [float(loss) for loss in history["train-logloss-mean"]],
         validation,
     )
 
 
 def fit(
-    matrix: features.Matrix, default: Outcomes, settings: Settings, rounds: int
+    matrix: features.Matrix,
+    default: Outcomes,
+    contract: Contract,
+    settings: Settings,
+    rounds: int,
 ) -> "xgb.Booster":
     """Fit a booster of `rounds` trees to the features (n, k) and outcomes (n,).
 
@@ -125,8 +131,8 @@ def fit(
     """
     import xgboost as xgb
 
-    training = dmatrix(matrix, features.NAMES, default, settings.threads)
-    return xgb.train(parameters(settings), training, num_boost_round=rounds)
+    training = dmatrix(matrix, contract, contract.features, default, settings.threads)
+    return xgb.train(parameters(settings, contract), training, num_boost_round=rounds)
 
 
 def calibrate(margins: Vector, default: Outcomes) -> Calibration:
@@ -157,6 +163,7 @@ def assemble(
     complete: NDArray[np.bool_],
     validation: CrossValidation,
     fit_through: str,
+    contract: Contract,
     settings: Settings,
 ) -> tuple[Model, Vector]:
     """Fit the model on all n rows and calibrate it on the rows of complete months.
@@ -167,6 +174,7 @@ def assemble(
         complete: (n,) whether the row's issue month is complete.
         validation: the cross-validation of the same rows.
         fit_through: the last issue month of the rows, YYYY-MM.
+        contract: what the features mean; the model carries it.
 
     Returns:
         the model, and the out-of-fold default probabilities (n,).
@@ -174,15 +182,16 @@ def assemble(
     calibration = calibrate(validation.margins[complete], default[complete])
     probability = calibration.probability(validation.margins)
     facts = Facts(
-        features=features.NAMES,
-        levels={name: tuple(levels) for name, levels in features.LEVELS.items()},
+        features=contract.features,
+        levels=contract.levels,
         calibration=calibration,
         threshold=threshold(default[complete], probability[complete], settings),
         fit_through=fit_through,
         rounds=validation.rounds,
+        contract=contract.digest,
     )
-    booster = fit(matrix, default, settings, validation.rounds)
-    return Model(bytes(booster.save_raw("ubj")), facts, settings.threads), probability
+    booster = fit(matrix, default, contract, settings, validation.rounds)
+    return Model(bytes(booster.save_raw("ubj")), facts, contract, settings.threads), probability
 
 
 def _require_loans_for_folds(default: Outcomes, folds: int) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from loan_default.columns import DEFAULT, ID, ISSUE_MONTH, NAMES
+from loan_default.columns import DEFAULT, ID, ISSUE_MONTH
+from loan_default.contract.contract import Contract
 from loan_default.settings import Settings
 from loan_default.training.cohorts import Split
 
@@ -44,14 +45,19 @@ def training_settings(settings: Settings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in TRAINING_SETTINGS}
 
 
-def data_digest(split: Split) -> str:
+def data_digest(split: Split, contract: Contract) -> str:
     """Return the SHA-256 of the matured loans, in any order, and of the range of test months.
 
     Running loans are left out: a newer export in which no further loan has matured is the same
     data.
     """
     digest = hashlib.sha256(f"{split.test_from:%Y-%m} {split.test_through:%Y-%m}".encode())
-    table = split.matured.select(ID, ISSUE_MONTH, DEFAULT, *NAMES).sort(ID).rechunk().to_arrow()
+    table = (
+        split.matured.select(ID, ISSUE_MONTH, DEFAULT, *contract.stored)
+        .sort(ID)
+        .rechunk()
+        .to_arrow()
+    )
     with pa.ipc.new_stream(pa.PythonFile(_Sink(digest), "w"), table.schema) as stream:
         stream.write_table(table)
     return digest.hexdigest()
@@ -100,9 +106,15 @@ def fit_sources() -> dict[str, str]:
     return sources
 
 
-def fingerprint(digest: str, settings: Settings) -> str:
-    """Return the SHA-256 over what a fit depends on: data digest, settings, code, libraries."""
-    facts = [digest, training_settings(settings), code_digest(), library_versions()]
+def fingerprint(digest: str, contract: Contract, settings: Settings) -> str:
+    """Return the SHA-256 over what a fit depends on: data, contract, settings, code, libraries."""
+    facts = [
+        digest,
+        contract.digest,
+        training_settings(settings),
+        code_digest(),
+        library_versions(),
+    ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from loan_default import columns
 from loan_default.columns import DEFAULT, ISSUE_MONTH, PROBABILITY
+from loan_default.contract.contract import Contract
 from loan_default.metrics import classification
 from loan_default.model import artifact, features
 from loan_default.model.artifact import Model, Vector
@@ -54,32 +54,38 @@ class Trained:
         self.reference.write_parquet(folder / artifact.REFERENCE)
         self.self_check.write_parquet(folder / artifact.SELF_CHECK)
         self.evaluated.save(folder / artifact.EVALUATION)
-        test = self.split.test.select(ISSUE_MONTH, DEFAULT, *columns.NAMES)
+        test = self.split.test.select(ISSUE_MONTH, DEFAULT, *self.served.contract.stored)
         test = _sample(test, TEST_ROWS, seed=0)
         test.write_parquet(folder / artifact.EVALUATION / artifact.TEST_ROWS)
 
 
-def train(split: Split, settings: Settings, progress: fitting.Progress | None = None) -> Trained:
+def train(
+    split: Split,
+    contract: Contract,
+    settings: Settings,
+    progress: fitting.Progress | None = None,
+) -> Trained:
     """Fit, calibrate and test; deterministic for the same split, settings and thread count.
 
     The result's `metrics` are `classification.metrics` of the test months and
     `training_time_seconds`.
     """
     started = time.perf_counter()
-    matrix, default = features.matrix(split.earlier), _outcomes(split.earlier)
-    validation = fitting.cross_validate(matrix, default, settings, progress=progress)
+    matrix, default = features.matrix(split.earlier, contract), _outcomes(split.earlier)
+    validation = fitting.cross_validate(matrix, default, contract, settings, progress=progress)
     log.info("%s rounds chosen by %s-fold early stopping", validation.rounds, settings.cv_folds)
     every_row = np.ones(len(default), dtype=bool)
     evaluated, _ = fitting.assemble(
-        matrix, default, every_row, validation, f"{split.fit_through:%Y-%m}", settings
+        matrix, default, every_row, validation, f"{split.fit_through:%Y-%m}", contract, settings
     )
     test_probability = evaluated.probability(split.test)
-    served, out_of_fold = _served(split, settings, validation.rounds)
+    served, out_of_fold = _served(split, contract, settings, validation.rounds)
     metrics = classification.metrics(
         _outcomes(split.test), test_probability, evaluated.facts.threshold
     ) | {"training_time_seconds": time.perf_counter() - started}
-    reference = _reference(split, out_of_fold, settings.random_seed)
-    self_check = _sample(split.matured.select(columns.NAMES), SELF_CHECK_ROWS, settings.random_seed)
+    reference = _reference(split, contract, out_of_fold, settings.random_seed)
+    records = split.matured.select(contract.names)
+    self_check = _sample(records, SELF_CHECK_ROWS, settings.random_seed)
     return Trained(
         split=split,
         served=served,
@@ -92,13 +98,21 @@ def train(split: Split, settings: Settings, progress: fitting.Progress | None = 
     )
 
 
-def _served(split: Split, settings: Settings, rounds: int) -> tuple[Model, Vector]:
-    matrix, default = features.matrix(split.matured), _outcomes(split.matured)
-    validation = fitting.cross_validate(matrix, default, settings, rounds=rounds)
+def _served(
+    split: Split, contract: Contract, settings: Settings, rounds: int
+) -> tuple[Model, Vector]:
+    matrix, default = features.matrix(split.matured, contract), _outcomes(split.matured)
+    validation = fitting.cross_validate(matrix, default, contract, settings, rounds=rounds)
     through = split.matured[ISSUE_MONTH].max()
     assert isinstance(through, date)
     return fitting.assemble(
-        matrix, default, split.complete.to_numpy(), validation, f"{through:%Y-%m}", settings
+        matrix,
+        default,
+        split.complete.to_numpy(),
+        validation,
+        f"{through:%Y-%m}",
+        contract,
+        settings,
     )
 
 
@@ -114,11 +128,11 @@ def _sample(frame: pl.DataFrame, rows: int, seed: int) -> pl.DataFrame:
     return frame.sample(min(rows, frame.height), seed=seed) if frame.height > rows else frame
 
 
-def _reference(split: Split, out_of_fold: Vector, seed: int) -> pl.DataFrame:
+def _reference(split: Split, contract: Contract, out_of_fold: Vector, seed: int) -> pl.DataFrame:
     """Sample the newest complete months, each row scored by a model not trained on it."""
     scored = _scored(split.matured, out_of_fold).filter(split.complete)
     months = scored[ISSUE_MONTH].unique().sort().tail(REFERENCE_MONTHS)
     newest = scored.filter(pl.col(ISSUE_MONTH) >= months[0])
     return _sample(
-        newest.select(ISSUE_MONTH, DEFAULT, PROBABILITY, *columns.NAMES), REFERENCE_ROWS, seed
+        newest.select(ISSUE_MONTH, DEFAULT, PROBABILITY, *contract.names), REFERENCE_ROWS, seed
     )

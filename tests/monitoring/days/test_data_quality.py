@@ -5,6 +5,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from lendingclub import CONTRACT
 from loan_default.monitoring.days import data_quality
 from loan_default.monitoring.days.data_quality import row_count
 from loan_default.monitoring.days.day_counts import DayCounts
@@ -38,7 +39,7 @@ REFERENCE = pl.DataFrame({"dti": [1.0, None, 3.0, 4.0], "purpose": ["car"] * 4})
 
 def quality(manifest: Mapping[str, Any], *others: Any) -> dict[str, Any]:
     """The data quality as the reports hold it."""
-    return asdict(data_quality.quality(DayCounts.from_manifest(manifest), *others))
+    return asdict(data_quality.quality(DayCounts.from_manifest(manifest), *others, CONTRACT))
 
 
 def test_the_days_rows_are_passed_on() -> None:

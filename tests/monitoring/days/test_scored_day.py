@@ -8,7 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_default import columns, storage
+import lendingclub
+from lendingclub import CONTRACT
+from loan_default import storage
 from loan_default.batch.run_files import DATA_FILES, RunFiles
 from loan_default.errors import InputError
 from loan_default.monitoring.days import scored_day
@@ -27,7 +29,16 @@ def serve(root: Path, day: date, ids: list[str], version: str = "1", score: floa
     rows = [(name, 10_000, 36, 13.5, 60_000, dti.get(name, 9.5), "crypto") for name in ids]
     scores = np.full(len(ids), score)
     log.add(
-        Entry(f"r{version}", time, version, RequestTable(NAMES, rows), scores, scores > 0.3, 100)
+        Entry(
+            f"r{version}",
+            time,
+            version,
+            CONTRACT,
+            RequestTable(NAMES, rows),
+            scores,
+            scores > 0.3,
+            100,
+        )
     )
     log.flush()
     assert log.lost == 0
@@ -52,14 +63,14 @@ def score_day(root: Path, day: date, rows: int) -> None:
         "rows_declined": rows,
         "rejected_by_reason": {"dti is not a number": 2},
         "mean_probability": 0.5,
-        "columns": {name: dict(empty) for name in (*columns.NAMES, "id")},
+        "columns": {name: dict(empty) for name in (*lendingclub.NAMES, "id")},
     }
     run.publish(here, json.loads(json.dumps(manifest)))
 
 
 def test_a_batch_run_is_its_sample_and_its_manifest(tmp_path: Path) -> None:
     score_day(tmp_path, DAY, 5)
-    found = scored_day.read(str(tmp_path), None, "batch", "other")
+    found = scored_day.read(str(tmp_path), None, "batch", "other", lambda *_: CONTRACT)
     assert (found.run_date, found.model_name, found.version) == (DAY, "loans", "3")
     assert found.sample["model_version"].unique().to_list() == ["3"]
     assert (found.counts.rows_in, found.latest) == (7, DAY)
@@ -68,7 +79,7 @@ def test_a_batch_run_is_its_sample_and_its_manifest(tmp_path: Path) -> None:
 def test_the_online_log_is_counted_like_a_batch(tmp_path: Path) -> None:
     serve(tmp_path, DAY, ["a", "x", "b"])
     serve(tmp_path, DAY, ["c"], score=0.65)
-    found = scored_day.read(str(tmp_path), None, "online", "loans")
+    found = scored_day.read(str(tmp_path), None, "online", "loans", lambda *_: CONTRACT)
     assert (found.run_date, found.model_name, found.latest) == (DAY, "loans", DAY)
     assert sorted(found.sample["id"]) == ["a", "b", "c", "x"]
     counts = found.counts
@@ -81,23 +92,31 @@ def test_the_online_log_is_counted_like_a_batch(tmp_path: Path) -> None:
 def test_the_version_is_the_one_that_scored_most(tmp_path: Path) -> None:
     serve(tmp_path, DAY, ["a"], version="9")
     serve(tmp_path, DAY, ["b", "c"], version="10")
-    assert scored_day.read(str(tmp_path), DAY, "online", "loans").version == "10"
+    assert (
+        scored_day.read(str(tmp_path), DAY, "online", "loans", lambda *_: CONTRACT).version == "10"
+    )
     serve(tmp_path, DAY, ["d"], version="9")
-    assert scored_day.read(str(tmp_path), DAY, "online", "loans").version == "10"
+    assert (
+        scored_day.read(str(tmp_path), DAY, "online", "loans", lambda *_: CONTRACT).version == "10"
+    )
 
 
 def test_other_requests_are_other_data(tmp_path: Path) -> None:
     serve(tmp_path, DAY, ["a"])
-    first = scored_day.read(str(tmp_path), DAY, "online", "loans").digest
-    assert scored_day.read(str(tmp_path), DAY, "online", "loans").digest == first
+    first = scored_day.read(str(tmp_path), DAY, "online", "loans", lambda *_: CONTRACT).digest
+    assert (
+        scored_day.read(str(tmp_path), DAY, "online", "loans", lambda *_: CONTRACT).digest == first
+    )
     serve(tmp_path, DAY, ["b"])
-    assert scored_day.read(str(tmp_path), DAY, "online", "loans").digest != first
+    assert (
+        scored_day.read(str(tmp_path), DAY, "online", "loans", lambda *_: CONTRACT).digest != first
+    )
 
 
 def test_both_are_taken_together(tmp_path: Path) -> None:
     score_day(tmp_path, DAY, 4)
     serve(tmp_path, DAY, ["a", "b"], version="4", score=0.2)
-    found = scored_day.read(str(tmp_path), None, "both", "other")
+    found = scored_day.read(str(tmp_path), None, "both", "other", lambda *_: CONTRACT)
     assert (found.source, found.model_name, found.version) == ("both", "loans", "3")
     assert found.sample.height == 6
     assert found.counts.rows_in == 8 and found.counts.rows_rejected == 2
@@ -109,8 +128,8 @@ def test_both_may_be_one_and_the_newer_day_is_the_latest(tmp_path: Path) -> None
     score_day(tmp_path, DAY, 4)
     serve(tmp_path, NEXT, ["a"])
     root = str(tmp_path)
-    assert scored_day.read(root, None, "both", "loans").run_date == NEXT
-    older = scored_day.read(root, DAY, "both", "loans")
+    assert scored_day.read(root, None, "both", "loans", lambda *_: CONTRACT).run_date == NEXT
+    older = scored_day.read(root, DAY, "both", "loans", lambda *_: CONTRACT)
     assert (older.sample.height, older.latest) == (4, NEXT)
 
 
@@ -124,7 +143,7 @@ def test_nothing_scored_is_said(
         serve(tmp_path, DAY, ["a"])
     said = "nothing was scored|no complete run of 2026-03-02|has nothing (yet|on 2026-03-02)"
     with pytest.raises(InputError, match=said):
-        scored_day.read(str(tmp_path), day, source, "loans")
+        scored_day.read(str(tmp_path), day, source, "loans", lambda *_: CONTRACT)
 
 
 def test_a_days_sample_alone_has_its_sources(tmp_path: Path) -> None:

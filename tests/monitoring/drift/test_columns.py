@@ -4,6 +4,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from lendingclub import CONTRACT
 from loan_default.monitoring.drift.columns import missing_pair, value_pair, watched
 from loan_default.monitoring.drift.verdict import Thresholds, psi_limit
 
@@ -18,7 +19,7 @@ def pair(then, now):
 def test_the_columns_that_both_know_are_watched():
     then = pl.DataFrame({"id": ["a"], "term": [36], "grade": ["A"], "dti": [1.0]})
     now = pl.DataFrame({"grade": ["Z"], "term": [60.0], "default_probability": [0.2], "id": ["b"]})
-    reference, current = watched(then, now)
+    reference, current = watched(then, now, CONTRACT)
     assert reference.rows(named=True) == [{"term": 36.0, "grade": "A"}]
     assert current.rows(named=True) == [{"term": 60.0, "grade": "Z"}]
 
@@ -26,7 +27,7 @@ def test_the_columns_that_both_know_are_watched():
 def test_a_column_without_any_value_is_left_out():
     then = pl.DataFrame({"dti": [math.nan, None], "term": [None, None], "grade": ["A", "B"]})
     now = pl.DataFrame({"dti": [None, None], "term": [36.0, 36.0], "grade": ["A", None]})
-    assert [frame.columns for frame in watched(then, now)] == [["term", "grade"]] * 2
+    assert [frame.columns for frame in watched(then, now, CONTRACT)] == [["term", "grade"]] * 2
 
 
 def test_numbers_are_compared_by_distance_and_categories_by_psi():

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from lendingclub import CONTRACT
 from loan_default.columns import PROBABILITY
 from loan_default.errors import InputError
 from loan_default.monitoring.drift.evidently_report import compare
@@ -60,7 +61,7 @@ def reference():
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", PLANTED)
 def test_planted_drift_is_named_first(reference, name, seed):
-    found = compare(reference, loans(2_000, seed).with_columns(PLANTED[name]), THRESHOLDS)
+    found = compare(reference, loans(2_000, seed).with_columns(PLANTED[name]), CONTRACT, THRESHOLDS)
     assert found.verdict.drifted_columns == [name]
     assert found.columns[0].column == name and found.columns[0].severity > 2
     assert found.verdict.drift is (name == PROBABILITY)
@@ -68,7 +69,9 @@ def test_planted_drift_is_named_first(reference, name, seed):
 
 @pytest.mark.parametrize("rows", [500, 3_000])
 def test_the_same_distribution_does_not_drift(reference, rows):
-    found = [compare(reference, loans(rows, seed), THRESHOLDS).verdict for seed in range(40)]
+    found = [
+        compare(reference, loans(rows, seed), CONTRACT, THRESHOLDS).verdict for seed in range(40)
+    ]
     assert not any(verdict.drift for verdict in found)
     assert sum(bool(verdict.drifted_columns) for verdict in found) <= 1
 
@@ -77,11 +80,11 @@ def test_a_column_may_have_a_threshold_of_its_own(reference):
     moved = [PLANTED[name] for name in ("int_rate", "purpose", "dti")]
     current = loans(2_000, 0).with_columns(moved)
     own = {"int_rate": 2.0, "purpose": 9.0, "dti:missing": 0.7}
-    found = compare(reference, current, replace(THRESHOLDS, by_column=own))
+    found = compare(reference, current, CONTRACT, replace(THRESHOLDS, by_column=own))
     assert found.verdict.drifted_columns == []
     assert {c.column: c.threshold for c in found.columns}.items() >= {"int_rate": 2.0}.items()
     strict = replace(THRESHOLDS, by_column={"term": 0.9, "dti:missing": 0.55})
-    assert set(compare(reference, current, strict).verdict.drifted_columns) == {
+    assert set(compare(reference, current, CONTRACT, strict).verdict.drifted_columns) == {
         "int_rate",
         "purpose",
         "dti",
@@ -90,9 +93,9 @@ def test_a_column_may_have_a_threshold_of_its_own(reference):
 
 def test_the_other_comparison_is_in_both_reports(reference, tmp_path):
     current = loans(1_000, 0).with_columns(PLANTED["annual_inc"])
-    beside = compare(reference, current, THRESHOLDS, "the reference sample of version 1")
+    beside = compare(reference, current, CONTRACT, THRESHOLDS, "the reference sample of version 1")
     recent = loans(2_000, 7).with_columns(PLANTED["annual_inc"])
-    found = compare(recent, current, THRESHOLDS, "the 4 scored days", beside)
+    found = compare(recent, current, CONTRACT, THRESHOLDS, "the 4 scored days", beside)
     assert found.verdict.drifted_columns == []
     found.save_json(tmp_path / "drift.json")
     report = json.loads((tmp_path / "drift.json").read_text())
@@ -106,7 +109,7 @@ def test_the_other_comparison_is_in_both_reports(reference, tmp_path):
 
 def test_many_moved_columns_make_the_run_drift(reference):
     moved = [PLANTED[name] for name in ("annual_inc", "dti", "purpose")]
-    verdict = compare(reference, loans(2_000, 0).with_columns(moved), THRESHOLDS).verdict
+    verdict = compare(reference, loans(2_000, 0).with_columns(moved), CONTRACT, THRESHOLDS).verdict
     assert (verdict.drift, verdict.drift_share) == (True, 0.3)
     assert verdict.drifted_columns == ["annual_inc", "purpose", "dti"]
 
@@ -114,18 +117,20 @@ def test_many_moved_columns_make_the_run_drift(reference):
 def test_an_outlier_does_not_fake_drift(reference):
     current = loans(1_000, 0).with_columns(with_chance(0.001, pl.lit(1.1e8), "annual_inc"))
     assert current["annual_inc"].max() == 1.1e8
-    assert compare(reference, current, THRESHOLDS).verdict.drifted_columns == []
+    assert compare(reference, current, CONTRACT, THRESHOLDS).verdict.drifted_columns == []
 
 
 def test_an_outlier_does_not_hide_drift(reference):
     spoilt = reference.with_columns(with_chance(0.0002, pl.lit(1.1e8), "annual_inc"))
     assert spoilt["annual_inc"].max() == 1.1e8
     current = loans(1_000, 0).with_columns(PLANTED["annual_inc"])
-    assert compare(spoilt, current, THRESHOLDS).verdict.drifted_columns == ["annual_inc"]
+    assert compare(spoilt, current, CONTRACT, THRESHOLDS).verdict.drifted_columns == ["annual_inc"]
 
 
 def test_too_few_rows_give_scores_but_no_verdict(reference):
-    found = compare(reference, loans(499, 0).with_columns(PLANTED["annual_inc"]), THRESHOLDS)
+    found = compare(
+        reference, loans(499, 0).with_columns(PLANTED["annual_inc"]), CONTRACT, THRESHOLDS
+    )
     assert found.verdict.drift is None
     assert found.verdict.drifted_columns == ["annual_inc"]
     assert len(found.columns) == 10
@@ -136,6 +141,7 @@ def test_a_column_that_is_gone_is_a_breach_and_one_that_nobody_has_is_not_compar
     found = compare(
         reference.with_columns(term=empty),
         loans(1_000, 0).with_columns(term=empty, dti=empty),
+        CONTRACT,
         THRESHOLDS,
     )
     assert found.verdict.drifted_columns == ["dti"] and found.verdict.compared == 9
@@ -146,7 +152,7 @@ def test_a_column_that_is_gone_is_a_breach_and_one_that_nobody_has_is_not_compar
 def test_of_two_breaches_the_worse_stands_for_the_column(reference):
     moved = [with_chance(0.2, pl.lit(None), "annual_inc")]
     current = loans(2_000, 0).with_columns(PLANTED["annual_inc"]).with_columns(moved)
-    worst = compare(reference, current, THRESHOLDS).columns[0]
+    worst = compare(reference, current, CONTRACT, THRESHOLDS).columns[0]
     assert (worst.column, worst.method) == ("annual_inc", "wasserstein")
     assert worst.missing_current == 0.2
 
@@ -156,15 +162,15 @@ def test_a_constant_drifts_when_many_rows_leave_it(reference):
     few, many = (with_chance(share, pl.lit(60.0), "term") for share in (0.01, 0.3))
     current = loans(2_000, 0).with_columns(term=pl.lit(36.0))
     for moved, names in [(few, []), (many, ["term"])]:
-        found = compare(constant, current.with_columns(moved), THRESHOLDS)
+        found = compare(constant, current.with_columns(moved), CONTRACT, THRESHOLDS)
         assert found.verdict.drifted_columns == names
 
 
 def test_nothing_to_compare_is_said():
     with pytest.raises(InputError, match="no rows"):
-        compare(loans(600, 0), loans(600, 0).clear(), THRESHOLDS)
+        compare(loans(600, 0), loans(600, 0).clear(), CONTRACT, THRESHOLDS)
     with pytest.raises(InputError, match="share no known column"):
-        compare(loans(600, 0), pl.DataFrame({"id": ["a"]}), THRESHOLDS)
+        compare(loans(600, 0), pl.DataFrame({"id": ["a"]}), CONTRACT, THRESHOLDS)
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +178,7 @@ def drifted(reference):
     """A comparison with every method, an empty column and a constant one in it."""
     moved = [PLANTED[name] for name in ("annual_inc", "purpose")]
     current = loans(1_000, 0).with_columns(*moved, mths_since_last_record=pl.lit(None, pl.Float64))
-    return compare(reference.with_columns(term=pl.lit(36.0)), current, THRESHOLDS)
+    return compare(reference.with_columns(term=pl.lit(36.0)), current, CONTRACT, THRESHOLDS)
 
 
 @pytest.fixture(scope="module")
@@ -215,14 +221,14 @@ def test_the_report_agrees_with_the_verdict(drifted, tmp_path):
 def test_a_category_cannot_run_a_script_in_the_page(reference, html, tmp_path):
     attack = "</script><script>alert(1)</script>\n<img src=x onerror=alert(1)>"
     hostile = loans(1_000, 0).with_columns(with_chance(0.5, pl.lit(attack), "purpose"))
-    compare(reference, hostile, THRESHOLDS).save_html(tmp_path / "drift.html")
+    compare(reference, hostile, CONTRACT, THRESHOLDS).save_html(tmp_path / "drift.html")
     page = (tmp_path / "drift.html").read_text(encoding="utf-8")
     assert page.count("<script") == html.count("<script") and "<img src=x" not in page
     assert r"\u003c/script>\u003cscript>alert(1)" in page, "the category itself is in the report"
 
 
 def test_one_row_makes_a_report_too(reference, tmp_path):
-    few = compare(reference.select("term", "grade"), loans(1, 0), THRESHOLDS)
+    few = compare(reference.select("term", "grade"), loans(1, 0), CONTRACT, THRESHOLDS)
     few.save_html(tmp_path / "drift.html")
     page = (tmp_path / "drift.html").read_text(encoding="utf-8")
     assert "No verdict against the reference: too few rows: 1, at least 500 are needed" in page

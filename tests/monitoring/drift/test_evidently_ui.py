@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 import monitored_day
+from lendingclub import CONTRACT
 from loan_default.errors import ServiceError
 from loan_default.monitoring.drift import evidently_report, evidently_ui
 from loan_default.monitoring.drift.verdict import Thresholds
@@ -72,7 +73,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
 @pytest.fixture(scope="module")
 def snapshot() -> Any:
     frame = pl.DataFrame({"loan_amnt": [float(dollars) for dollars in range(1_000, 1_100)]})
-    return evidently_report.compare(frame, frame, THRESHOLDS).snapshot
+    return evidently_report.compare(frame, frame, CONTRACT, THRESHOLDS).snapshot
 
 
 def test_each_model_has_a_project_and_each_day_one_run(ui: Ui, snapshot: Any) -> None:
@@ -100,7 +101,7 @@ def test_a_project_shows_the_share_of_drifted_columns_and_each_run_its_report(
 
 def test_a_message_links_to_the_address_that_people_reach(ui: Ui) -> None:
     frame = pl.DataFrame({"dti": [float(n % 30) for n in range(60)]})
-    found = evidently_report.compare(frame, frame, THRESHOLDS)
+    found = evidently_report.compare(frame, frame, CONTRACT, THRESHOLDS)
     day = replace(monitored_day.DAY, model_name="linked")
     public = "https://monitoring.lender.example"
     settings = {"evidently_ui_url": f"{ui.url}/", "evidently_ui_secret": ui.secret}

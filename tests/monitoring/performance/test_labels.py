@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from lendingclub import CONTRACT
 from loan_default import storage
 from loan_default.errors import InputError
 from loan_default.monitoring.performance import labels as label_store
@@ -21,7 +22,7 @@ def labels(folder: Path, name: str, *rows: tuple[str, str | None], **more: str) 
 
 
 def store(root: Path | str, path: str, as_of: date | None = None) -> StoredDelivery:
-    return label_store.store(str(root), path, as_of, TODAY, 0.05)
+    return label_store.store(str(root), path, as_of, TODAY, 0.05, CONTRACT)
 
 
 def known(root: Path | str) -> dict[str, int | None]:

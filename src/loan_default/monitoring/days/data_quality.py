@@ -10,7 +10,7 @@ from statistics import median
 
 import polars as pl
 
-from loan_default.columns import RECORD
+from loan_default.contract.contract import Contract
 from loan_default.data.rejections import Fault
 from loan_default.monitoring.days.day_counts import CellCounts, DayCounts
 
@@ -75,7 +75,11 @@ class DataQuality:
 
 
 def quality(
-    counts: DayCounts, reference: pl.DataFrame, sample: pl.DataFrame, past_rows: Sequence[int]
+    counts: DayCounts,
+    reference: pl.DataFrame,
+    sample: pl.DataFrame,
+    past_rows: Sequence[int],
+    contract: Contract,
 ) -> DataQuality:
     """Summarise the data quality of a day.
 
@@ -84,6 +88,7 @@ def quality(
         reference: the model's reference sample, for the missing shares to compare with.
         sample: the day's sample of scored rows, for the names of new categories.
         past_rows: the rows that arrived on each of the days before.
+        contract: that of the version that scored the day.
     """
     summary = DataQuality(
         rows_in=counts.rows_in,
@@ -92,7 +97,7 @@ def quality(
         rejected_by_reason=counts.rejected_by_reason,
         out_of_range=_rows_by_column(counts, Fault.OUT_OF_RANGE),
         duplicates=_rows(counts, Fault.DUPLICATE_ID),
-        new_categories=_new_categories(sample),
+        new_categories=_new_categories(sample, contract),
         row_count=row_count(counts.rows_in, past_rows),
         columns={
             name: _column_quality(cells, counts.rows_scored, reference, name)
@@ -141,9 +146,9 @@ def _column_quality(
     )
 
 
-def _new_categories(sample: pl.DataFrame) -> dict[str, dict[str, int]]:
+def _new_categories(sample: pl.DataFrame, contract: Contract) -> dict[str, dict[str, int]]:
     by_column = {}
-    for column in RECORD:
+    for column in contract.record:
         if column.kind == "category" and column.name in sample.columns:
             cells = sample[column.name].cast(pl.String).drop_nulls()
             new = cells.filter(~cells.is_in(column.levels)).value_counts().rows()

@@ -12,7 +12,7 @@ import polars as pl
 from loan_default import storage
 from loan_default.batch.run_files import PREDICTIONS, RunFiles, scored_dates
 from loan_default.columns import ID, ISSUE_MONTH, PREDICTION, PROBABILITY, TERM, VERSION
-from loan_default.data.parsing import month
+from loan_default.data.dates import month
 from loan_default.monitoring.days.labelled_predictions import COHORT, LabelledPredictions
 from loan_default.serving.prediction_log import TIME
 

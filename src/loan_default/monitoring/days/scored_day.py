@@ -1,6 +1,7 @@
 """A scored day: sample, counts and model version, from the batch run, the online log or both."""
 
 import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
@@ -12,12 +13,15 @@ from loan_default import storage
 from loan_default.batch.run_files import PREDICTIONS, SAMPLE, RunFiles, marked_date
 from loan_default.batch.score import SAMPLE_ROWS, Counts
 from loan_default.columns import VERSION
+from loan_default.contract.contract import Contract
 from loan_default.data.rejections import SCHEMA
 from loan_default.errors import InputError
 from loan_default.monitoring.days import predictions
 from loan_default.monitoring.days.day_counts import DayCounts
 
 Source = Literal["batch", "online", "both"]
+# Returns the contract of a model version, given the model's name and the version
+ContractOf = Callable[[str, str], Contract]
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,13 @@ class ScoredDay:
     latest: date | None
 
 
-def read(root: str, run_date: date | None, source: Source, model_name: str) -> ScoredDay:
+def read(
+    root: str,
+    run_date: date | None,
+    source: Source,
+    model_name: str,
+    contract_of: ContractOf,
+) -> ScoredDay:
     """Read a scored day from the output root.
 
     Args:
@@ -47,6 +57,7 @@ def read(root: str, run_date: date | None, source: Source, model_name: str) -> S
         run_date: None for the latest day; for `batch`, that is the day that the marker names.
         source: which predictions to read.
         model_name: the model behind the online log, which does not record it.
+        contract_of: asked for the contract that the rows of the online log follow.
 
     Raises:
         InputError: nothing was scored on the day, or the batch run is incomplete.
@@ -54,14 +65,14 @@ def read(root: str, run_date: date | None, source: Source, model_name: str) -> S
     if source == "batch":
         return _batch(root, run_date)
     if source == "online":
-        return _online(root, run_date, model_name)
+        return _online(root, run_date, model_name, contract_of)
     latest = max((day for day in (marked_date(root), _newest_online(root)) if day), default=None)
     day = run_date or latest
     parts = []
     if day and RunFiles(root, day).manifest():
         parts.append(_batch(root, day))
     if day in predictions.online_dates(root):
-        parts.append(_online(root, day, model_name))
+        parts.append(_online(root, day, model_name, contract_of))
     if not parts:
         raise InputError(f"nothing was scored under {root} {_on(day)}, neither batch nor online")
     return replace(_combined(parts), latest=latest)
@@ -73,7 +84,7 @@ def sample(root: str, day: date, source: Source) -> pl.DataFrame:
     if source != "online":
         parts.append(_batch_sample(RunFiles(root, day)))
     if source != "batch" and day in predictions.online_dates(root):
-        parts.append(_online_sample(root, day)[0])
+        parts.append(_online_sample(root, day, None)[0])
     return pl.concat(parts, how="diagonal_relaxed")
 
 
@@ -105,7 +116,9 @@ def _batch_sample(run: RunFiles) -> pl.DataFrame:
     return frame.with_columns(pl.lit(str(manifest["model_version"])).alias(VERSION))
 
 
-def _online(root: str, run_date: date | None, model_name: str) -> ScoredDay:
+def _online(
+    root: str, run_date: date | None, model_name: str, contract_of: ContractOf
+) -> ScoredDay:
     latest = _newest_online(root)
     day = run_date or latest
     if day is None or day not in predictions.online_dates(root):
@@ -113,7 +126,9 @@ def _online(root: str, run_date: date | None, model_name: str) -> ScoredDay:
             f"the online prediction log under {root} has nothing {_on(day)}: is serve_model.py "
             "running with that OUTPUT_PATH, and SERVE_LOG_SHARE above 0?"
         )
-    frame, counts = _online_sample(root, day)
+    version = _main_version(pl.concat(_online_versions(root, day)))
+    frame, counts = _online_sample(root, day, contract_of(model_name, version))
+    assert counts
     names = "\n".join(path.rsplit("/", 1)[-1] for path in predictions.online_files(root, day))
     return ScoredDay(
         run_date=day,
@@ -127,8 +142,17 @@ def _online(root: str, run_date: date | None, model_name: str) -> ScoredDay:
     )
 
 
-def _online_sample(root: str, day: date) -> tuple[pl.DataFrame, DayCounts]:
-    """Return up to about `SAMPLE_ROWS` rows of the day's log and the counts over all rows.
+def _online_versions(root: str, day: date) -> Iterator[pl.DataFrame]:
+    """Yield the versions that scored the rows of each file of the day's log."""
+    for path in predictions.online_files(root, day):
+        with storage.open_input(path) as stream:
+            yield pl.read_parquet(stream, columns=[VERSION])
+
+
+def _online_sample(
+    root: str, day: date, contract: Contract | None
+) -> tuple[pl.DataFrame, DayCounts | None]:
+    """Return up to about `SAMPLE_ROWS` rows of the day's log and, by `contract`, all rows' counts.
 
     Memory holds one file at a time.
     """
@@ -136,15 +160,20 @@ def _online_sample(root: str, day: date) -> tuple[pl.DataFrame, DayCounts]:
     for path in files:
         with storage.open_input(path) as stream:
             total += pyarrow.parquet.ParquetFile(stream).metadata.num_rows
-    counts, parts, no_rejections = Counts(), [], pl.DataFrame(schema=SCHEMA)
+    counts = Counts(contract) if contract else None
+    parts, no_rejections = [], pl.DataFrame(schema=SCHEMA)
     for path in files:
         with storage.open_input(path) as stream:
             rows = pl.read_parquet(stream)
-        counts.add(rows, no_rejections, rows)
+        if counts:
+            counts.add(rows, no_rejections, rows)
         parts.append(rows.sample(fraction=min(1.0, SAMPLE_ROWS / max(1, total)), seed=0))
     rejected = {"rows_rejected": 0, "rejected_by_reason": {}, "rejections": []}
+    sample = pl.concat(parts, how="diagonal_relaxed")
+    if counts is None:
+        return sample, None
     manifest = counts.summary() | {"rows_in": total} | rejected
-    return pl.concat(parts), DayCounts.from_manifest(manifest)
+    return sample, DayCounts.from_manifest(manifest)
 
 
 def _newest_online(root: str) -> date | None:

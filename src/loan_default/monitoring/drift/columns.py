@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loan_default.columns import CATEGORIES, NUMBERS, PROBABILITY
+from loan_default.columns import PROBABILITY
+from loan_default.contract.contract import Contract
 from loan_default.monitoring.drift.verdict import (
     Method,
     Thresholds,
@@ -26,8 +27,6 @@ ColumnType = Literal["num", "cat"]
 
 # The two categories that a column is reduced to when its missing shares are compared
 MISSING_CELL, GIVEN_CELL = "missing", "given"
-
-_KNOWN = (PROBABILITY, *NUMBERS, *CATEGORIES)
 
 _OUTER_SHARE = 0.005
 
@@ -44,14 +43,18 @@ class Pair:
     current: pl.Series
 
 
-def watched(reference: pl.DataFrame, current: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def watched(
+    reference: pl.DataFrame, current: pl.DataFrame, contract: Contract
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Select the columns to compare: known, in both frames, and with a value in either.
 
     Returns both frames with numbers as floats (NaN as null) and categories as strings, unknown ones
     included.
     """
-    names = [name for name in _KNOWN if name in reference.columns and name in current.columns]
-    frames = [frame.select(map(_typed, names)) for frame in (reference, current)]
+    known = (PROBABILITY, *contract.numbers, *contract.categories)
+    names = [name for name in known if name in reference.columns and name in current.columns]
+    typed = [_typed(name, name in contract.levels) for name in names]
+    frames = [frame.select(typed) for frame in (reference, current)]
     with_values = [name for name in names if any(frame[name].count() for frame in frames)]
     return frames[0].select(with_values), frames[1].select(with_values)
 
@@ -83,9 +86,9 @@ def missing_pair(reference: pl.Series, current: pl.Series, threshold: float) -> 
     return Pair(label, "cat", "missing share", threshold, _presence(reference), _presence(current))
 
 
-def _typed(name: str) -> pl.Expr:
+def _typed(name: str, is_category: bool) -> pl.Expr:
     column = pl.col(name)
-    return column.cast(pl.String) if name in CATEGORIES else column.cast(pl.Float64).fill_nan(None)
+    return column.cast(pl.String) if is_category else column.cast(pl.Float64).fill_nan(None)
 
 
 def _clipped(reference: pl.Series, current: pl.Series) -> tuple[pl.Series, pl.Series]:

@@ -10,8 +10,10 @@ from pathlib import Path
 import polars as pl
 
 from loan_default.columns import PROBABILITY
+from loan_default.contract.contract import Contract
+from loan_default.errors import InputError
 from loan_default.model import artifact
-from loan_default.model.artifact import Model
+from loan_default.model.artifact import Model, Vector
 from loan_default.monitoring.days import history
 from loan_default.monitoring.days.scored_day import ScoredDay
 from loan_default.monitoring.drift import baseline, evidently_report
@@ -28,6 +30,17 @@ class ModelWithReference:
 
     model: Model
     reference: pl.DataFrame
+
+    def score(self, records: pl.DataFrame) -> Vector:
+        """Score records of any version; a column that they lack counts as missing."""
+        lacking = [
+            pl.lit(None, pl.String if name in self.model.contract.levels else pl.Float64).alias(
+                name
+            )
+            for name in self.model.contract.names
+            if name not in records.columns
+        ]
+        return self.model.probability(records.with_columns(lacking))
 
 
 @dataclass(frozen=True)
@@ -87,10 +100,15 @@ def compare(
 ) -> DayComparison:
     """Compare the day with its recent windows under `root`, if there are enough, and with the
     reference sample of the model version that scored it."""
-    limits, score = thresholds(config), version.model.probability
+    contract = version.model.contract
+    limits, score = thresholds(config, contract), version.score
     sample = baseline.scored_by_version(day.version, day.sample, score)
     reference = evidently_report.compare(
-        version.reference, sample, limits, f"the reference sample of version {day.version}"
+        version.reference,
+        sample,
+        contract,
+        limits,
+        f"the reference sample of version {day.version}",
     )
     before = baseline.windows_before(root, day.run_date, day.source, history.read(root))
     past_rows = [window.rows for window in before]
@@ -101,7 +119,7 @@ def compare(
         return DayComparison(reference, reference, REFERENCE, [], past_rows, mean)
     dates = [window.run_date.isoformat() for window in windows]
     against = f"the {len(dates)} scored days {dates[0]} to {dates[-1]}"
-    primary = evidently_report.compare(recent, sample, limits, against, reference)
+    primary = evidently_report.compare(recent, sample, contract, limits, against, reference)
     mean = _mean_probability(recent)
     return DayComparison(primary, reference, RECENT, dates, past_rows, mean)
 
@@ -128,8 +146,17 @@ def report(day: ScoredDay, comparison: DayComparison) -> DriftReport:
     )
 
 
-def thresholds(config: Settings) -> Thresholds:
-    """Return the thresholds in the settings."""
+def thresholds(config: Settings, contract: Contract) -> Thresholds:
+    """Return the thresholds in the settings.
+
+    Raises InputError if one is for a column that the contract does not have.
+    """
+    for name in config.drift_column_thresholds:
+        if name.partition(":")[0] not in (PROBABILITY, *contract.names):
+            raise InputError(
+                f"bad setting: DRIFT_COLUMN_THRESHOLDS[{name}]: not a monitored column of "
+                f"{contract.name}, nor COLUMN:missing"
+            )
     return Thresholds(
         wasserstein=config.drift_wasserstein_threshold,
         psi=config.drift_psi_threshold,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from loan_default.contract.contract import Contract
 from loan_default.errors import InputError
 from loan_default.monitoring.drift import evidently_legacy
 from loan_default.monitoring.drift.columns import Pair, missing_pair, value_pair, watched
@@ -90,34 +91,34 @@ class Comparison:
 def compare(
     reference: pl.DataFrame,
     current: pl.DataFrame,
+    contract: Contract,
     thresholds: Thresholds,
     against: str = "the reference",
     other: Comparison | None = None,
 ) -> Comparison:
     """Compare scored applications with a reference sample, column by column.
 
-    Columns that are not in both frames, or null throughout both, are left out, as are unknown ones.
+    Columns that are unknown, not in both frames, or null throughout both, are left out.
 
     Args:
         reference: columns of the typed record and `default_probability`.
         current: the same of the scored applications.
-        thresholds: of the columns and the verdict, which counts the rows of the smaller frame.
+        contract: what the columns are.
+        thresholds: of the columns and the verdict (rows of the smaller frame).
         against: describes the reference in a phrase.
         other: another comparison of `current`, for the same reports.
 
-    Raises:
-        InputError: a frame has no rows, or no column is left.
+    Raises InputError if a frame has no rows, or no column is left.
     """
     if reference.is_empty() or current.is_empty():
         raise InputError("nothing to compare: the sample or its reference has no rows")
-    then, now = watched(reference, current)
+    then, now = watched(reference, current, contract)
     if not then.columns:
         raise InputError("nothing to compare: the sample and its reference share no known column")
     tested = {name: _test(then[name], now[name], thresholds) for name in then.columns}
     columns = worst_first(column for column, _ in tested.values())
-    rows = min(then.height, now.height)
     return Comparison(
-        verdict=verdict(columns, rows, thresholds.min_rows, thresholds.share),
+        verdict=verdict(columns, _smaller(then, now), thresholds.min_rows, thresholds.share),
         columns=columns,
         share_threshold=thresholds.share,
         against=against,
@@ -126,6 +127,10 @@ def compare(
         reference_values=then,
         current_values=now,
     )
+
+
+def _smaller(then: pl.DataFrame, now: pl.DataFrame) -> int:
+    return min(then.height, now.height)
 
 
 def _test(

@@ -12,7 +12,8 @@ from datetime import date
 import polars as pl
 
 from loan_default import storage
-from loan_default.columns import DEFAULT, ID, STATUS
+from loan_default.columns import DEFAULT, ID, ISSUE_MONTH
+from loan_default.contract.contract import Contract
 from loan_default.data import parsing
 from loan_default.data.ingest import AS_OF
 from loan_default.data.readers import open_table
@@ -76,17 +77,23 @@ class KnownLabels:
 
 
 def store(
-    root: str, path: str, as_of: date | None, today: date, max_rejected_share: float
+    root: str,
+    path: str,
+    as_of: date | None,
+    today: date,
+    max_rejected_share: float,
+    contract: Contract,
 ) -> StoredDelivery:
     """Store a file of labels under `root`, once.
 
     Args:
         root: output root.
-        path: CSV or Parquet file with id and loan_status, or a prepared file.
+        path: CSV or Parquet file with id and outcome, or a prepared file.
         as_of: month through which the labels are known. None for the month in the file
-            (`last_pymnt_d`, `last_credit_pull_d`, or a prepared file's own), else that of `today`.
+            (the contract's `known_through`, or a prepared file's own), else that of `today`.
         today: today's date.
-        max_rejected_share: largest share in [0, 1] of rows without id or known status.
+        max_rejected_share: largest share in [0, 1] of rows without id or known outcome.
+        contract: what the columns mean.
 
     Raises:
         InputError: the file is not a table of labels, too many rows are rejected, or the month is
@@ -95,9 +102,9 @@ def store(
     name = f"{storage.digest(path)[:16]}.parquet"
     earlier = next((stored for stored in _files(root) if stored.endswith(name)), None)
     if earlier and as_of in (None, _month_of(earlier)):
-        counts = _stored_counts(earlier) or read(path, max_rejected_share).counts
+        counts = _stored_counts(earlier) or read(path, max_rejected_share, contract).counts
         return _stored(earlier, counts, repeated=True)
-    delivery = read(path, max_rejected_share)
+    delivery = read(path, max_rejected_share, contract)
     month = as_of or delivery.as_of or today.replace(day=1)
     if month > today:
         raise InputError(
@@ -111,25 +118,30 @@ def store(
     return _stored(target, delivery.counts, repeated=earlier is not None)
 
 
-def read(path: str, max_rejected_share: float) -> Delivery:
+def read(path: str, max_rejected_share: float, contract: Contract) -> Delivery:
     """Read a file of labels. Raises InputError if the file cannot be used."""
     parts, months, rows, rejected = [], [], 0, 0
-    with open_table(path, (ID, STATUS, DEFAULT, AS_OF, *parsing.AS_OF_SOURCES)) as table:
-        if ID not in table.columns or not {STATUS, DEFAULT} & set(table.columns):
-            raise InputError(f"{path} lacks the columns id and loan_status: labels need both")
+    status = contract.outcome.column
+    ids = {ID, contract.loan.id or ID}
+    wanted = (*ids, status, DEFAULT, AS_OF, ISSUE_MONTH, *contract.loan.known_through)
+    with open_table(path, wanted) as table:
+        if not ids & set(table.columns) or not {status, DEFAULT} & set(table.columns):
+            needed = f"{contract.loan.id or ID} and {status}"
+            raise InputError(f"{path} lacks the columns {needed}: labels need both")
         months.append(parsing.month(table.metadata.get(AS_OF, "")))
         for block in table.blocks:
-            good = _labels(block.cells)
+            good = _labels(block.cells, contract)
             parts.append(good)
-            months.append(parsing.latest_month(block.cells))
+            months.append(parsing.latest_month(block.cells, contract))
             rows += block.cells.height + len(block.malformed)
             rejected += block.cells.height - good.height + len(block.malformed)
     if not rows:
         raise InputError(f"{path} has a header but no rows")
     if rejected > max(_FOOTER_LINES, max_rejected_share * rows):
         raise InputError(
-            f"{rejected} of {rows} rows in {path} have no id or no known loan_status (such as "
-            "Fully Paid, Charged Off, Current): fix them, or raise MAX_REJECTED_SHARE"
+            f"{rejected} of {rows} rows in {path} have no id or no known {status} (such as "
+            f"{', '.join(list(contract.outcome.labels)[:3])}): fix them, or raise "
+            "MAX_REJECTED_SHARE"
         )
     as_of = max((month for month in months if month), default=None)
     labels = _one_per_id(pl.concat(parts).with_columns(_months(date.min)))
@@ -148,10 +160,11 @@ def known(root: str) -> KnownLabels:
     return KnownLabels(_one_per_id(pl.concat(parts)), max(map(_month_of, files)))
 
 
-def _labels(cells: pl.DataFrame) -> pl.DataFrame:
-    """Return id and default of the rows that have an id and a known status."""
-    ids = cells[ID].cast(pl.String).str.strip_chars()
-    labels = pl.DataFrame([ids, parsing.outcomes(cells)])
+def _labels(cells: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """Return id and default of the rows that have an id and a known outcome."""
+    name = contract.loan.id if contract.loan.id in cells.columns else ID
+    ids = cells[name or ID].cast(pl.String).str.strip_chars().alias(ID)
+    labels = pl.DataFrame([ids, parsing.outcomes(cells, contract)])
     with_id = ~ids.fill_null("").str.to_lowercase().is_in(_MISSING_ID)
     return labels.filter(with_id & (pl.col(DEFAULT).fill_null(0) >= 0))
 

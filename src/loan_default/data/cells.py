@@ -1,0 +1,76 @@
+"""Read the numbers and categories of a column as lenders write them.
+
+Only distinct texts that are not plain are looked at one by one, so plain columns cost nothing.
+"""
+
+import re
+
+import polars as pl
+
+from loan_default.contract.contract import Column
+from loan_default.contract.texts import fold
+
+MISSING_TEXTS = ("", "n/a", "N/A", "NA", "nan", "NaN", "null", "NULL", "None", "#N/A", "<NA>", ".")
+
+_CURRENCY = "$€£"
+# 1,234,567.89
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+_UNIT_WORDS = frozenset(
+    "% percent months month mo mos years year yrs yr y days day dollars usd eur gbp".split()
+)
+_NUMBER_THEN_WORD = re.compile(r"(.*?[\d.])\s*([A-Za-z%]+)\.?")
+
+
+def text(series: pl.Series) -> pl.Series:
+    """Return the cells as stripped texts; texts that mean a missing value become null."""
+    stripped = series.cast(pl.String).str.strip_chars()
+    missing = stripped.is_in(MISSING_TEXTS)
+    return stripped.set(missing, None) if missing.any() else stripped
+
+
+def numbers(column: Column, texts: pl.Series) -> pl.Series:
+    """Parse texts into numbers; an unreadable text becomes NaN."""
+    plain = texts.cast(pl.Float64, strict=False)
+    odd = plain.is_null() & texts.is_not_null()
+    if not odd.any():
+        return plain
+    words = {fold(word): number for word, number in column.words.items()}
+    distinct = texts.filter(odd).unique()
+    parsed = pl.Series([number(cell, words) for cell in distinct], dtype=pl.Float64)
+    read = texts.replace_strict(distinct, parsed, default=None, return_dtype=pl.Float64)
+    return plain.zip_with(~odd, read)
+
+
+def number(cell: str, words: dict[str, float]) -> float:
+    """Parse `$12,000`, `10.5 %`, `36 months` or a word; NaN if it is none of them."""
+    if (word := words.get(fold(cell))) is not None:
+        return word
+    # An apostrophe or a plus closes an open range, as in "10+ years": only words may say so
+    if match := _NUMBER_THEN_WORD.fullmatch(cell):
+        if match[2].lower() not in _UNIT_WORDS:
+            return float("nan")
+        cell = match[1]
+    cell = cell.strip().strip(_CURRENCY).strip()
+    if _THOUSANDS.fullmatch(cell):
+        cell = cell.replace(",", "")
+    try:
+        return float(cell) if "_" not in cell else float("nan")
+    except ValueError:
+        return float("nan")
+
+
+def spellings(column: Column) -> dict[str, str]:
+    """Return by folded spelling the level of a category that it stands for."""
+    levels = {fold(level): level for level in column.levels}
+    return levels | {fold(other): level for other, level in column.spellings.items()}
+
+
+def categories(column: Column, texts: pl.Series) -> pl.Series:
+    """Return the levels that texts stand for; unknown texts stay as they are."""
+    distinct = texts.unique().drop_nulls()
+    odd = distinct.filter(~distinct.is_in(column.levels))
+    if not len(odd):
+        return texts
+    known = spellings(column)
+    meant = {cell: level for cell in odd if (level := known.get(fold(cell)))}
+    return texts.replace(meant) if meant else texts

@@ -1,0 +1,90 @@
+"""Read the months of dates, in the forms that files have.
+
+Every distinct text is parsed once. A text with more than one meaning, such as `03/04/2010` or
+`11-Dec`, is unreadable unless the contract says how the column's dates are written.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import polars as pl
+
+from loan_default.contract.texts import epoch
+
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        "jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1
+    )
+}
+_NAMED = re.compile(r"(?:(\d{1,2})[-/ ])?([A-Za-z]{3})[a-z]*[-/ ](\d{2}|\d{4})")
+_ISO = re.compile(r"(\d{4})[-/](\d{1,2})(?:[-/]\d{1,2}(?:[T ].*)?)?")
+_COMPACT = re.compile(r"(\d{4})(\d{2})(?:(\d{2})(?:T?\d{6})?)?(?:\.0)?")
+_NUMERIC = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(?:[T ].*)?")
+_DAYS = re.compile(r"-?\d{1,6}(?:\.0+)?")
+# Two digits of a year: loans and credit lines before 1950 and after 2049 are not written so
+_PIVOT = 50
+
+
+def month(text: str, form: str = "auto") -> date | None:
+    """Parse a date into the first day of its month; None if it is unreadable or ambiguous.
+
+    Args:
+        text: such as `Dec-2010`, `Dec-10`, `1-Dec-10`, `2010-12`, `2010-12-31`, `20101231`.
+        form: how it is written: a form of `contract.texts`.
+    """
+    text = text.strip()
+    if start := epoch(form):
+        return _from_days(text, start)
+    if named := _NAMED.fullmatch(text):
+        return _first(_year(named[3]), _MONTHS.get(named[2].lower(), 0), named[1])
+    if iso := _ISO.fullmatch(text):
+        return _first(int(iso[1]), int(iso[2]), None)
+    if compact := _COMPACT.fullmatch(text):
+        return _first(int(compact[1]), int(compact[2]), compact[3])
+    if numeric := _NUMERIC.fullmatch(text):
+        return _numeric(int(numeric[1]), int(numeric[2]), int(numeric[3]), form)
+    return None
+
+
+def months(texts: pl.Series, form: str = "auto") -> pl.Series:
+    """Parse texts into the first days of their months; unreadable ones become null."""
+    return _by_distinct(texts, lambda text: month(text, form))
+
+
+def _by_distinct(texts: pl.Series, parse: Callable[[str], date | None]) -> pl.Series:
+    distinct = texts.unique().drop_nulls()
+    parsed = pl.Series([parse(text) for text in distinct], dtype=pl.Date)
+    return texts.replace_strict(distinct, parsed, default=None, return_dtype=pl.Date)
+
+
+def _year(digits: str) -> int:
+    year = int(digits)
+    if len(digits) == 4:
+        return year
+    return year + (2000 if year < _PIVOT else 1900)
+
+
+def _first(year: int, number: int, day: str | None) -> date | None:
+    if not (1 <= number <= 12 and year >= 1) or (day and not 1 <= int(day) <= 31):
+        return None
+    return date(year, number, 1)
+
+
+def _numeric(first: int, second: int, year: int, form: str) -> date | None:
+    """Parse 12/31/2010 and 31/12/2010; if both could be a month, `form` decides."""
+    if form == "month first" or (form == "auto" and second > 12):
+        return _first(year, first, str(second))
+    if form == "day first" or (form == "auto" and first > 12):
+        return _first(year, second, str(first))
+    return _first(year, first, None) if first == second else None
+
+
+def _from_days(text: str, start: date) -> date | None:
+    if not _DAYS.fullmatch(text):
+        return None
+    try:
+        return (start + timedelta(days=int(float(text)))).replace(day=1)
+    except OverflowError:
+        return None
