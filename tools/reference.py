@@ -221,7 +221,7 @@ has passed.
 A request holds the columns of the record under their typed names, and {raw} of the export; other
 columns are ignored. Required: {core}. The other {optional} may be null or left out. A value may be:
 
-- a number, or a text that holds one, such as `12000`, `$12,000`, `11.5 %` or `36 months`;
+- a number, or a text that holds one, such as `12000`, `$12,000`, `11.5%` or `36 months`;
 - for `emp_length` also {years};
 - for a month (`issue_d`, `earliest_cr_line`) `Dec-2010`, `Dec-10`, `2010-12`, `2010-12-31`,
   `20101231` or `12/31/2010`; a date with two meanings, such as `03/04/2010`, is refused;
