@@ -15,9 +15,16 @@ MISSING_TEXTS = ("", "n/a", "N/A", "NA", "nan", "NaN", "null", "NULL", "None", "
 _CURRENCY = "$€£"
 # 1,234,567.89
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
-_UNIT_WORDS = frozenset(
-    "% percent months month mo mos years year yrs yr y days day dollars usd eur gbp".split()
-)
+# The words that may follow a number, by the first word of the column's unit
+_UNIT_WORDS = {
+    "percent": frozenset({"%", "percent"}),
+    "months": frozenset({"months", "month", "mos", "mo"}),
+    "years": frozenset({"years", "year", "yrs", "yr", "y"}),
+    "days": frozenset({"days", "day"}),
+    "dollars": frozenset({"dollars", "usd"}),
+    "euros": frozenset({"euros", "euro", "eur"}),
+    "pounds": frozenset({"pounds", "gbp"}),
+}
 _NUMBER_THEN_WORD = re.compile(r"(.*?[\d.])\s*([A-Za-z%]+)\.?")
 
 
@@ -36,27 +43,37 @@ def numbers(column: Column, texts: pl.Series) -> pl.Series:
         return plain
     words = {fold(word): number for word, number in column.words.items()}
     distinct = texts.filter(odd).unique()
-    parsed = pl.Series([number(cell, words) for cell in distinct], dtype=pl.Float64)
+    parsed = pl.Series([_number(cell, column, words) for cell in distinct], dtype=pl.Float64)
     read = texts.replace_strict(distinct, parsed, default=None, return_dtype=pl.Float64)
     return plain.zip_with(~odd, read)
 
 
-def number(cell: str, words: dict[str, float]) -> float:
-    """Parse `$12,000`, `10.5 %`, `36 months` or a word; NaN if it is none of them."""
+def _number(cell: str, column: Column, words: dict[str, float]) -> float:
+    """Parse `$12,000`, `10.5 %`, `36 months` or a word; NaN if it is none of them.
+
+    A word or a sign of another unit is not read: `3 years` in a column of months is not 3.
+    """
     if (word := words.get(fold(cell))) is not None:
         return word
     # An apostrophe or a plus closes an open range, as in "10+ years": only words may say so
     if match := _NUMBER_THEN_WORD.fullmatch(cell):
-        if match[2].lower() not in _UNIT_WORDS:
+        if match[2].lower() not in _UNIT_WORDS.get(_unit(column), ()):
             return float("nan")
         cell = match[1]
-    cell = cell.strip().strip(_CURRENCY).strip()
-    if _THOUSANDS.fullmatch(cell):
+    if column.is_money:
+        cell = cell.strip().strip(_CURRENCY).strip()
+    # Where a percentage has a comma, it is a decimal comma
+    if _THOUSANDS.fullmatch(cell) and _unit(column) != "percent":
         cell = cell.replace(",", "")
     try:
         return float(cell) if "_" not in cell else float("nan")
     except ValueError:
         return float("nan")
+
+
+def _unit(column: Column) -> str:
+    """Return the first word of the column's unit."""
+    return column.unit.partition(" ")[0].rstrip(",")
 
 
 def spellings(column: Column) -> dict[str, str]:
