@@ -34,6 +34,7 @@ def job(flags: argparse.Namespace) -> dict[str, Any]:
         flags.output_path or config.prepared_data_path,
         flags.as_of,
         config.max_rejected_share,
+        config.max_unknown_share,
     )
 
 

@@ -124,6 +124,7 @@ PURE = {
     "columns",
     "contract",
     "contract.contract",
+    "contract.matching",
     "errors",
     "monitoring.days.labelled_predictions",
     "data.prefetch",

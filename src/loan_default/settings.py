@@ -137,6 +137,11 @@ class Settings(BaseSettings):
         0.05, description="Maximum share of rejected rows in a file; above it the file is rejected"
     )
 
+    max_unknown_share: Share = Field(
+        0.05,
+        description="Maximum share of unknown values in a category; above it the file is rejected",
+    )
+
     # Training
     random_seed: int = Field(42, description="Seed for every random choice")
     n_threads: NonNegativeInt = Field(

@@ -152,7 +152,7 @@ def test_a_lost_connection_is_no_damage_to_the_file():
             return super().read(size)
 
     stream = Remote(parquet({"id": [f"{n}" for n in range(1000)]}))
-    table = readers._parquet("gs://bucket/loans.parquet", stream, {"id"})
+    table = readers._parquet("gs://bucket/loans.parquet", stream, {"id"}, lambda _: {})
     stream.lost = True
     with pytest.raises(ConnectionResetError):
         list(table.blocks)

@@ -82,6 +82,15 @@ def spellings(column: Column) -> dict[str, str]:
     return levels | {fold(other): level for other, level in column.spellings.items()}
 
 
+def unknown(column: Column, texts: pl.Series) -> dict[str, int]:
+    """Return how often each text occurs that is none of the category's levels."""
+    distinct = texts.unique().drop_nulls()
+    odd = distinct.filter(~distinct.is_in(column.levels))
+    if not len(odd):
+        return {}
+    return dict(texts.filter(texts.is_in(odd.implode())).value_counts().rows())
+
+
 def categories(column: Column, texts: pl.Series) -> pl.Series:
     """Return the levels that texts stand for; unknown texts stay as they are."""
     distinct = texts.unique().drop_nulls()

@@ -1,15 +1,18 @@
 """Read a file of loans or applications as parsed blocks and count its rejected rows."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from functools import partial
 from typing import Any
 
 import polars as pl
 
 from loan_default.columns import DEFAULT, ISSUE_MONTH
 from loan_default.contract.contract import Contract
+from loan_default.contract.matching import canonical, nearly, require_half
 from loan_default.data.dates import month
 from loan_default.data.parsing import latest_month, parse, plain_numbers, require_core
 from loan_default.data.readers import Table, open_table
@@ -17,6 +20,10 @@ from loan_default.data.rejections import NOT_LOANS, Fault, Parsed, RejectionKind
 from loan_default.errors import InputError
 
 AS_OF = "as_of"
+# So few unknown categories of a column are no sign of a file that is spelt otherwise
+_FEW = 2
+
+log = logging.getLogger(__name__)
 
 
 class LoanReader:
@@ -28,6 +35,7 @@ class LoanReader:
         rows_in: the rows read so far.
         rejected: the rows rejected so far, by kind.
         first_rejected: the row number of each kind's first rejection.
+        findings: what was noticed about the file, in sentences.
         as_of: the month through which payments are known, if the file states it.
     """
 
@@ -40,6 +48,11 @@ class LoanReader:
         self.first_rejected: dict[RejectionKind, int] = {}
         self.as_of = month(table.metadata.get(AS_OF, ""))
         self.contract = contract
+        self.findings = nearly(table.columns, contract)
+        self._filled: Counter[str] = Counter()
+        self._unknown: dict[str, Counter[str]] = {}
+        for finding in self.findings:
+            log.warning("%s: %s", table.path, finding)
         self._table, self._run_month, self._labelled = table, run_month, labelled
 
     def __iter__(self) -> Iterator[Parsed]:
@@ -54,7 +67,7 @@ class LoanReader:
             parsed = seen.split(records)
             if block.malformed:
                 rejected = pl.concat([parsed.rejected, malformed(block.malformed)]).sort("row")
-                parsed = Parsed(parsed.records, rejected)
+                parsed = Parsed(parsed.records, rejected, parsed.unknown)
             self._count(block.cells, parsed)
             yield parsed
         if not self.rows_in:
@@ -102,12 +115,35 @@ class LoanReader:
         if not rows:
             raise InputError(f"{self.path} holds no loans, only footers and blank lines")
 
+    def check_unknown_share(self, limit: float) -> None:
+        """Check the share of unknown texts among the filled cells of each category.
+
+        Raises:
+            InputError: the share is above `limit` and more than a few; the message names column
+                and texts.
+        """
+        for name, texts in self._unknown.items():
+            unknown, filled = texts.total(), self._filled[name]
+            if unknown > _FEW and unknown > limit * filled:
+                examples = ", ".join(f"{text[:40]!r} ({n})" for text, n in texts.most_common(3))
+                raise InputError(
+                    f"{name} holds unknown values in {unknown} of {filled} filled rows of "
+                    f"{self.path}, more than MAX_UNKNOWN_SHARE={limit:g} allows: {examples}; known "
+                    f"are {', '.join(self.contract.by_name[name].levels[:8])}: add them to the "
+                    "contract as levels or spellings"
+                )
+            self.findings.append(f"{name} holds unknown values in {unknown} rows, taken as missing")
+
     def _count(self, cells: pl.DataFrame, parsed: Parsed) -> None:
         self.rows_in += parsed.records.height + parsed.rejected.height
         for row, column, code in parsed.rejected.select("row", "column", "code").iter_rows():
             kind = RejectionKind(Fault(code), column)
             self.rejected[kind] += 1
             self.first_rejected.setdefault(kind, row)
+        for name, texts in parsed.unknown.items():
+            self._unknown.setdefault(name, Counter()).update(texts)
+        for name in self.contract.categories:
+            self._filled[name] += parsed.records.height - parsed.records[name].null_count()
         if self._labelled:
             months = [
                 m
@@ -135,7 +171,9 @@ def open_loans(
     """
     labels = ((contract.outcome.column, DEFAULT), (contract.loan.issued, ISSUE_MONTH))
     wanted = {*contract.sources, *((*contract.loan.known_through, AS_OF) if labelled else ())}
-    with open_table(path, wanted, plain_numbers(contract)) as table:
+    rename = partial(canonical, contract=contract)
+    with open_table(path, wanted, plain_numbers(contract), rename) as table:
+        require_half(path, table.columns, contract)
         require_core(path, table.columns, contract, labels if labelled else ())
         if labelled and {DEFAULT, ISSUE_MONTH} & set(table.columns):
             _reject_known_afterwards(path, table.columns, contract)

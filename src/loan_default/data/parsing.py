@@ -89,11 +89,18 @@ def parse(
     names = ("row", ID, ISSUE_MONTH, DEFAULT, *contract.stored)
     names = tuple(name for name in names if name in values.columns)
     if not faulty.any():
-        return Parsed(values.select(names), pl.DataFrame(schema=SCHEMA))
-    return Parsed(
-        values.filter(~faulty).select(names),
-        explain(values.filter(faulty), faults, cells, contract),
-    )
+        records = values.select(names)
+        return Parsed(records, pl.DataFrame(schema=SCHEMA), _unknown(records, contract))
+    records = values.filter(~faulty).select(names)
+    rejected = explain(values.filter(faulty), faults, cells, contract)
+    return Parsed(records, rejected, _unknown(records, contract))
+
+
+def _unknown(records: pl.DataFrame, contract: Contract) -> dict[str, dict[str, int]]:
+    found = {
+        name: reading.unknown(contract.by_name[name], records[name]) for name in contract.categories
+    }
+    return {name: texts for name, texts in found.items() if texts}
 
 
 def latest_month(cells: pl.DataFrame, contract: Contract) -> date | None:

@@ -32,6 +32,7 @@ def prepare(
     output_path: str,
     as_of: date | None,
     max_rejected_share: float,
+    max_unknown_share: float = 1.0,
 ) -> dict[str, Any]:
     """Write the typed records of an export, and its rejected rows to rejected.csv next to them.
 
@@ -42,22 +43,25 @@ def prepare(
             which stores it in a column.
         as_of: the month through which outcomes are known; by default read from the export.
         max_rejected_share: largest share of rejected rows, in [0, 1].
+        max_unknown_share: the same of unknown values in a category.
 
     Returns paths, as-of month and counts of rows, by outcome and by rejection. Raises InputError
     if a path cannot be used, or too many rows are rejected; no file is changed then.
     """
     rejected_path = _rejected_path(output_path)
-    if as_of is None and output_path.endswith(".csv"):
-        as_of = _as_of(input_path, contract)
+    as_csv = output_path.endswith(".csv")
+    as_of = _as_of(input_path, contract) if as_of is None and as_csv else as_of
     with storage.atomic_file(output_path) as data, storage.atomic_file(rejected_path) as bad:
         with open_loans(input_path, contract, labelled=True) as reader:
-            counts = _write(reader, data, bad, as_of, output_path.endswith(".csv"))
+            counts = _write(reader, data, bad, as_of, as_csv)
             reader.check_rejected_share(max_rejected_share)
+            reader.check_unknown_share(max_unknown_share)
     as_of = as_of or reader.as_of
     return {
         "output_path": output_path,
         "rejected_path": rejected_path,
         "as_of": f"{as_of:%Y-%m}" if as_of else None,
+        "findings": reader.findings,
         "rows_in": reader.rows_in,
         "rows_written": reader.rows_in - reader.rows_rejected,
         "rows_rejected": reader.rows_rejected,

@@ -6,7 +6,7 @@ Cells are not interpreted here: `parsing` does that.
 import csv
 import gzip
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
@@ -22,6 +22,8 @@ from loan_default.data.prefetch import prefetch
 from loan_default.errors import InputError
 
 PARQUET_ROWS = 50_000
+# Given the names of all columns, returns the new names of those to be renamed
+Rename = Callable[[Sequence[str]], dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,18 @@ class Table:
 
 
 @contextmanager
-def open_table(path: str, wanted: Iterable[str], numbers: Collection[str] = ()) -> Iterator[Table]:
+def open_table(
+    path: str,
+    wanted: Iterable[str],
+    numbers: Collection[str] = (),
+    rename: Rename = lambda names: {},
+) -> Iterator[Table]:
     """Open `path` for one pass over its blocks.
 
     Args:
         path: a local or remote file.
         wanted: the columns to read, as far as they exist.
+        rename: given all column names, returns the new names of some.
         numbers: columns of a CSV that may be read as numbers instead of text (`csv_blocks`).
 
     Raises:
@@ -61,12 +69,14 @@ def open_table(path: str, wanted: Iterable[str], numbers: Collection[str] = ()) 
         if not magic:
             raise InputError(f"{path} is empty")
         if magic == b"PAR1":
-            yield _parquet(path, stream, set(wanted))
+            yield _parquet(path, stream, set(wanted), rename)
             return
         zipped = magic[:2] == b"\x1f\x8b"
         with gzip.open(stream, "rb") if zipped else nullcontext(stream) as plain:
             text = cast(BinaryIO, plain)
             header = _header(path, text.readline(MAX_RECORD_BYTES))
+            new = rename(header)
+            header = tuple(new.get(name, name) for name in header)
             with prefetch(csv_blocks(path, text, header, set(wanted), numbers)) as blocks:
                 yield Table(path, stream.name, header, {}, blocks)
 
@@ -95,12 +105,13 @@ def _parquet_translated(path: str) -> Iterator[None]:
         raise InputError(f"{path} is damaged (Parquet: {reason}): fetch it again") from None
 
 
-def _parquet(path: str, stream: BinaryIO, wanted: set[str]) -> Table:
+def _parquet(path: str, stream: BinaryIO, wanted: set[str], rename: Rename) -> Table:
     with _parquet_translated(path):
         file = pa.parquet.ParquetFile(stream)
     names = tuple(file.schema_arrow.names)
     _reject_duplicates(path, names)
-    bad = [f for f in file.schema_arrow if f.name in wanted and _is_unsupported(f.type)]
+    new = {name: name for name in names} | rename(names)
+    bad = [f for f in file.schema_arrow if new[f.name] in wanted and _is_unsupported(f.type)]
     if bad:
         raise InputError(
             f"{path} holds {', '.join(f'{field.name} as {field.type}' for field in bad)}: "
@@ -111,8 +122,9 @@ def _parquet(path: str, stream: BinaryIO, wanted: set[str]) -> Table:
         for key, value in (file.metadata.metadata or {}).items()
         if not key.startswith((b"ARROW", b"pandas"))
     }
-    columns = [name for name in names if name in wanted]
-    return Table(path, stream.name, names, metadata, _parquet_blocks(path, file, columns))
+    read = {name: target for name, target in new.items() if target in wanted}
+    columns = tuple(new[name] for name in names)
+    return Table(path, stream.name, columns, metadata, _parquet_blocks(path, file, read))
 
 
 def _is_unsupported(kind: pa.DataType) -> bool:
@@ -120,11 +132,11 @@ def _is_unsupported(kind: pa.DataType) -> bool:
     return pa.types.is_nested(kind) or any(is_kind(kind) for is_kind in binary)
 
 
-def _parquet_blocks(path: str, file: Any, columns: list[str]) -> Iterator[Block]:
+def _parquet_blocks(path: str, file: Any, columns: dict[str, str]) -> Iterator[Block]:
     row = 1
     with _parquet_translated(path):
-        for batch in file.iter_batches(batch_size=PARQUET_ROWS, columns=columns):
-            frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
+        for batch in file.iter_batches(batch_size=PARQUET_ROWS, columns=list(columns)):
+            frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch]))).rename(columns)
             numbers = pl.Series("row", np.arange(row, row + batch.num_rows), pl.Int64)
             yield Block(frame.insert_column(0, numbers), [])
             row += batch.num_rows

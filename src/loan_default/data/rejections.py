@@ -1,7 +1,8 @@
 """Rejected rows: one code and one sentence per row, and duplicate-id detection."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -76,10 +77,12 @@ class Parsed:
     Attributes:
         records: row, id, issue_month, default (training only) and every column of the record.
         rejected: row, id, column (null if the whole row is at fault), code (`Fault`) and reason.
+        unknown: by category, how often each text occurs that is none of its levels.
     """
 
     records: pl.DataFrame
     rejected: pl.DataFrame
+    unknown: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 class SeenIds:
@@ -111,7 +114,9 @@ class SeenIds:
             pl.lit(_SENTENCES[Fault.DUPLICATE_ID]).alias("reason"),
         )
         return Parsed(
-            parsed.records.filter(first), pl.concat([parsed.rejected, repeated]).sort("row")
+            parsed.records.filter(first),
+            pl.concat([parsed.rejected, repeated]).sort("row"),
+            parsed.unknown,
         )
 
     def _known(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:

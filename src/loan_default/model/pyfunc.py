@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from loan_default import columns
 from loan_default.columns import ID
 from loan_default.contract.contract import Contract
+from loan_default.contract.matching import canonical
 from loan_default.data import parsing
 from loan_default.errors import InputError
 from loan_default.model import artifact, scoring
@@ -50,6 +51,7 @@ class Predictor:
 
 
 def _records(frame: "pd.DataFrame", contract: Contract) -> pl.DataFrame:
+    frame = frame.rename(columns=canonical(list(frame.columns), contract))
     names = [name for name in frame.columns if name in contract.sources]
     cells = {name: _cells(frame[name]) for name in names}
     rows = pl.Series("row", range(1, len(frame) + 1), pl.Int64)

@@ -64,6 +64,8 @@ def predict(request: Request) -> dict[str, Any]:
         with storage.work_folder(predictions, f"run_date={run_date}") as folder:
             counts = score.score_blocks(reader, job, folder)
             reader.check_rejected_share(config.max_rejected_share)
+            reader.check_unknown_share(config.max_unknown_share)
+            counts["findings"] = reader.findings
             run.publish(folder, _manifest(name, job, path, digest.result(), counts, folder))
     log.info("%s rows scored with version %s", counts["rows_scored"], version)
     rows = ("rows_in", "rows_scored", "rows_rejected", "rows_declined")
@@ -73,6 +75,7 @@ def predict(request: Request) -> dict[str, Any]:
         "manifest_path": run.path(MANIFEST),
         "marker_path": run.marker,
         "model_version": version,
+        "findings": reader.findings,
         **{key: counts[key] for key in rows},
     }
 

@@ -75,7 +75,7 @@ def train(request: Request) -> dict[str, Any]:
 
 
 def read(
-    path: str, contract: Contract, max_rejected_share: float
+    path: str, contract: Contract, max_rejected_share: float, max_unknown_share: float = 1.0
 ) -> tuple[pl.DataFrame, date | None]:
     """Read labelled loans: typed records, and the month through which outcomes are known.
 
@@ -85,12 +85,13 @@ def read(
     with open_loans(path, contract, labelled=True) as reader:
         loans = pl.concat([block.records for block in reader]).drop("row")
         reader.check_rejected_share(max_rejected_share)
+        reader.check_unknown_share(max_unknown_share)
     log.info("%s rows read, %s rejected", reader.rows_in, reader.rows_rejected)
     return loans, reader.as_of
 
 
 def _split(path: str, contract: Contract, request: Request, config: Settings) -> Split:
-    loans, known_through = read(path, contract, config.max_rejected_share)
+    loans, known_through = read(path, contract, config.max_rejected_share, config.max_unknown_share)
     as_of = request.as_of or known_through
     if as_of is None:
         raise InputError(

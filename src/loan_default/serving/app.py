@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -20,6 +21,7 @@ from starlette.types import ASGIApp
 
 from loan_default.contract import load as contracts
 from loan_default.contract.contract import Contract
+from loan_default.contract.matching import is_known
 from loan_default.errors import InputError
 from loan_default.serving import protocol
 from loan_default.serving.alias_watcher import AliasWatcher, ServingState
@@ -92,7 +94,7 @@ class Endpoints:
         return Response(content, media_type="application/json", headers=headers)
 
     async def _parse(self, content_type: str, body: bytes, current: LoadedModel) -> ScoringRequest:
-        known = current.contract.sources
+        known = partial(is_known, contract=current.contract)
         if len(body) <= MAX_LOOP_BYTES:
             return protocol.parse_request(content_type, body, known)
         return await asyncio.to_thread(protocol.parse_request, content_type, body, known)

@@ -18,11 +18,15 @@ from loan_default.serving.schemas import Full, Prediction
 
 @dataclass(frozen=True)
 class Scores:
-    """Default probabilities (n,), decisions (n,) of 0 and 1, and n lists of reasons or None."""
+    """Default probabilities (n,), decisions (n,) of 0 and 1, and n lists of reasons or None.
+
+    `unknown` are the categories of each row that hold none of their levels.
+    """
 
     probability: NDArray[np.float64]
     decision: NDArray[np.int64]
     reasons: list[list[str]] | None
+    unknown: list[list[str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,16 +57,23 @@ class LoadedModel:
         probability = self.model.probability_of(matrix)
         decision = (probability >= self.threshold).astype(np.int64)
         reasons = scoring.explain(self.model, matrix) if full and len(matrix) else None
-        return Scores(probability, decision, reasons)
+        unknown = self.reader.unknown(table) if full and len(matrix) else None
+        return Scores(probability, decision, reasons, unknown)
 
     def predictions(self, scores: Scores, full: bool) -> Sequence[Prediction | Full]:
         """Return the n predictions of a response: decisions, or if `full` a record per row."""
         if not full:
             return list(scores.decision.tolist())
         return [
-            Full(float(probability), 1 if decision else 0, self.threshold, reasons, self.version)
-            for probability, decision, reasons in zip(
-                scores.probability, scores.decision, scores.reasons or (), strict=True
+            Full(
+                float(probability), 1 if decision else 0, self.threshold, reasons, self.version, odd
+            )
+            for probability, decision, reasons, odd in zip(
+                scores.probability,
+                scores.decision,
+                scores.reasons or (),
+                scores.unknown or (),
+                strict=True,
             )
         ]
 

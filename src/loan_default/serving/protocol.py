@@ -4,7 +4,7 @@ https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/#local-inferen
 """
 
 import csv
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any
@@ -33,8 +33,8 @@ class UnsupportedMediaType(InputError):
     """The content type of the body is not supported."""
 
 
-def parse_request(content_type: str, body: bytes, known: Set[str]) -> ScoringRequest:
-    """Parse the body of a request; of records with different keys only the `known` ones are read.
+def parse_request(content_type: str, body: bytes, known: Callable[[str], bool]) -> ScoringRequest:
+    """Parse the body of a request; of records with different keys those are read that are `known`.
 
     Raises UnsupportedMediaType unless the content type is JSON or CSV in UTF-8, InputError if the
     body does not follow the protocol.
@@ -60,7 +60,7 @@ def _check_parameters(parameters: str) -> None:
             )
 
 
-def _parse_json(body: bytes, known: Set[str]) -> ScoringRequest:
+def _parse_json(body: bytes, known: Callable[[str], bool]) -> ScoringRequest:
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -90,7 +90,7 @@ def _is_full(params: Any) -> bool:
     return bool(choice == FULL)
 
 
-def _parse_split(data: Any, name: str, known: Set[str]) -> RequestTable:
+def _parse_split(data: Any, name: str, known: Callable[[str], bool]) -> RequestTable:
     if not isinstance(data, dict) or not {"columns", "data"} <= set(data):
         raise InputError(f"{name} must be an object with columns and data")
     columns, rows = data["columns"], data["data"]
@@ -104,7 +104,7 @@ def _parse_split(data: Any, name: str, known: Set[str]) -> RequestTable:
     return RequestTable(tuple(columns), rows)
 
 
-def _parse_records(data: Any, name: str, known: Set[str]) -> RequestTable:
+def _parse_records(data: Any, name: str, known: Callable[[str], bool]) -> RequestTable:
     if not _is_list_of(data, dict):
         raise InputError(f"{name} must be a list of objects, one for each row")
     first = tuple(data[0]) if data else ()
@@ -112,11 +112,11 @@ def _parse_records(data: Any, name: str, known: Set[str]) -> RequestTable:
         return RequestTable(first, [tuple(record.values()) for record in data])
     # Only known columns: rows that each bring new keys would need memory by the square of their
     # number.
-    columns = tuple(dict.fromkeys(key for record in data for key in record if key in known))
+    columns = tuple(dict.fromkeys(key for record in data for key in record if known(key)))
     return RequestTable(columns, [tuple(map(record.get, columns)) for record in data])
 
 
-def _parse_inputs(data: Any, name: str, known: Set[str]) -> RequestTable:
+def _parse_inputs(data: Any, name: str, known: Callable[[str], bool]) -> RequestTable:
     if not isinstance(data, dict):
         return _parse_records(data, name, known)
     columns: Mapping[str, Any] = data

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from loan_default.columns import ID
 from loan_default.contract.contract import Column, Contract
+from loan_default.contract.matching import canonical
 from loan_default.contract.texts import fold
 from loan_default.data import parsing
-from loan_default.data.cells import spellings
+from loan_default.data.cells import MISSING_TEXTS, spellings
 from loan_default.errors import InputError
 from loan_default.model import features
 from loan_default.model.features import LARGEST, Levels, Matrix
@@ -76,11 +77,28 @@ class FeatureReader:
         records = typed_records(table, self._contract, today)
         return features.matrix(records, self._contract, self._names, self._levels)
 
+    def unknown(self, table: RequestTable) -> list[list[str]]:
+        """Return for each row the categories that hold none of their levels, with the text."""
+        new = canonical(table.columns, self._contract)
+        place = {new.get(name, name): index for index, name in enumerate(table.columns)}
+        read = []
+        for name in self._contract.categories:
+            column = self._contract.by_name[name]
+            at = place.get(name, place.get(column.source))
+            if at is not None:
+                read.append((name, at, _codes(column, column.levels)))
+        return [
+            [f"{name} {str(row[at])[:40]!r}" for name, at, codes in read if _odd(row[at], codes)]
+            for row in table.rows
+        ]
+
 
 def _fast_path(
     contract: Contract, names: tuple[str, ...], levels: Levels, columns: tuple[str, ...]
 ) -> "_FastPath | None":
     """Return the fast path for rows with these columns, None if they must take the slow one."""
+    new = canonical(columns, contract)
+    columns = tuple(new.get(name, name) for name in columns)
     raw = contract.sources - set(contract.names) - {ID}
     if len(set(columns)) < len(columns) or raw & set(columns):
         return None
@@ -102,9 +120,11 @@ def typed_records(
     if len(set(table.columns)) < len(table.columns):
         name = Counter(table.columns).most_common(1)[0][0]
         raise InputError(f"the request names the column {name[:40]!r} twice")
-    parsing.require_core("the request", table.columns, contract)
+    new = canonical(table.columns, contract)
+    columns = tuple(new.get(name, name) for name in table.columns)
+    parsing.require_core("the request", columns, contract)
     cells = {"row": pl.Series(range(1, len(table.rows) + 1), dtype=pl.Int64)}
-    for place, name in enumerate(table.columns):
+    for place, name in enumerate(columns):
         if name in contract.sources:
             cells[name] = _series(name, [row[place] for row in table.rows])
     until = today.replace(day=1)
@@ -248,6 +268,13 @@ def _code(value: str | None, codes: dict[str, float]) -> float:
         return code
     stripped = value.strip(WHITESPACE)
     return codes.get(stripped, codes.get(fold(stripped), _MISSING))
+
+
+def _odd(value: Any, codes: dict[str, float]) -> bool:
+    """Return whether a cell is filled with none of the levels."""
+    if value is None or str(value).strip(WHITESPACE) in MISSING_TEXTS:
+        return False
+    return math.isnan(_code(str(value), codes))
 
 
 def _is_number(value: Any) -> bool:

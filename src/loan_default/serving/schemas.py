@@ -49,6 +49,9 @@ class Full:
     threshold: Probability
     reasons: Annotated[list[str], Field(max_length=MAX_REASONS)]
     model_version: str
+    unknown: Annotated[
+        list[str], Field(description="Categories with a value not learned from, taken as missing")
+    ]
 
 
 @dataclass

@@ -8,12 +8,14 @@ import json
 import re
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import partial
 
 import polars as pl
 
 from loan_default import storage
 from loan_default.columns import DEFAULT, ID, ISSUE_MONTH
 from loan_default.contract.contract import Contract
+from loan_default.contract.matching import canonical
 from loan_default.data import parsing
 from loan_default.data.ingest import AS_OF
 from loan_default.data.readers import open_table
@@ -124,7 +126,7 @@ def read(path: str, max_rejected_share: float, contract: Contract) -> Delivery:
     status = contract.outcome.column
     ids = {ID, contract.loan.id or ID}
     wanted = (*ids, status, DEFAULT, AS_OF, ISSUE_MONTH, *contract.loan.known_through)
-    with open_table(path, wanted) as table:
+    with open_table(path, wanted, rename=partial(canonical, contract=contract)) as table:
         if not ids & set(table.columns) or not {status, DEFAULT} & set(table.columns):
             needed = f"{contract.loan.id or ID} and {status}"
             raise InputError(f"{path} lacks the columns {needed}: labels need both")

@@ -1,0 +1,93 @@
+"""Find the contract's columns in a table, also under the other names that people write."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from functools import lru_cache
+
+from loan_default.columns import RESERVED
+from loan_default.contract.contract import Contract
+from loan_default.contract.texts import fold
+from loan_default.errors import InputError
+
+# Of difflib's ratio, from 0 to 1: one wrong letter in seven
+_NEAR = 0.85
+
+
+def canonical(columns: Sequence[str], contract: Contract) -> dict[str, str]:
+    """Return, by each of a table's columns that goes by another name, the contract's name for it.
+
+    Raises:
+        InputError: two columns would be read as one.
+    """
+    known, folded = _known(contract)
+    owner = {name: name for name in columns if name in known and known[name] == name}
+    found = {}
+    for name in columns:
+        target = known.get(name) or folded.get(fold(name))
+        if not target or name == target:
+            continue
+        if owner.setdefault(target, name) != name:
+            raise InputError(
+                f"the columns {owner[target]!r} and {name!r} are both read as {target}: keep one"
+            )
+        found[name] = target
+    return found
+
+
+def is_known(name: str, contract: Contract) -> bool:
+    """Return whether a column is one of the contract's, by any of its names."""
+    known, folded = _known(contract)
+    return name in known or fold(name) in folded
+
+
+def nearly(columns: Sequence[str], contract: Contract) -> list[str]:
+    """Return a sentence for each column that is nearly one of the record's that the table lacks."""
+    never = contract.never
+    listed = never.known_afterwards | never.proxies | never.unused | set(RESERVED)
+    missing = {
+        fold(column.source): column.source
+        for column in contract.record
+        if not {column.name, column.source} & set(columns)
+    }
+    found = []
+    for name in columns:
+        if name in contract.sources or name in listed:
+            continue
+        if near := get_close_matches(fold(name), missing, 1, _NEAR):
+            found.append(f"the column {name[:40]!r} is not read: is it {missing[near[0]]}?")
+    return found
+
+
+def require_half(path: str, columns: Sequence[str], contract: Contract) -> None:
+    """Check that a table has at least half of the columns that the contract says are needed.
+
+    Raises:
+        InputError: it has less than half; the message names those that are missing, and the
+            nearest names that are there.
+    """
+    needed = [column for column in contract.record if column.core] or list(contract.record)
+    missing = [c.source for c in needed if not {c.name, c.source} & set(columns)]
+    if not missing or 2 * len(missing) <= len(needed):
+        return
+    names = {fold(name): name for name in columns}
+    near = {name: get_close_matches(fold(name), names, 1, 0.5) for name in missing}
+    told = [f"{name} (nearest: {names[n[0]][:40]})" if n else name for name, n in near.items()]
+    raise InputError(
+        f"{path} does not fit the contract of {contract.name}: it lacks {len(missing)} of "
+        f"{len(needed)} columns that each row needs: {', '.join(told)}; name the right contract "
+        "(CONTRACT) or model (MODEL_NAME), or add the names under also"
+    )
+
+
+@lru_cache(maxsize=16)
+def _known(contract: Contract) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the contract's name for each name in use, as written and folded."""
+    own = [*contract.sources, *contract.loan.known_through]
+    also = {name: column.source for column in contract.record for name in column.also}
+    known = also | {name: name for name in own}
+    raw = {column.source for column in contract.record} | {contract.loan.id, contract.loan.issued}
+    raw |= {contract.outcome.column, *contract.loan.known_through}
+    # A lender's column of the name "Default" is not the platform's own "default"
+    foldable = {name: t for name, t in known.items() if t in raw or t not in RESERVED}
+    typed = {fold(name): target for name, target in foldable.items() if target not in raw}
+    return known, typed | {fold(name): t for name, t in foldable.items() if t in raw}

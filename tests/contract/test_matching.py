@@ -1,0 +1,54 @@
+import pytest
+
+from lendingclub import CONTRACT, CORE, EXPORT
+from loan_default.contract import load as contracts
+from loan_default.contract.matching import canonical, is_known, nearly, require_half
+from loan_default.errors import InputError
+
+ALSO = contracts.parse(
+    CONTRACT.text.replace("[columns.dti]\n", '[columns.dti]\nalso = ["DebtToIncome"]\n'), "x.toml"
+)
+
+
+def test_the_exports_own_names_stay() -> None:
+    assert canonical(EXPORT, CONTRACT) == {}
+    assert canonical((*CORE, "issue_month", "id", "default"), CONTRACT) == {}
+
+
+def test_names_are_compared_as_categories_are_and_others_in_use_are_known() -> None:
+    names = ["Loan Amnt", "TERM", "int-rate", "annual.inc", "DebtToIncome", "something else"]
+    assert canonical(names, ALSO) == {
+        "Loan Amnt": "loan_amnt",
+        "TERM": "term",
+        "int-rate": "int_rate",
+        "annual.inc": "annual_inc",
+        "DebtToIncome": "dti",
+    }
+    assert is_known("Loan Amnt", ALSO) and not is_known("something else", ALSO)
+
+
+def test_a_column_named_default_is_not_the_platforms_own() -> None:
+    assert canonical(["Default", "Issue Month", "Row"], CONTRACT) == {}
+
+
+@pytest.mark.parametrize("names", [("dti", "DTI"), ("Dti", "DTI"), ("dti", "DebtToIncome")])
+def test_two_columns_that_would_be_one_are_refused(names: tuple[str, str]) -> None:
+    with pytest.raises(InputError, match=f"{names[0]}.* and .*{names[1]}.* are both read as dti"):
+        canonical(names, ALSO)
+
+
+def test_a_column_that_is_nearly_one_is_named() -> None:
+    (told,) = nearly([*CORE, "purposes", "zip_code", "weather"], CONTRACT)
+    assert told == "the column 'purposes' is not read: is it purpose?"
+    assert nearly([*CORE, "purposes", "purpose"], CONTRACT) == []
+    assert nearly(EXPORT, CONTRACT) == []
+
+
+def test_a_file_that_fits_less_than_half_is_refused_with_the_nearest_names() -> None:
+    require_half("a.csv", CORE, CONTRACT)
+    require_half("a.csv", CORE[:2], CONTRACT)
+    with pytest.raises(InputError) as error:
+        require_half("a.csv", ["LoanAmount", "soil", "term"], CONTRACT)
+    assert "\n" not in str(error.value)
+    assert "does not fit the contract of LendingClub: it lacks 3 of 4" in str(error.value)
+    assert "loan_amnt (nearest: LoanAmount)" in str(error.value)
