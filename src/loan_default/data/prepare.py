@@ -39,11 +39,9 @@ def prepare(
     Args:
         contract: what the columns of the export may hold.
         input_path: the export, raw or prepared.
-        output_path: a .parquet file, which stores the as-of month in its metadata, or a .csv file,
-            which stores it in a column.
+        output_path: a .parquet (as-of month in its metadata) or .csv file (in a column).
         as_of: the month through which outcomes are known; by default read from the export.
-        max_rejected_share: largest share of rejected rows, in [0, 1].
-        max_unknown_share: the same of unknown values in a category.
+        max_rejected_share: largest share of rejected rows; `max_unknown_share` of unknown values.
 
     Returns paths, as-of month and counts of rows, by outcome and by rejection. Raises InputError
     if a path cannot be used, or too many rows are rejected; no file is changed then.
