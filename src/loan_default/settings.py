@@ -183,6 +183,15 @@ class Settings(BaseSettings):
     promotion_calibration_tolerance: Share = Field(
         0.05, description="Maximum expected calibration error on the test months"
     )
+    promotion_ratio_tolerance: Share = Field(
+        0.1,
+        description="Predicted over observed defaults clearly off from 1 by more than this, of all "
+        "test loans or by term, grade or score band, is not promoted",
+    )
+    promotion_auc_margin: Share = Field(
+        0.01,
+        description="Loss of AUC against the production model that must be ruled out (95% interval)",
+    )
 
     # Monitoring
     monitor_source: Literal["batch", "online", "both"] = Field(

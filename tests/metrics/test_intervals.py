@@ -30,6 +30,40 @@ def test_a_rate_never_leaves_its_range() -> None:
         assert intervals.rate(0, count).low >= 0 and intervals.rate(count, count).high <= 1
 
 
+@pytest.mark.parametrize("level", [0.95, 0.997])
+def test_predicted_over_observed_has_the_interval_of_the_observed_rate(level: float) -> None:
+    default, probability = loans(4)
+    found = intervals.predicted_over_observed(default, probability, level)
+    mean, z = probability.mean(), stats.norm.isf((1 - level) / 2)
+    assert found.value == pytest.approx(mean / default.mean())
+    for end in (found.low, found.high):
+        p = mean / end  # the score test just rejects it
+        assert (default.mean() - p) ** 2 == pytest.approx(z**2 * p * (1 - p) / len(default))
+    assert found.low < found.value < found.high
+
+
+def test_without_a_default_the_ratio_has_no_upper_end_but_a_lower_one() -> None:
+    found = intervals.predicted_over_observed(np.zeros(100, dtype=int), np.full(100, 0.5))
+    assert (found.value, found.high) == (np.inf, np.inf)
+    assert found.low == pytest.approx(0.5 * (100 + Z**2) / Z**2)
+
+
+def test_the_loans_for_a_margin_pass_in_four_of_five_cases() -> None:
+    spread, margin = 0.8, 0.05  # of one loan's share of the difference
+    width = 2 * Z * spread / 100**0.5
+    needed = intervals.loans_for_margin(width, 0.95, 100, margin)
+    assert needed is not None
+    random = np.random.default_rng(0)
+    found = random.normal(0, spread / needed**0.5, 20_000)
+    passed = found - Z * spread / needed**0.5 > -margin
+    assert passed.mean() == pytest.approx(0.8, abs=0.01)
+
+
+@pytest.mark.parametrize("width, margin", [(0.1, 0.0), (float("nan"), 0.01)])
+def test_no_number_of_loans_serves_no_margin_and_no_width(width: float, margin: float) -> None:
+    assert intervals.loans_for_margin(width, 0.95, 100, margin) is None
+
+
 def test_an_auc_is_sklearns_and_its_interval_delongs_by_definition() -> None:
     default, probability = loans(1)
     ones, zeros = probability[default == 1], probability[default == 0]

@@ -9,12 +9,14 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from lendingclub import CONTRACT
 from loan_default import columns, storage
 from loan_default.errors import InputError
+from loan_default.metrics import intervals
 from loan_default.model import artifact
 from loan_default.promotion import aliases, gate, rules
 from loan_default.registry.mlflow_client import MlflowConnection
@@ -118,6 +120,43 @@ def test_a_challenger_that_is_clearly_worse_is_refused(store: Registry, folder: 
     assert not decision.promotable
     [reason] = decision.reasons
     assert "lower than version 1's" in reason
+
+
+def test_probabilities_that_are_clearly_too_low_are_refused(
+    store: Registry, folder: Path, tmp_path: Path
+) -> None:
+    good = learn(LOANS, folder)
+    facts = good.evaluated.facts
+    calibration = replace(facts.calibration, intercept=facts.calibration.intercept - 0.6)
+    evaluated = replace(good.evaluated, facts=replace(facts, calibration=calibration))
+    low = register(store, replace(good, evaluated=evaluated), tmp_path / "low")
+    decision = gate.evaluate(store, low, "production", config(folder))
+    [reason] = decision.reasons
+    assert "predicted over observed defaults of" in reason and "off by more than 0.1" in reason
+
+
+def test_the_ratios_are_those_of_all_loans_and_of_groups_that_are_large_enough() -> None:
+    test = pl.DataFrame(
+        {
+            "default": [0, 0, 0, 1] * 100,
+            "term": [36.0] * 300 + [60.0] * 100,
+            "grade": ["A"] * 200 + ["B"] * 160 + ["C"] * 40,
+            "sub_grade": ["A1"] * 400,  # has too many levels to be a group
+        }
+    )
+    probability = np.linspace(0.1, 0.4, 400)
+    found = gate.calibration_ratios(test, probability, CONTRACT)
+    bands = [f"score band {number} of 5" for number in range(1, 6)]
+    assert list(found) == ["all test loans", "term 36", "term 60", "grade A", "grade B", *bands]
+    assert found["all test loans"].value == pytest.approx(1.0)
+    assert found["term 60"].value == pytest.approx(probability[300:].mean() / 0.25)
+    assert found["score band 1 of 5"].value == pytest.approx(probability[:80].mean() / 0.25)
+    rows, level = slice(300, None), 1 - 0.05 / 9
+    default = test["default"].to_numpy()
+    assert found["term 60"] == intervals.predicted_over_observed(
+        default[rows], probability[rows], level
+    )
+    assert found["all test loans"] == intervals.predicted_over_observed(default, probability)
 
 
 def test_a_challenger_that_is_as_good_passes(store: Registry, folder: Path) -> None:

@@ -7,10 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loan_default.metrics.classification import Interval
+from loan_default.metrics.intervals import Metric
 from loan_default.promotion.rules import (
     Check,
+    Comparison,
     Gate,
     GateDecision,
+    calibration_check,
     champion_check,
     decide,
     threshold_checks,
@@ -104,54 +107,72 @@ def test_the_gate_is_the_three_comparisons(auc, f1, error, least_auc, least_f1, 
 # champion against challenger
 
 
-def against_version_3(*figures):
-    return champion_check(Interval(*figures), champion_version="3")
+def against_version_3(*figures, loans=1000, margin=0.01):
+    compared = Comparison(Interval(*figures), loans)
+    return champion_check(compared, margin, champion_version="3")
 
 
 def test_without_a_champion_there_is_nothing_to_beat():
     expected = Check(
         "not_worse_than_champion", None, None, True, "no production model to compare with"
     )
-    assert champion_check(None, champion_version=None) == expected
-    assert champion_check(None, champion_version=None, why_not="no common months") == expected
+    assert champion_check(None, 0.01, champion_version=None) == expected
+    assert champion_check(None, 0.01, champion_version=None, why_not="no months") == expected
 
 
-def test_a_challenger_whose_interval_lies_below_zero_fails():
+def test_a_challenger_whose_interval_lies_below_zero_and_the_margin_fails():
     assert against_version_3(-0.012, -0.02, -0.004) == Check(
         "not_worse_than_champion",
-        -0.004,
-        0.0,
+        -0.02,
+        -0.01,
         False,
-        "AUC is lower than version 3's by 0.012 (95% interval -0.02 to -0.004)",
+        "AUC is lower than version 3's (difference -0.012, 95% interval -0.02 to -0.004, 1,000 "
+        "test loans)",
     )
 
 
-def test_a_challenger_that_may_be_as_good_passes():
+def test_a_challenger_whose_interval_lies_above_minus_the_margin_passes():
     assert against_version_3(-0.001, -0.0042, 0.0021) == Check(
         "not_worse_than_champion",
-        0.0021,
-        0.0,
+        -0.0042,
+        -0.01,
         True,
-        "AUC is not clearly lower than version 3's: difference -0.001"
-        " (95% interval -0.0042 to 0.0021)",
+        "AUC is not lower than version 3's by 0.01 or more (difference -0.001, 95% interval "
+        "-0.0042 to 0.0021, 1,000 test loans)",
     )
 
 
-def test_an_interval_that_ends_at_zero_passes_and_just_below_fails():
-    assert against_version_3(-0.01, -0.02, 0.0).passed
-    assert against_version_3(0.0, 0.0, 0.0).passed
-    assert not against_version_3(-0.01, -0.02, -5e-324).passed
+def test_an_interval_that_is_too_wide_cannot_tell_and_says_how_many_loans_would():
+    found = against_version_3(0.0, -0.03, 0.03)
+    # ((1.960 + 0.842) / 1.960 * 0.03 / 0.01) ** 2 * 1000
+    assert found.reason == (
+        "cannot tell whether AUC is lower than version 3's by 0.01 (difference 0, 95% interval "
+        "-0.03 to 0.03, 1,000 test loans): 18,389 test loans are needed if both are equally good"
+    )
+    assert not found.passed
+
+
+def test_a_challenger_that_only_looks_worse_is_not_told_that_fewer_loans_would_do():
+    assert against_version_3(-0.007, -0.0105, 0.0001, loans=90).reason.endswith("90 test loans)")
+
+
+def test_the_lower_end_must_lie_above_minus_the_margin():
+    assert not against_version_3(0.0, -0.01, 0.01).passed
+    assert against_version_3(0.0, math.nextafter(-0.01, 0), 0.01).passed
+    assert against_version_3(-0.02, -0.03, -0.01, margin=0.04).passed
+    assert not against_version_3(0.0, 0.0, 0.0, margin=0.0).passed
 
 
 def test_an_interval_without_an_end_fails():
     found = against_version_3(math.nan, math.nan, math.nan)
-    assert not found.passed
+    assert not found.passed and found.reason.startswith("cannot tell")
     assert found.as_dict()["value"] is None
 
 
 def test_the_interval_is_named_by_its_level():
-    reason = champion_check(Interval(-0.2, -0.3, -0.1, 0.995), champion_version=12).reason
-    assert reason == "AUC is lower than version 12's by 0.2 (99.5% interval -0.3 to -0.1)"
+    compared = Comparison(Interval(-0.2, -0.3, -0.1, 0.995), 10)
+    reason = champion_check(compared, 0.01, champion_version=12).reason
+    assert "version 12's (difference -0.2, 99.5% interval -0.3 to -0.1" in reason
 
 
 @pytest.mark.parametrize(
@@ -162,8 +183,40 @@ def test_the_interval_is_named_by_its_level():
     ],
 )
 def test_a_champion_that_could_not_be_compared_with_fails(why_not, said):
-    assert champion_check(None, champion_version="3", why_not=why_not) == Check(
-        "not_worse_than_champion", None, 0.0, False, f"not compared with version 3: {said}"
+    assert champion_check(None, 0.01, champion_version="3", why_not=why_not) == Check(
+        "not_worse_than_champion", None, -0.01, False, f"not compared with version 3: {said}"
+    )
+
+
+# predicted against observed
+
+
+def test_groups_that_may_be_calibrated_pass_and_the_one_furthest_off_is_told():
+    ratios = {"all": Metric(0.97, 0.9, 1.05), "grade A": Metric(1.3, 1.05, 1.6)}
+    assert calibration_check(ratios, 0.1) == Check(
+        "calibration_ratio",
+        1.3,
+        1.1,
+        True,
+        "predicted over observed defaults of grade A 1.30 (interval 1.05 to 1.60), not clearly "
+        "off by more than 0.1",
+    )
+
+
+@pytest.mark.parametrize(
+    "ratio, limit", [(Metric(0.75, 0.7, 0.8), 0.9), (Metric(1.4, 1.3, 1.5), 1.1)]
+)
+def test_a_group_that_is_clearly_off_fails_on_either_side(ratio, limit):
+    found = calibration_check({"all": Metric(1.0, 0.9, 1.1), "term 36": ratio}, 0.1)
+    assert (found.value, found.passed) == (ratio.value, False)
+    assert found.limit == pytest.approx(limit)
+    assert "of term 36" in found.reason and found.reason.endswith(", off by more than 0.1")
+    assert calibration_check({"term 36": ratio}, 0.5).passed
+
+
+def test_without_ratios_the_check_fails():
+    assert calibration_check(None, 0.1, "the files are gone") == Check(
+        "calibration_ratio", None, None, False, "calibration not tested: the files are gone"
     )
 
 

@@ -17,6 +17,7 @@ from loan_default.metrics.auc import Floats, Integers
 LEVEL = 0.95
 _Z = float(norm.isf((1 - LEVEL) / 2))
 _RESAMPLES = 2000
+POWER = 0.8
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,45 @@ def rate(events: int, count: int) -> Metric:
     """Return the share of `events` in `count` > 0 with Wilson's interval (1927, JASA 22:209)."""
     interval = binomtest(events, count).proportion_ci(LEVEL, method="wilson")
     return Metric(events / count, float(interval.low), float(interval.high))
+
+
+def predicted_over_observed(default: Integers, probability: Floats, level: float = LEVEL) -> Metric:
+    """Return the mean predicted probability over the observed default rate of n > 0 loans.
+
+    1 is calibrated, below 1 too low. The interval follows from that of the observed rate (Wilson
+    1927, JASA 22:209), the predictions taken as given; an end is infinite where that rate may be 0.
+
+    Args:
+        level: confidence level of the interval, in (0, 1).
+    """
+    predicted = float(np.mean(probability, dtype=np.float64))
+    events, count = int(np.count_nonzero(default)), len(default)
+    observed = binomtest(events, count).proportion_ci(level, method="wilson")
+    value, low, high = (
+        predicted / share if share > 0 else math.inf
+        for share in (events / count, float(observed.high), float(observed.low))
+    )
+    return Metric(value, low, high)
+
+
+def loans_for_margin(width: float, level: float, loans: int, margin: float) -> int | None:
+    """Return the loans with which two equally good models are told apart by less than `margin`.
+
+    Their difference is then found to be above -`margin` in `POWER` of the cases; the width of its
+    interval shrinks with the root of the loans (Chow, Shao and Wang 2008, Sample size calculations
+    in clinical research, 4.2).
+
+    Args:
+        width: of the interval at `level` of the difference on `loans` loans.
+
+    Returns:
+        None if no number does: the margin is 0, or the width is not finite.
+    """
+    z = float(norm.isf((1 - level) / 2))
+    error = width / (2 * z)
+    if margin <= 0 or not math.isfinite(error):
+        return None
+    return math.ceil(loans * (error * (z + float(norm.ppf(POWER))) / margin) ** 2)
 
 
 def brier(default: Integers, probability: Floats) -> Metric:

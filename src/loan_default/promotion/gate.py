@@ -5,19 +5,26 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
-from loan_default.columns import DEFAULT, ISSUE_MONTH
+from loan_default.columns import DEFAULT, ISSUE_MONTH, TERM
+from loan_default.contract.contract import Contract
 from loan_default.data.parsing import month
 from loan_default.errors import InputError
-from loan_default.metrics import classification
-from loan_default.metrics.classification import Interval
+from loan_default.metrics import classification, intervals
+from loan_default.metrics.intervals import Metric
 from loan_default.model import artifact
-from loan_default.model.artifact import Model
+from loan_default.model.artifact import Model, Vector
 from loan_default.promotion import rules
-from loan_default.promotion.rules import Check, Gate, GateDecision
+from loan_default.promotion.rules import Check, Comparison, Gate, GateDecision
 from loan_default.registry.versions import ModelVersion, Registry
 from loan_default.settings import Settings
+
+MAX_LEVELS = 10
+SCORE_BANDS = 5
+# Below it an interval is too wide to say anything, and only widens those of the other groups.
+MIN_GROUP = 50
 
 
 def evaluate(
@@ -33,47 +40,104 @@ def evaluate(
         calibration_tolerance=settings.promotion_calibration_tolerance,
     )
     champion = registry.find_by_alias(challenger.name, champion_alias)
-    check = _champion_check(registry, champion, challenger, settings.random_seed)
     checks = rules.threshold_checks(registry.metrics(challenger), gate)
-    return rules.decide([*checks, check])
+    calibration = _calibration_check(registry, challenger, settings.promotion_ratio_tolerance)
+    check = _champion_check(registry, champion, challenger, settings)
+    return rules.decide([*checks, calibration, check])
+
+
+def _calibration_check(registry: Registry, version: ModelVersion, tolerance: float) -> Check:
+    with tempfile.TemporaryDirectory() as temporary:
+        try:
+            model, test = _tested(registry, version, Path(temporary))
+        except InputError as error:
+            return rules.calibration_check(None, tolerance, why_not=str(error))
+    return rules.calibration_check(
+        calibration_ratios(test, model.probability(test), model.contract), tolerance
+    )
+
+
+def calibration_ratios(
+    test: pl.DataFrame, probability: Vector, contract: Contract
+) -> dict[str, Metric]:
+    """Return predicted over observed defaults of all test loans, and by term, grade and score.
+
+    Grades are the lender's own categories of at most `MAX_LEVELS` levels (LendingClub: grade).
+    The interval over all loans has 95%, those of the groups hold together with 95% (Bonferroni).
+
+    Args:
+        test: n loans with outcome, term and the columns of `contract`.
+        probability: (n,) their default probabilities.
+    """
+    default, groups = test[DEFAULT].to_numpy(), {}
+    grades = (
+        name for name in contract.price if 0 < len(contract.by_name[name].levels) <= MAX_LEVELS
+    )
+    for name in (TERM, *grades):
+        for value in test[name].drop_nulls().unique().sort():
+            shown = f"{value:g}" if isinstance(value, float) else value
+            groups[f"{name} {shown}"] = (test[name] == value).fill_null(False).to_numpy()
+    bounds = np.quantile(probability, np.arange(1, SCORE_BANDS) / SCORE_BANDS)
+    band = np.searchsorted(bounds, probability, side="right")
+    for number in range(SCORE_BANDS):
+        groups[f"score band {number + 1} of {SCORE_BANDS}"] = band == number
+    groups = {name: rows for name, rows in groups.items() if rows.sum() >= MIN_GROUP}
+    level = 1 - (1 - intervals.LEVEL) / max(len(groups), 1)
+    return {"all test loans": intervals.predicted_over_observed(default, probability)} | {
+        name: intervals.predicted_over_observed(default[rows], probability[rows], level)
+        for name, rows in groups.items()
+    }
 
 
 def _champion_check(
-    registry: Registry, champion: ModelVersion | None, challenger: ModelVersion, seed: int
+    registry: Registry,
+    champion: ModelVersion | None,
+    challenger: ModelVersion,
+    settings: Settings,
 ) -> Check:
+    margin, seed = settings.promotion_auc_margin, settings.random_seed
     if champion is None:
-        return rules.champion_check(None, champion_version=None)
+        return rules.champion_check(None, margin, champion_version=None)
     if champion.version == challenger.version:
         reason = f"version {champion.version} is the production model itself"
         return Check(rules.CHAMPION_CHECK, None, None, True, reason)
     try:
-        interval = _compare(registry, champion, challenger, seed)
+        compared = _compare(registry, champion, challenger, seed)
     except InputError as error:
-        return rules.champion_check(None, champion_version=champion.version, why_not=str(error))
-    return rules.champion_check(interval, champion_version=champion.version)
+        return rules.champion_check(
+            None, margin, champion_version=champion.version, why_not=str(error)
+        )
+    return rules.champion_check(compared, margin, champion_version=champion.version)
 
 
 def _compare(
     registry: Registry, champion: ModelVersion, challenger: ModelVersion, seed: int
-) -> Interval:
+) -> Comparison:
     """Compare the AUC of both evaluation models on months that neither was trained on.
 
-    Returns the interval of AUC(challenger) - AUC(champion). Raises InputError if there are no such
-    months or the champion's files do not load.
+    Raises InputError if there are no such months or a version's files do not load.
     """
     with tempfile.TemporaryDirectory() as temporary:
-        champion_folder, challenger_folder = (
-            registry.download(version, Path(temporary, version.version)) / artifact.EVALUATION
+        (champion_model, _), (challenger_model, test) = (
+            _tested(registry, version, Path(temporary, version.version))
             for version in (champion, challenger)
         )
-        models = [artifact.load(folder) for folder in (champion_folder, challenger_folder)]
-        test = _unseen(pl.read_parquet(challenger_folder / artifact.TEST_ROWS), models)
-    if missing := sorted(set(models[0].contract.names) - set(test.columns)):
+    test = _unseen(test, (champion_model, challenger_model))
+    if missing := sorted(set(champion_model.contract.names) - set(test.columns)):
         raise InputError(f"the production model reads columns that are gone: {', '.join(missing)}")
-    champion_scores, challenger_scores = (model.probability(test) for model in models)
-    return classification.paired_auc_difference(
-        test[DEFAULT].to_numpy(), champion_scores, challenger_scores, seed=seed
+    interval = classification.paired_auc_difference(
+        test[DEFAULT].to_numpy(),
+        champion_model.probability(test),
+        challenger_model.probability(test),
+        seed=seed,
     )
+    return Comparison(interval, test.height)
+
+
+def _tested(registry: Registry, version: ModelVersion, folder: Path) -> tuple[Model, pl.DataFrame]:
+    """Return a version's evaluation model and the loans that it was tested on."""
+    files = registry.download(version, folder) / artifact.EVALUATION
+    return artifact.load(files), pl.read_parquet(files / artifact.TEST_ROWS)
 
 
 def _unseen(test: pl.DataFrame, models: Sequence[Model]) -> pl.DataFrame:

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from loan_default.metrics.classification import Interval
+from loan_default.metrics.intervals import Metric, loans_for_margin
 
 CHAMPION_CHECK = "not_worse_than_champion"
+CALIBRATION_CHECK = "calibration_ratio"
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Gate:
     """The limits for a model's metrics on its test months: minimum AUC, minimum F1, maximum
     calibration error.
 
-    All three are in [0, 1]; a metric equal to its limit passes.
+    All are in [0, 1]; a metric equal to its limit passes.
     """
 
     auc_threshold: float
@@ -73,27 +75,67 @@ def threshold_checks(metrics: Mapping[str, float], gate: Gate) -> list[Check]:
     ]
 
 
-def champion_check(
-    interval: Interval | None, *, champion_version: str | int | None, why_not: str | None = None
-) -> Check:
-    """Check that the challenger is not worse than the champion, the production model.
+@dataclass(frozen=True)
+class Comparison:
+    """The paired interval of AUC(challenger) - AUC(champion) on `loans` test loans."""
 
-    The check's `value` is the interval's upper end, its `limit` 0.
+    interval: Interval
+    loans: int
+
+
+def champion_check(
+    compared: Comparison | None,
+    margin: float,
+    *,
+    champion_version: str | int | None,
+    why_not: str | None = None,
+) -> Check:
+    """Check that the challenger is not worse than the champion, the production model, by `margin`.
+
+    A test of non-inferiority: the interval's lower end must lie above -`margin` (Piaggio et al.
+    2012, JAMA 308:2594). A wide interval is no evidence: the check fails and says how many loans
+    would tell. The check's `value` is the lower end, its `limit` -`margin`.
 
     Args:
-        interval: the paired confidence interval of AUC(challenger) - AUC(champion), None if they
-            could not be compared. The check fails if all of it is below 0.
+        compared: None if the two could not be compared.
+        margin: the largest loss of AUC that is accepted, in [0, 1].
         champion_version: None if there is no production model: the check passes.
-        why_not: why there is no interval although there is a champion: the check fails.
+        why_not: why there is no comparison although there is a champion: the check fails.
     """
     name = CHAMPION_CHECK
     if champion_version is None:
         return Check(name, None, None, True, "no production model to compare with")
-    if interval is None:
+    if compared is None:
         reason = f"not compared with version {champion_version}: {why_not or 'no interval given'}"
-        return Check(name, None, 0.0, False, reason)
-    passed = bool(interval.high >= 0)
-    return Check(name, interval.high, 0.0, passed, _comparison(interval, champion_version, passed))
+        return Check(name, None, -margin, False, reason)
+    low = compared.interval.low
+    passed = bool(low > -margin)
+    return Check(name, low, -margin, passed, _comparison(compared, margin, champion_version))
+
+
+def calibration_check(
+    ratios: Mapping[str, Metric] | None, tolerance: float, why_not: str | None = None
+) -> Check:
+    """Check that predicted over observed defaults are not off by more than `tolerance`.
+
+    It fails if the interval of a group lies outside 1 - `tolerance` to 1 + `tolerance`. The check's
+    `value` is the ratio of the group that is furthest off, its `limit` the end that it passed, or
+    would pass.
+
+    Args:
+        ratios: by group of loans, the ratio with its interval; the intervals hold together.
+        tolerance: the accepted deviation, in [0, 1].
+        why_not: why there are no ratios: the check fails.
+    """
+    if not ratios:
+        return Check(CALIBRATION_CHECK, None, None, False, f"calibration not tested: {why_not}")
+    group, ratio = max(ratios.items(), key=lambda item: _beyond(item[1], tolerance))
+    limit = 1 + math.copysign(tolerance, ratio.value - 1)
+    passed = _beyond(ratio, tolerance) <= 0
+    figures = f"{ratio.value:.2f} (interval {ratio.low:.2f} to {ratio.high:.2f})"
+    told = f"{'not clearly ' if passed else ''}off by more than {tolerance:g}"
+    reason = f"predicted over observed defaults of {group} {figures}, {told}"
+    return Check(CALIBRATION_CHECK, ratio.value, limit, passed, reason)
 
 
 def decide(checks: Iterable[Check]) -> GateDecision:
@@ -139,14 +181,26 @@ def _distinct_decimals(value: float, limit: float) -> tuple[str, str]:
     return f"{value:.{digits}f}", f"{limit:.{digits}f}"
 
 
-def _comparison(interval: Interval, version: str | int, passed: bool) -> str:
-    comparison = (
-        f"is not clearly lower than version {version}'s: difference {interval.difference:.2g}"
-        if passed
-        else f"is lower than version {version}'s by {-interval.difference:.2g}"
-    )
+def _comparison(compared: Comparison, margin: float, version: str | int) -> str:
+    interval = compared.interval
     bounds = f"{100 * interval.level:g}% interval {interval.low:.2g} to {interval.high:.2g}"
-    return f"AUC {comparison} ({bounds})"
+    found = f"difference {interval.difference:.2g}, {bounds}, {compared.loans:,} test loans"
+    if interval.low > -margin:
+        return f"AUC is not lower than version {version}'s by {margin:g} or more ({found})"
+    if interval.high < 0:
+        return f"AUC is lower than version {version}'s ({found})"
+    untold = f"cannot tell whether AUC is lower than version {version}'s by {margin:g} ({found})"
+    width = interval.high - interval.low
+    needed = loans_for_margin(width, interval.level, compared.loans, margin)
+    if needed is None or needed <= compared.loans:
+        return untold
+    return f"{untold}: {needed:,} test loans are needed if both are equally good"
+
+
+def _beyond(ratio: Metric, tolerance: float) -> float:
+    """Return by how much the interval lies outside the tolerance; negative if it does not."""
+    assert ratio.low is not None and ratio.high is not None
+    return max(ratio.low - (1 + tolerance), (1 - tolerance) - ratio.high)
 
 
 def _finite(value: float | None) -> float | None:
