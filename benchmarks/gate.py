@@ -30,14 +30,14 @@ def champion_answer(rng: np.random.Generator, loans: int, loss: float, resamples
     """Return the check's answer to a challenger whose AUC is lower by `loss`."""
     default = (rng.random(loans) < RATE).astype(int)
     shared, *own = rng.normal(size=(3, loans))
-    scores = [
+    champion, challenger = (
         CORRELATION**0.5 * shared
         + (1 - CORRELATION) ** 0.5 * noise
         + 2**0.5 * norm.ppf(area) * default
         for noise, area in zip(own, (AUC, AUC - loss), strict=True)
-    ]
+    )
     seed = int(rng.integers(1 << 30))
-    interval = classification.paired_auc_difference(default, *scores, seed, resamples)
+    interval = classification.paired_auc_difference(default, champion, challenger, seed, resamples)
     check = rules.champion_check(Comparison(interval, loans), MARGIN, champion_version=1)
     if check.passed:
         return "passed"

@@ -190,7 +190,7 @@ class Settings(BaseSettings):
     )
     promotion_auc_margin: Share = Field(
         0.01,
-        description="Loss of AUC against the production model that must be ruled out (95% interval)",
+        description="Loss of AUC against the production model that a 95% interval must rule out",
     )
 
     # Monitoring
