@@ -99,6 +99,31 @@ def test_a_first_line_that_is_no_header_is_refused(save, content):
     assert "end its lines with LF or CRLF" in refusal(save(content))
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_semicolons_and_tabs_separate_fields_too(save, separator):
+    read = Read(save('id;amount;note\n1;2;"x;y"\n2;3;z, z\n'.replace(";", separator)))
+    assert read.columns == ("id", "amount", "note")
+    assert [list(row.values()) for row in read.rows] == [
+        ["1", "2", f"x{separator}y"],
+        ["2", "3", "z, z"],
+    ]
+
+
+PROSE = "Notes offered by Prospectus (https://lender.example, page 2)\n"
+
+
+@pytest.mark.parametrize("above", [PROSE, PROSE + "\n", "\n", f'"{PROSE.strip()}",,\n'])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_prose_above_the_header_is_skipped(save, above, pack):
+    clean, read = Read(save(TEXT)), Read(save(pack((above + TEXT).encode())))
+    assert (read.columns, read.rows, read.numbers) == (clean.columns, clean.rows, clean.numbers)
+
+
+def test_a_first_line_with_a_wanted_name_is_the_header(save):
+    read = Read(save("id,other,another\nid,amount,note\n1,2,3\n"))
+    assert read.columns == ("id", "other", "another") and len(read.rows) == 2
+
+
 @QUICK
 @given(st.integers(2, 300))
 def test_a_truncated_gzip_is_refused_wherever_it_was_cut(save, left):

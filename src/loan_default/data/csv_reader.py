@@ -54,6 +54,7 @@ def csv_blocks(
     header: tuple[str, ...],
     wanted: Collection[str],
     numbers: Collection[str],
+    separator: str = ",",
 ) -> Iterator[Block]:
     """Parse the rest of a CSV block by block.
 
@@ -63,11 +64,12 @@ def csv_blocks(
         header: the column names, unique unless empty.
         wanted: the columns to return, if the header has them.
         numbers: the columns expected to hold numbers.
+        separator: the character between fields.
 
     Raises:
         InputError: a quote is never closed.
     """
-    parser = _Parser(header, wanted, numbers)
+    parser = _Parser(header, wanted, numbers, separator)
     for pieces in _whole_records(path, stream):
         yield parser.parse(pieces)
 
@@ -147,13 +149,17 @@ class _Parser:
     """
 
     def __init__(
-        self, header: tuple[str, ...], wanted: Collection[str], numbers: Collection[str]
+        self,
+        header: tuple[str, ...],
+        wanted: Collection[str],
+        numbers: Collection[str],
+        separator: str,
     ) -> None:
         # Arrow gets positions for names, since a header may leave several names empty.
         self._places = [str(place) for place in range(len(header))]
         self._wanted = {place: n for place, n in zip(self._places, header) if n in wanted}
         self._numbers = {name for name in self._wanted.values() if name in numbers}
-        self._next_row = 1
+        self._next_row, self._separator = 1, separator
 
     def parse(self, pieces: list[memoryview]) -> Block:
         """Parse the next block, which comes in pieces of whole records."""
@@ -201,10 +207,9 @@ class _Parser:
         valid = _is_utf8(data)
         if not valid:
             data = memoryview(str(data, "utf-8", "replace").encode("utf-8"))
-        # Invalid bytes count against a row in any column, wanted or not.
-        places = list(self._wanted) if valid else self._places
         skipped: list[Malformed] = []
-        table = self._arrow(data, dict.fromkeys(places, pa.string()), [""], skipped)
+        # Invalid bytes in a column that nobody reads, such as a job title, cost no row
+        table = self._arrow(data, dict.fromkeys(self._wanted, pa.string()), [""], skipped)
         cells = pl.DataFrame(pl.from_arrow(table))
         malformed = [replace(line, row=first_row + line.row - 1) for line in skipped]
         rows = np.arange(first_row, first_row + cells.height + len(malformed))
@@ -245,7 +250,10 @@ class _Parser:
                 use_threads=False, block_size=len(data) + 1, column_names=self._places
             ),
             pa.csv.ParseOptions(
-                newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=skip
+                delimiter=self._separator,
+                newlines_in_values=True,
+                ignore_empty_lines=False,
+                invalid_row_handler=skip,
             ),
             pa.csv.ConvertOptions(
                 include_columns=list(types),

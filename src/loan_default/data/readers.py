@@ -5,6 +5,7 @@ Cells are not interpreted here: `parsing` does that.
 
 import csv
 import gzip
+import logging
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from loan_default import storage
+from loan_default.contract.texts import fold
 from loan_default.data.csv_reader import MAX_RECORD_BYTES, Block, csv_blocks
 from loan_default.data.prefetch import prefetch
 from loan_default.errors import InputError
@@ -24,6 +26,13 @@ from loan_default.errors import InputError
 PARQUET_ROWS = 50_000
 # Given the names of all columns, returns the new names of those to be renamed
 Rename = Callable[[Sequence[str]], dict[str, str]]
+# In the order of preference
+SEPARATORS = (",", ";", "\t")
+# Lines of prose that may stand above the header, and the wanted columns that show where it is
+PREAMBLE_LINES = 5
+MIN_NAMED = 3
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -74,10 +83,11 @@ def open_table(
         zipped = magic[:2] == b"\x1f\x8b"
         with gzip.open(stream, "rb") if zipped else nullcontext(stream) as plain:
             text = cast(BinaryIO, plain)
-            header = _header(path, text.readline(MAX_RECORD_BYTES))
+            header, separator = _find_header(path, text, set(wanted))
             new = rename(header)
             header = tuple(new.get(name, name) for name in header)
-            with prefetch(csv_blocks(path, text, header, set(wanted), numbers)) as blocks:
+            read = csv_blocks(path, text, header, set(wanted), numbers, separator)
+            with prefetch(read) as blocks:
                 yield Table(path, stream.name, header, {}, blocks)
 
 
@@ -142,22 +152,65 @@ def _parquet_blocks(path: str, file: Any, columns: dict[str, str]) -> Iterator[B
             row += batch.num_rows
 
 
-def _header(path: str, line: bytes) -> tuple[str, ...]:
-    try:
-        text = line.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
+def _find_header(path: str, stream: BinaryIO, wanted: set[str]) -> tuple[tuple[str, ...], str]:
+    """Read the header, which some exports put below a line of prose; return names and separator.
+
+    The first line is the header unless it names none of the wanted columns and one of the next
+    lines names several. The stream is left behind the header.
+    """
+    known = set(map(fold, wanted))
+
+    def named(header: tuple[str, ...]) -> int:
+        return len(known & set(map(fold, header)))
+
+    first = stream.readline(MAX_RECORD_BYTES)
+    header, separator = _header(path, first)
+    if not named(header):
+        for skipped in range(1, PREAMBLE_LINES + 1):
+            line = stream.readline(MAX_RECORD_BYTES)
+            if not _is_text(line):
+                break
+            try:
+                below = _split(line.decode("utf-8"))
+            except csv.Error:
+                break  # the first line is refused or accepted for what it is
+            if named(below[0]) >= MIN_NAMED:
+                log.warning("%s: lines above the header skipped: %s", path, skipped)
+                _reject_duplicates(path, below[0])
+                return below
+        stream.seek(len(first))
+    return header, separator
+
+
+def _header(path: str, line: bytes) -> tuple[tuple[str, ...], str]:
+    if not _is_text(line):
         raise InputError(f"{path} is neither text in UTF-8, nor gzip, nor Parquet")
     try:
-        names = tuple(name.strip() for name in next(csv.reader([text]), []))
+        names, separator = _split(line.decode("utf-8-sig"))
     except csv.Error:
         raise InputError(
             f"{path} does not start with a CSV header: end its lines with LF or CRLF, and name "
             f"each column in less than {csv.field_size_limit():,} characters"
         ) from None
     _reject_duplicates(path, names)
-    return names
+    return names, separator
+
+
+def _is_text(line: bytes) -> bool:
+    try:
+        return "\0" not in line.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return False
+
+
+def _split(line: str) -> tuple[tuple[str, ...], str]:
+    """Split a header into names by the separator that gives the most."""
+    splits = {
+        separator: tuple(name.strip() for name in next(csv.reader([line], delimiter=separator), []))
+        for separator in SEPARATORS
+    }
+    best = max(splits, key=lambda separator: len(splits[separator]))
+    return splits[best], best
 
 
 def _reject_duplicates(path: str, names: tuple[str, ...]) -> None:
