@@ -69,7 +69,7 @@ REALISED = RealisedPerformance(
     metrics=GROUP,
     by_month=[MonthMetrics("2022-12", 1_000, GROUP)],
     by_band=[BandMetrics(0.0, 0.05, GROUP)],
-    by_version=[VersionMetrics("1", "2022-12", GROUP)],
+    by_version=[VersionMetrics("1", "2022-12", GROUP, GROUP.AUC)],
     immature=[ImmatureMonth("2024-05", 80, 6, "2027-05")],
 )
 ESTIMATE = Estimate("estimate", 60, 0.295, 0.71, 0.4, 0.1)

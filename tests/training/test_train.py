@@ -3,6 +3,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from sklearn.metrics import roc_auc_score
 
 import lendingclub
 from lendingclub import CONTRACT
@@ -33,6 +34,12 @@ def test_the_metrics_are_those_of_the_evaluation_model_on_the_test_months(
 ) -> None:
     assert trained.test_probability.tolist() == trained.evaluated.probability(split.test).tolist()
     assert 0.6 < trained.metrics["AUC"] < 0.85
+    approved = trained.test_probability < trained.evaluated.facts.threshold
+    assert trained.metrics["AUC_approved"] == pytest.approx(
+        roc_auc_score(
+            trained.split.test["default"].filter(approved), trained.test_probability[approved]
+        )
+    )
     assert trained.metrics["default_rate"] == pytest.approx(split.test["default"].mean())
     assert trained.metrics["training_time_seconds"] > 0
 

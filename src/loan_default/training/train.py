@@ -17,6 +17,7 @@ import polars as pl
 from loan_default.columns import DEFAULT, ISSUE_MONTH, PROBABILITY
 from loan_default.contract.contract import Contract
 from loan_default.metrics import classification
+from loan_default.metrics.auc import auc, counts_by_score
 from loan_default.model import artifact, features
 from loan_default.model.artifact import Model, Vector
 from loan_default.settings import Settings
@@ -67,8 +68,8 @@ def train(
 ) -> Trained:
     """Fit, calibrate and test; deterministic for the same split, settings and thread count.
 
-    The result's `metrics` are `classification.metrics` of the test months and
-    `training_time_seconds`.
+    The result's `metrics` are `classification.metrics` of the test months, `AUC_approved` of the
+    test loans below the threshold (absent if they are of one class) and `training_time_seconds`.
     """
     started = time.perf_counter()
     matrix, default = features.matrix(split.earlier, contract), _outcomes(split.earlier)
@@ -80,9 +81,8 @@ def train(
     )
     test_probability = evaluated.probability(split.test)
     served, out_of_fold = _served(split, contract, settings, validation.rounds)
-    metrics = classification.metrics(
-        _outcomes(split.test), test_probability, evaluated.facts.threshold
-    ) | {"training_time_seconds": time.perf_counter() - started}
+    metrics = _metrics(_outcomes(split.test), test_probability, evaluated.facts.threshold)
+    metrics |= {"training_time_seconds": time.perf_counter() - started}
     reference = _reference(split, contract, out_of_fold, settings.random_seed)
     records = split.matured.select(contract.names)
     self_check = _sample(records, SELF_CHECK_ROWS, settings.random_seed)
@@ -96,6 +96,13 @@ def train(
         reference=reference,
         self_check=_scored(self_check, served.probability(self_check)),
     )
+
+
+def _metrics(default: fitting.Outcomes, probability: Vector, threshold: float) -> dict[str, float]:
+    metrics = classification.metrics(default, probability, threshold)
+    approved = probability < threshold
+    area = auc(*counts_by_score(default[approved], probability[approved]))
+    return metrics if area is None else metrics | {"AUC_approved": area}
 
 
 def _served(

@@ -19,8 +19,9 @@ def metric(value: float, half: float = 0.01) -> Metric:
 
 def version(number: str = "1", **more: Any) -> VersionMetrics:
     given = {"outcomes": 900, "defaults": 135, "mean_probability": 0.15}
-    given |= {"AUC": metric(0.70), "default_rate": metric(0.15)}
-    return VersionMetrics(number, "2023-01", GroupMetrics(**given | more))
+    given |= {"AUC": metric(0.75), "default_rate": metric(0.15)}
+    approved = more.pop("AUC", metric(0.70))
+    return VersionMetrics(number, "2023-01", GroupMetrics(**given | more), approved)
 
 
 def test_outcomes_as_promised_are_no_degradation() -> None:
@@ -31,7 +32,9 @@ def test_outcomes_as_promised_are_no_degradation() -> None:
 def test_an_auc_below_the_tested_one_is(auc: float, lost: bool) -> None:
     """With the interval's upper end 0.01 above it, 0.02 is tolerated: 0.67 is the limit."""
     found = degradation(version(AUC=metric(auc)), 0.70, LIMITS)
-    assert (found == "realised AUC 0.669, tested 0.700 (900 outcomes of version 1)") is lost
+    assert (found is not None) is lost
+    said = "realised AUC 0.669 on approved loans, tested 0.700 (900 outcomes of version 1)"
+    assert found == said or not lost
     assert (found is None) is not lost
 
 

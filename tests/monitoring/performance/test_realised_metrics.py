@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from loan_default.monitoring.days.labelled_predictions import LabelledPredictions
 from loan_default.monitoring.performance import realised_metrics
@@ -145,6 +146,17 @@ def test_versions_are_told_apart_with_their_newest_month() -> None:
         ("1", "2021-01", 60),
         ("2", "2021-02", 40),
     ]
+
+
+def test_a_versions_auc_is_told_for_the_loans_that_it_approved_too() -> None:
+    mixed = loans(400).with_columns(prediction=(pl.col("default_probability") > 0.3).cast(pl.Int8))
+    (row,) = realised(labelled(mixed), AS_OF)["by_version"]
+    approved = mixed.filter(prediction=0)
+    expected = roc_auc_score(approved["default"], approved["default_probability"])
+    assert row["approved_AUC"]["value"] == pytest.approx(expected)
+    assert expected != pytest.approx(row["AUC"]["value"])
+    declined = mixed.with_columns(prediction=pl.lit(1, pl.Int8))
+    assert realised(labelled(declined), AS_OF)["by_version"][0]["approved_AUC"] is None
 
 
 def test_the_version_with_the_newest_month_comes_last_and_among_equals_the_higher_number() -> None:

@@ -70,7 +70,12 @@ QUALITY_REPORT = FACTS | {
         **METRICS,
         "by_month": {"month": None, "predictions": None, **METRICS},
         "by_band": {"from": None, "to": None, **METRICS},
-        "by_version": {"model_version": None, "newest_cohort": None, **METRICS},
+        "by_version": {
+            "model_version": None,
+            "newest_cohort": None,
+            **METRICS,
+            "approved_AUC": INTERVAL,
+        },
         "immature": ["month", "predictions", "ended_early", "matures"],
     },
 }

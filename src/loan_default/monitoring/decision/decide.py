@@ -124,7 +124,7 @@ def _loss(
 
 def _tested_auc(registry: Registry, name: str, number: str) -> float | None:
     try:
-        return registry.metrics(registry.version(name, number)).get("AUC")
+        return registry.metrics(registry.version(name, number)).get("AUC_approved")
     except InputError:
         # The version is gone from the registry; its calibration can still be evaluated.
         return None

@@ -40,15 +40,19 @@ def degradation(version: VersionMetrics, tested_auc: float | None, limits: Limit
 
     Args:
         version: its realised metrics, with at least one outcome.
-        tested_auc: AUC on the version's test months; None if unknown.
+        tested_auc: AUC on the loans of the version's test months that it would have approved; None
+            if unknown. Approved loans have a lower AUC than all loans: only like is compared with
+            like, whether or not outcomes of declined loans were delivered.
         limits: what is still accepted.
     """
     metrics = version.metrics
-    auc, rate, predicted = metrics.AUC, metrics.default_rate, metrics.mean_probability
+    auc, rate, predicted = version.approved_AUC, metrics.default_rate, metrics.mean_probability
     basis = f"{metrics.outcomes:,} outcomes of version {version.model_version}"
     if auc and auc.high is not None and tested_auc is not None:
         if auc.high < tested_auc - limits.auc:
-            return f"realised AUC {auc.value:.3f}, tested {tested_auc:.3f} ({basis})"
+            return (
+                f"realised AUC {auc.value:.3f} on approved loans, tested {tested_auc:.3f} ({basis})"
+            )
     if rate is None or predicted is None or rate.low is None or rate.high is None:
         return None
     too_high = rate.low > predicted + limits.calibration

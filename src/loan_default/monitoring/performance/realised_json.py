@@ -37,6 +37,7 @@ def to_json(performance: RealisedPerformance) -> Json:
                 "model_version": row.model_version,
                 "newest_cohort": row.newest_cohort,
                 **asdict(row.metrics),
+                "approved_AUC": asdict(row.approved_AUC) if row.approved_AUC else None,
             }
             for row in performance.by_version
         ],
@@ -63,7 +64,12 @@ def from_json(stored: Mapping[str, Any]) -> RealisedPerformance:
         ],
         by_band=[BandMetrics(row["from"], row["to"], _metrics(row)) for row in stored["by_band"]],
         by_version=[
-            VersionMetrics(row["model_version"], row["newest_cohort"], _metrics(row))
+            VersionMetrics(
+                row["model_version"],
+                row["newest_cohort"],
+                _metrics(row),
+                _metric(row["approved_AUC"]),
+            )
             for row in stored["by_version"]
         ],
         immature=[

@@ -59,11 +59,15 @@ class BandMetrics:
 
 @dataclass(frozen=True)
 class VersionMetrics:
-    """The metrics of the loans that a model version scored; `newest_cohort` is YYYY-MM."""
+    """The metrics of the loans that a model version scored; `newest_cohort` is YYYY-MM.
+
+    `approved_AUC` is over those that it approved: None if undefined.
+    """
 
     model_version: str
     newest_cohort: str
     metrics: GroupMetrics
+    approved_AUC: Metric | None
 
 
 @dataclass(frozen=True)
@@ -206,11 +210,16 @@ def _by_version(loans: pl.DataFrame) -> list[VersionMetrics]:
     order = (COHORT, pl.col(VERSION).str.len_chars(), VERSION)
     newest = loans.group_by(VERSION).agg(pl.col(COHORT).max()).sort(*order)
     return [
-        VersionMetrics(
-            version, f"{month:%Y-%m}", _metrics(loans.filter(pl.col(VERSION) == version))
-        )
+        _version(version, month, loans.filter(pl.col(VERSION) == version))
         for version, month in newest.iter_rows()
     ]
+
+
+def _version(version: str, newest: date, loans: pl.DataFrame) -> VersionMetrics:
+    approved = loans.filter(pl.col(PREDICTION) == 0)
+    default, p = approved[DEFAULT].to_numpy(), approved[PROBABILITY].to_numpy()
+    approved_auc = intervals.auc(default, p) if approved.height else None
+    return VersionMetrics(version, f"{newest:%Y-%m}", _metrics(loans), approved_auc)
 
 
 def _immature(young: pl.DataFrame, loans: pl.DataFrame) -> list[ImmatureMonth]:
