@@ -17,7 +17,7 @@ def counted(rows: int, bad: int) -> LoanReader:
     reader = LoanReader(Table("loans.csv", "loans.csv", (), {}, iter(())), CONTRACT, None, False)
     reader.rows_in = rows
     kind = RejectionKind(Fault.NOT_A_NUMBER, "dti")
-    reader.rejected[kind], reader.first_rejected[kind] = bad, 1
+    reader.rejected[kind], reader.first_rejected[kind] = bad, (1, "why")
     return reader
 
 
@@ -44,9 +44,11 @@ def test_the_refusal_names_the_limit_and_the_commonest_faults_with_an_example(sa
     path = save(text(rows))
     assert refusal(path, limit=0.3) == (
         f"7 of 20 rows in {path} break the contract, more than MAX_REJECTED_SHARE=0.3 allows: "
-        "annual_inc is not a number (3 rows, first row 5); "
-        "int_rate is outside its range (2 rows, first row 8); "
-        "loan_status is not a known outcome (1 rows, first row 10)"
+        "annual_inc is not a number (3 rows, first row 5: annual_inc 'x' is not a number); "
+        "int_rate is outside its range (2 rows, first row 8: int_rate '0' is outside 1 to 100 "
+        "percent a year); "
+        "loan_status is not a known outcome (1 rows, first row 10: loan_status '?' is not a known "
+        "outcome)"
     )
     assert take(path, limit=0.35).records.height == 13
 

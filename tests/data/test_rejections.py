@@ -89,7 +89,7 @@ def test_a_long_text_is_cut_in_the_reason():
 
 def test_a_range_is_stated_with_its_unit():
     assert (
-        rejected(LOAN | {"term": "0 months"})[0][-1] == "term '0 months' is outside 1 to 480 months"
+        rejected(LOAN | {"term": "5 months"})[0][-1] == "term '5 months' is outside 6 to 480 months"
     )
     assert rejected(LOAN | {"int_rate": "101%"})[0][-1] == (
         "int_rate '101%' is outside 1 to 100 percent a year"

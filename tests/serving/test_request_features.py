@@ -90,7 +90,7 @@ def tables(draw: st.DrawFn, faults: int) -> RequestTable:
             row[name] = value
     left_out = draw(st.sets(st.sampled_from([n for n in NAMES if n not in CORE]), max_size=20))
     known = [name for name in NAMES if name not in left_out]
-    extra = draw(st.sets(st.sampled_from(["id", "zip_code", "row", "Grade", ""])))
+    extra = draw(st.sets(st.sampled_from(["id", "zip_code", "row", "colour", ""])))
     names = draw(st.permutations([*known, *sorted(extra)]))
     return table(rows, names)
 

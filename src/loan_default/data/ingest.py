@@ -34,7 +34,7 @@ class LoanReader:
         local: the local file that is read.
         rows_in: the rows read so far.
         rejected: the rows rejected so far, by kind.
-        first_rejected: the row number of each kind's first rejection.
+        first_rejected: the row number of each kind's first rejection, and its reason.
         findings: what was noticed about the file, in sentences.
         as_of: the month through which payments are known, if the file states it.
     """
@@ -45,7 +45,7 @@ class LoanReader:
         self.path, self.local = table.path, table.local
         self.rows_in = 0
         self.rejected: Counter[RejectionKind] = Counter()
-        self.first_rejected: dict[RejectionKind, int] = {}
+        self.first_rejected: dict[RejectionKind, tuple[int, str]] = {}
         self.as_of = month(table.metadata.get(AS_OF, ""))
         self.contract = contract
         self.findings = nearly(table.columns, contract)
@@ -104,8 +104,9 @@ class LoanReader:
         rows = self.rows_in - self.rejected.total() + loans.total()
         if rows and loans.total() / rows > limit:
             examples = "; ".join(
-                f"{kind.sentence(self.contract)} ({count} rows, first row "
-                f"{self.first_rejected[kind]})"
+                "{} ({} rows, first row {}: {})".format(
+                    kind.sentence(self.contract), count, *self.first_rejected[kind]
+                )
                 for kind, count in loans.most_common(3)
             )
             raise InputError(
@@ -136,10 +137,11 @@ class LoanReader:
 
     def _count(self, cells: pl.DataFrame, parsed: Parsed) -> None:
         self.rows_in += parsed.records.height + parsed.rejected.height
-        for row, column, code in parsed.rejected.select("row", "column", "code").iter_rows():
+        rejected = parsed.rejected.select("row", "column", "code", "reason")
+        for row, column, code, reason in rejected.iter_rows():
             kind = RejectionKind(Fault(code), column)
             self.rejected[kind] += 1
-            self.first_rejected.setdefault(kind, row)
+            self.first_rejected.setdefault(kind, (row, reason))
         for name, texts in parsed.unknown.items():
             self._unknown.setdefault(name, Counter()).update(texts)
         for name in self.contract.categories:
