@@ -30,6 +30,7 @@ LAYERS = (
     "contract",
     "data",
     "metrics",
+    "drafting",
     "synthetic",
     "model",
     "training",

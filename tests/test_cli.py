@@ -16,6 +16,7 @@ SCRIPTS = sorted(path.stem for path in (ROOT / "src").glob("*.py"))
 
 NEEDED = {
     "make_loans": ["--rows", "1", "--output-path", "x.csv"],
+    "draft_contract": ["--input-path", "x.csv"],
     "fetch_model": ["--model-name", "x", "--version", "1", "--folder", "x"],
 }
 

@@ -6,6 +6,7 @@ from lendingclub import CONTRACT
 from loan_default.contract import load as contracts
 from loan_default.errors import InputError
 from loan_default.synthetic.layout import EXPORT
+from workspace import ROOT
 
 SMALL = """name = "Tractors"
 
@@ -135,3 +136,11 @@ def test_lendingclubs_contract_has_a_place_for_every_column_of_the_export() -> N
     groups = [used, never.known_afterwards, never.proxies, never.unused]
     assert sum(map(len, groups)) == len(EXPORT) == len(set().union(*groups))
     assert set().union(*groups) == set(EXPORT)
+
+
+def test_the_examples_are_contracts() -> None:
+    for path in (ROOT / "examples").glob("*.toml"):
+        assert contracts.load(str(path)).features
+    prosper = contracts.load(str(ROOT / "examples" / "prosper.toml"))
+    assert prosper.by_name["rate"].scale == 100 and prosper.by_name["yearly_income"].scale == 12
+    assert set(prosper.price) == {"rate", "apr", "payment", "credit_grade"}

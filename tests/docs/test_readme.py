@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 
 import in_process
+import workshop_loans
 from lendingclub import REASONS
 from loan_default.sandbox.local_stack import free_ports
 from workspace import QUICK, ROOT
@@ -250,6 +252,41 @@ def test_a_day_on_call(terminal: Terminal, blocks: list[str]) -> None:
     restored, rescored = results(back)[:2]
     assert restored["model_version"] == rescored["model_version"] == "1"
     assert '"event": "promotion"' in back and '"event": "rollback"' in back
+
+
+@pytest.mark.slow
+@runs("docs/another-lender.md", "python src/draft_contract.py")
+def test_another_lenders_loans_go_from_a_draft_to_a_served_decision(
+    terminal: Terminal, blocks: list[str]
+) -> None:
+    names = {"Contract Ref": "LoanNumber", "Start Day": "OpenedOn", "Months Agreed": "TermMonths"}
+    loans = workshop_loans.portfolio().rename(names | {"Verdict": "Result"})
+    words = {"soured": "bad", "honoured": "good"}
+    loans = loans.with_columns(pl.col("Result").replace(words))
+    loans.write_csv(terminal.folder / "loans.csv")
+    loans.drop("Result", *workshop_loans.LEAKS).write_csv(terminal.folder / "applications.csv")
+    eased = {"PROMOTION_AUC_THRESHOLD": "0.6", "PROMOTION_CALIBRATION_TOLERANCE": "0.1"}
+    terminal.environment |= eased | {"CV_FOLDS": "3", "SERVE_ALIAS": "production"}
+    drafted, trained, promoted, scored, monitored = results(terminal.type(blocks[0]))
+    assert set(drafted["known_afterwards"]) == workshop_loans.LEAKS
+    assert 0.6 < trained["metrics"]["AUC"] < 0.75 and promoted["promoted"]
+    assert (scored["rows_scored"], scored["rows_rejected"]) == (loans.height, 0)
+    assert monitored["model_name"] == "our_loans" and monitored["drift"] is False
+    asked = {"term": 24, "credit_amount": 9_000, "turnover": 80_000, "sector": "car repair"}
+    body = {"dataframe_records": [asked], "params": {"return": "full"}}
+    address = f"http://127.0.0.1:{terminal.ports['5001']}/invocations"
+    (answer,) = httpx.post(address, json=body).raise_for_status().json()["predictions"]
+    assert 0 < answer["default_probability"] < 1 and answer["unknown"] == []
+    assert set(answer["reasons"]) <= {
+        "Months agreed",
+        "Credit amount",
+        "Turnover",
+        "Staff",
+        "Sector",
+    }
+    asked["sector"] = "carrepairs"
+    (answer,) = httpx.post(address, json=body).raise_for_status().json()["predictions"]
+    assert answer["unknown"] == ["sector 'carrepairs'"]
 
 
 @pytest.mark.slow
