@@ -144,3 +144,13 @@ def test_the_examples_are_contracts() -> None:
     prosper = contracts.load(str(ROOT / "examples" / "prosper.toml"))
     assert prosper.by_name["rate"].scale == 100 and prosper.by_name["yearly_income"].scale == 12
     assert set(prosper.price) == {"rate", "apr", "payment", "credit_grade"}
+
+
+def test_the_short_cut_of_lendingclubs_export_has_a_place_for_its_27_columns() -> None:
+    cut = contracts.load(str(ROOT / "examples" / "lendingclub_27_columns.toml"))
+    sources = {column.source for column in cut.record} | {cut.loan.issued}
+    never = cut.never
+    assert len(sources | never.known_afterwards | never.proxies | never.unused) == 27
+    assert {name: cut.by_name[name].levels for name in cut.categories} == {
+        name: CONTRACT.by_name[name].levels for name in cut.categories
+    }

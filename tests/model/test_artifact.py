@@ -94,3 +94,28 @@ def test_a_model_of_another_version_is_refused(
     (tmp_path / "model.json").write_text(json.dumps(facts))
     with pytest.raises(InputError, match="another version|holds no model"):
         artifact.load(tmp_path)
+
+
+def test_a_version_stored_before_contracts_keeps_working(
+    fitted: artifact.Model, tmp_path: Path
+) -> None:
+    fitted.save(tmp_path)
+    (tmp_path / artifact.CONTRACT).unlink()
+    facts = json.loads((tmp_path / artifact.FACTS).read_text())
+    del facts["contract"]
+    (tmp_path / artifact.FACTS).write_text(json.dumps(facts))
+    found = artifact.load(tmp_path)
+    assert found.contract.name == "LendingClub"
+    assert found.probability(LOANS).tolist() == fitted.probability(LOANS).tolist()
+
+
+def test_a_contract_changed_after_training_is_refused(
+    fitted: artifact.Model, tmp_path: Path
+) -> None:
+    fitted.save(tmp_path)
+    path = tmp_path / artifact.CONTRACT
+    path.write_text("# A comment changes nothing\n" + path.read_text())
+    assert artifact.load(tmp_path).facts == fitted.facts
+    path.write_text(path.read_text().replace(", 480]", ", 481]"))
+    with pytest.raises(InputError, match="was changed after the model was trained"):
+        artifact.load(tmp_path)
