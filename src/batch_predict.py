@@ -19,7 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
     flags = cli.parser(__doc__)
     flags.add_argument("--input-path", help="applications, raw or typed (BATCH_INPUT_PATH)")
     flags.add_argument("--output-path", help="root of predictions/ (OUTPUT_PATH)")
-    flags.add_argument("--run-date", type=cli.day, help="YYYY-MM-DD (default: today in UTC)")
+    flags.add_argument("--run-date", type=cli.run_date, help="YYYY-MM-DD (default: today in UTC)")
     flags.add_argument("--model-name", help="registered model (MODEL_NAME)")
     flags.add_argument("--alias", help="aliases A[,B]: the first that exists is used (BATCH_ALIAS)")
     flags.add_argument(

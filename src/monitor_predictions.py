@@ -33,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser; flags that are not given come from the settings."""
     flags = cli.parser(__doc__)
     flags.add_argument("--output-path", help="root of predictions/ and reports/ (OUTPUT_PATH)")
-    flags.add_argument("--run-date", type=cli.day, help="YYYY-MM-DD (default: the latest)")
+    flags.add_argument("--run-date", type=cli.run_date, help="YYYY-MM-DD (default: the latest)")
     flags.add_argument(
         "--source",
         choices=("batch", "online", "both"),

@@ -2,7 +2,7 @@ import argparse
 import json
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -86,6 +86,15 @@ def test_a_month_is_written_year_and_month(text: str) -> None:
     with pytest.raises(SystemExit) as stopped:
         run(lambda flags: {}, "--month", text)
     assert stopped.value.code == 2
+
+
+def test_a_run_date_is_at_most_tomorrow():
+    today = datetime.now(UTC).date()
+    for days in (-400, 0, 1):
+        assert cli.run_date(str(today + timedelta(days))) == today + timedelta(days)
+    for late in (str(today + timedelta(2)), "2062-01-01"):
+        with pytest.raises(argparse.ArgumentTypeError, match=f"'{late}' is later than tomorrow"):
+            cli.run_date(late)
 
 
 def test_a_day_is_an_iso_date() -> None:

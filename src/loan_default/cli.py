@@ -11,7 +11,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NoReturn
 
 from loan_default.errors import InputError, LoanDefaultError
@@ -44,6 +44,17 @@ def month(text: str) -> date:
 def day(text: str) -> date:
     """Parse an argument YYYY-MM-DD."""
     return _date(text, "a day such as 2018-03-31", text)
+
+
+def run_date(text: str) -> date:
+    """Parse an argument YYYY-MM-DD that is not later than tomorrow in UTC.
+
+    A later run date would stay the newest one, and silence every day before it.
+    """
+    parsed = day(text)
+    if parsed > datetime.now(UTC).date() + timedelta(days=1):
+        raise argparse.ArgumentTypeError(f"{text!r} is later than tomorrow: correct the year")
+    return parsed
 
 
 def port(text: str) -> int:

@@ -5,6 +5,7 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -19,6 +20,8 @@ from waiting import wait_for
 from workspace import NARROW, QUICK
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+# The newest day that a run may have.
+TOMORROW = str(datetime.now(UTC).date() + timedelta(days=1))
 
 # A killed scheduler's tasks are found dead within seconds, not minutes.
 IMPATIENT = {
@@ -206,7 +209,7 @@ def test_drift_alerts_and_retrains_once_and_cannot_loop(
     Most of the days before are the backfill's: beside those, usual applications are the change.
     """
     lender = Lender(stack, "happy")
-    conf = lender.conf | {"input_path": str(narrow_export), "run_date": "2030-01-01"}
+    conf = lender.conf | {"input_path": str(narrow_export), "run_date": TOMORROW}
     trainings, results = len(lender.ran(TRAIN)), []
     for _ in range(2):
         run_id = lender.api.trigger(BATCH, conf)
@@ -217,7 +220,7 @@ def test_drift_alerts_and_retrains_once_and_cannot_loop(
     assert (first["drift"], first["alert"], first["retrain"]) == (True, True, True)
     assert (second["drift"], second["alert"], second["retrain"]) == (True, False, False)
     (retraining,) = lender.ran(TRAIN)[trainings:]
-    assert retraining["conf"]["triggered_by"] == "drift on 2030-01-01"
+    assert retraining["conf"]["triggered_by"] == f"drift on {TOMORROW}"
     assert retraining["state"] == "success" and retraining["dag_run_id"].startswith(MONITOR)
-    for (alert,) in inbox.starting("Drift on 2030-01-01"):
+    for (alert,) in inbox.starting(f"Drift on {TOMORROW}"):
         assert "annual_inc" in alert and first["report_html"] in alert

@@ -2,11 +2,10 @@
 
 from datetime import date
 
-import polars as pl
 import pytest
 
 from lendingclub import CONTRACT
-from loan_default.data.parsing import latest_month, month, parse
+from loan_default.data.parsing import month, parse
 from parsed_loans import APPLICATION, frame, record, rejection
 
 
@@ -119,18 +118,3 @@ def test_a_loan_needs_an_issue_month_and_an_application_does_not():
     assert record(issue_d=None)["issue_month"] is None
     empty = ("issue_month", "issue_d '' is not a month such as Dec-2010")
     assert rejection(labelled=True, issue_d=None) == empty
-
-
-def test_the_latest_month_is_that_of_the_last_payment_or_credit_pull():
-    cells = pl.DataFrame(
-        {
-            "last_pymnt_d": ["Jan-2015", None, "Mar-2016", "soon"],
-            "last_credit_pull_d": ["Feb-2016", "2016-02", "", "Dec-2015"],
-            "next_pymnt_d": ["Dec-2020"] * 4,
-        }
-    )
-    assert latest_month(cells, CONTRACT) == date(2016, 3, 1)
-    assert latest_month(cells.drop("last_pymnt_d"), CONTRACT) == date(2016, 2, 1)
-    assert latest_month(cells.drop("last_pymnt_d", "last_credit_pull_d"), CONTRACT) is None
-    assert latest_month(cells.clear(), CONTRACT) is None
-    assert latest_month(cells[1:2].drop("last_credit_pull_d"), CONTRACT) is None

@@ -19,7 +19,7 @@ from properties import FUZZ_FACTOR
 from scoring_server import Server, copy_of, running_server
 from workspace import ROOT, Workspace
 
-README = ROOT / "README.md"
+GUIDE = ROOT / "docs" / "serving.md"
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 # What the document cannot say: which CSV is one, that rows are as long as the columns are many.
 BEYOND = "positive_data_acceptance"
@@ -88,8 +88,8 @@ def test_every_column_is_described_with_its_range() -> None:
             assert all(level in described["description"] for level in column.levels)
 
 
-def test_the_readme_names_every_error_status_and_no_other() -> None:
-    (row,) = re.findall(r"^\| `POST /invocations` \| (.+) \|$", README.read_text(), re.MULTILINE)
+def test_the_guide_names_every_error_status_and_no_other() -> None:
+    (row,) = re.findall(r"^\| `POST /invocations` \| (.+) \|$", GUIDE.read_text(), re.MULTILINE)
     assert {int(code) for code in re.findall(r"\b[45]\d\d\b", row)} == set(ErrorStatus)
 
 

@@ -1,5 +1,7 @@
 """What becomes of generated loans: defaults that follow the truth, payments that add up."""
 
+from datetime import date
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,6 +11,7 @@ import lendingclub
 from generated_loans import FINISHED, export, tally, texts
 from lendingclub import CONTRACT
 from loan_default.data import parsing
+from loan_default.data.as_of import PaymentMonths
 from loan_default.synthetic import generator
 from loan_default.synthetic.applications import installment
 from loan_default.synthetic.layout import Cells, month_index
@@ -131,8 +134,9 @@ def test_what_is_owed_recovered_or_settled_agrees_with_the_status() -> None:
 
 def test_nothing_is_known_after_march_2019() -> None:
     cells = export().select(lendingclub.EXPORT)
-    latest = parsing.latest_month(cells, CONTRACT)
-    assert latest is not None and (latest.year, latest.month) == (2019, 3)
+    payments = PaymentMonths(CONTRACT)
+    payments.add(cells)
+    assert payments.latest(date(2019, 4, 1)) == (date(2019, 3, 1), [])
     after_issue = export().filter(pl.col("last_pymnt_d").is_not_null())
     assert (after_issue["last_pymnt_d"].to_physical() > after_issue["issue_d"].to_physical()).all()
 

@@ -13,8 +13,9 @@ import polars as pl
 from loan_default.columns import DEFAULT, ISSUE_MONTH
 from loan_default.contract.contract import Contract
 from loan_default.contract.matching import canonical, nearly, require_half
+from loan_default.data.as_of import PaymentMonths, current_month
 from loan_default.data.dates import month
-from loan_default.data.parsing import latest_month, parse, plain_numbers, require_core
+from loan_default.data.parsing import parse, plain_numbers, require_core
 from loan_default.data.readers import Table, open_table
 from loan_default.data.rejections import NOT_LOANS, Fault, Parsed, RejectionKind, SeenIds, malformed
 from loan_default.errors import InputError
@@ -36,7 +37,8 @@ class LoanReader:
         rejected: the rows rejected so far, by kind.
         first_rejected: the row number of each kind's first rejection, and its reason.
         findings: what was noticed about the file, in sentences.
-        as_of: the month through which payments are known, if the file states it.
+        as_of: the month through which payments are known, once all blocks are read; None if the
+            file does not tell.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class LoanReader:
         for finding in self.findings:
             log.warning("%s: %s", table.path, finding)
         self._table, self._run_month, self._labelled = table, run_month, labelled
+        self._payments = PaymentMonths(contract)
 
     def __iter__(self) -> Iterator[Parsed]:
         """Yield the blocks, each with its records and its rejected rows.
@@ -72,6 +75,7 @@ class LoanReader:
             yield parsed
         if not self.rows_in:
             raise InputError(f"{self.path} has a header but no rows")
+        self._settle_as_of()
 
     @property
     def rows_rejected(self) -> int:
@@ -147,12 +151,17 @@ class LoanReader:
         for name in self.contract.categories:
             self._filled[name] += parsed.records.height - parsed.records[name].null_count()
         if self._labelled:
-            months = [
-                m
-                for m in (self.as_of, latest_month(cells, self.contract), _stated_as_of(cells))
-                if m
-            ]
-            self.as_of = max(months, default=None)
+            self._payments.add(cells)
+            self.as_of = self.as_of or _stated_as_of(cells)
+
+    def _settle_as_of(self) -> None:
+        """Set the as-of month from all rows, unless the file states it."""
+        if not self._labelled or self.as_of:
+            return
+        self.as_of, findings = self._payments.latest(current_month())
+        for finding in findings:
+            log.warning("%s: %s", self.path, finding)
+        self.findings += findings
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from loan_default.data.dates import month, months
 from loan_default.data.rejections import SCHEMA, Parsed, explain
 from loan_default.errors import InputError
 
-__all__ = ["latest_month", "month", "outcomes", "parse", "plain_numbers", "require_core"]
+__all__ = ["month", "outcomes", "parse", "plain_numbers", "require_core"]
 
 _ISSUE_TEXT = "issue text"
 LOG_SCALE = 25.0  # logarithms of dollars stay below it (e**25 is 72 billion), dollars do not
@@ -101,16 +101,6 @@ def _unknown(records: pl.DataFrame, contract: Contract) -> dict[str, dict[str, i
         name: reading.unknown(contract.by_name[name], records[name]) for name in contract.categories
     }
     return {name: texts for name, texts in found.items() if texts}
-
-
-def latest_month(cells: pl.DataFrame, contract: Contract) -> date | None:
-    """Return the latest month of the dates through which the file knows payments."""
-    latest = [
-        months(reading.text(cells[name]), contract.date_form(name)).max()
-        for name in contract.loan.known_through
-        if name in cells.columns and len(cells)
-    ]
-    return max((month for month in latest if isinstance(month, date)), default=None)
 
 
 def outcomes(cells: pl.DataFrame, contract: Contract) -> pl.Series:

@@ -5,6 +5,7 @@ digest of its source: delivering it again changes nothing, and deliveries may co
 """
 
 import json
+import logging
 import re
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -17,9 +18,12 @@ from loan_default.columns import DEFAULT, ID, ISSUE_MONTH
 from loan_default.contract.contract import Contract
 from loan_default.contract.matching import canonical
 from loan_default.data import parsing
+from loan_default.data.as_of import PaymentMonths, current_month
 from loan_default.data.ingest import AS_OF
 from loan_default.data.readers import open_table
 from loan_default.errors import InputError
+
+log = logging.getLogger(__name__)
 
 _SCHEMA = {ID: pl.String, DEFAULT: pl.Int8}
 _COUNTS = "counts"
@@ -122,7 +126,7 @@ def store(
 
 def read(path: str, max_rejected_share: float, contract: Contract) -> Delivery:
     """Read a file of labels. Raises InputError if the file cannot be used."""
-    parts, months, rows, rejected = [], [], 0, 0
+    parts, payments, rows, rejected = [], PaymentMonths(contract), 0, 0
     status = contract.outcome.column
     ids = {ID, contract.loan.id or ID}
     wanted = (*ids, status, DEFAULT, AS_OF, ISSUE_MONTH, *contract.loan.known_through)
@@ -130,11 +134,11 @@ def read(path: str, max_rejected_share: float, contract: Contract) -> Delivery:
         if not ids & set(table.columns) or not {status, DEFAULT} & set(table.columns):
             needed = f"{contract.loan.id or ID} and {status}"
             raise InputError(f"{path} lacks the columns {needed}: labels need both")
-        months.append(parsing.month(table.metadata.get(AS_OF, "")))
+        stated = parsing.month(table.metadata.get(AS_OF, ""))
         for block in table.blocks:
             good = _labels(block.cells, contract)
             parts.append(good)
-            months.append(parsing.latest_month(block.cells, contract))
+            payments.add(block.cells)
             rows += block.cells.height + len(block.malformed)
             rejected += block.cells.height - good.height + len(block.malformed)
     if not rows:
@@ -145,9 +149,11 @@ def read(path: str, max_rejected_share: float, contract: Contract) -> Delivery:
             f"{', '.join(list(contract.outcome.labels)[:3])}): fix them, or raise "
             "MAX_REJECTED_SHARE"
         )
-    as_of = max((month for month in months if month), default=None)
+    latest, findings = payments.latest(current_month())
+    for finding in findings:
+        log.warning("%s: %s", path, finding)
     labels = _one_per_id(pl.concat(parts).with_columns(_months(date.min)))
-    return Delivery(labels.sort(ID), as_of, Counts(rows, rejected))
+    return Delivery(labels.sort(ID), stated or latest, Counts(rows, rejected))
 
 
 def deliveries(root: str) -> list[str]:
