@@ -278,7 +278,7 @@ def test_another_lenders_loans_go_from_a_draft_to_a_served_decision(
     (answer,) = httpx.post(address, json=body).raise_for_status().json()["predictions"]
     assert 0 < answer["default_probability"] < 1 and answer["unknown"] == []
     assert set(answer["reasons"]) <= {
-        "Months agreed",
+        "Term months",
         "Credit amount",
         "Turnover",
         "Staff",
