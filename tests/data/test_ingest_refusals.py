@@ -67,7 +67,7 @@ def test_footers_and_blank_lines_do_not_dilute_the_share_of_bad_loans_either(sav
 
 def test_a_file_of_footers_and_blank_lines_alone_is_refused(save):
     path = save(text(loans(1)).splitlines()[0] + "\n\n" + FOOTER_LINE + "\n")
-    assert refusal(path) == f"{path} holds no loans, only footers and blank lines"
+    assert refusal(path) == f"{path} holds no loans, only footers, prose and blank lines"
 
 
 def test_a_header_alone_is_refused(save):

@@ -1,4 +1,5 @@
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from loan_default.data.rejections import (
     SeenIds,
     blank_line,
     malformed,
+    wrong_width,
 )
 from properties import tries
 
@@ -68,7 +70,7 @@ def test_a_row_without_any_cell_is_a_blank_line():
 
 
 def test_footers_and_blank_lines_are_no_loans():
-    assert NOT_LOANS == {Fault.FOOTER, Fault.BLANK_LINE}
+    assert NOT_LOANS == {Fault.FOOTER, Fault.BLANK_LINE, Fault.PROSE}
 
 
 def test_a_row_with_any_other_cell_is_a_loan_that_lacks_its_core():
@@ -212,3 +214,19 @@ def test_over_many_blocks_of_any_size_the_first_of_each_id_stays(blocks):
         assert kept == fresh
         met |= set(fresh)
         row += len(block)
+
+
+@pytest.mark.parametrize(
+    ("text", "fields", "code"),
+    [
+        ("Loans that do not meet the credit policy", 1, Fault.PROSE),
+        ("Total amount funded in policy code 2: 123,456", 2, Fault.PROSE),
+        ("Notes, as of March 2019, by issue date", 3, Fault.FIELD_COUNT),
+        ("1077501", 1, Fault.FIELD_COUNT),
+        ("1077501,5000", 2, Fault.FIELD_COUNT),
+        ("2014-01-02 10:00", 1, Fault.FIELD_COUNT),
+        ("  ", 1, Fault.BLANK_LINE),
+    ],
+)
+def test_a_line_of_few_fields_with_words_is_prose(text: str, fields: int, code: Fault) -> None:
+    assert wrong_width(7, text, fields, width=20).code == code

@@ -49,18 +49,24 @@ class PaymentMonths:
 
         `current` is the first day of this month; later months are never believed.
         """
-        found = {name: newest(counts, current) for name, counts in self._counts.items()}
-        sentences = [
-            f"{name}: {ignored} rows with a later date than {month:%Y-%m} do not move the month "
+        found = (newest(counts, current) for counts in self._counts.values())
+        latest = max((month for month in found if month), default=None)
+        if latest is None:
+            return None, []
+        ignored = {
+            name: sum(rows for month, rows in counts.items() if month > latest)
+            for name, counts in self._counts.items()
+        }
+        return latest, [
+            f"{name}: {rows} rows with a later date than {latest:%Y-%m} do not move the month "
             f"through which payments are known (the latest is {max(self._counts[name]):%Y-%m})"
-            for name, (month, ignored) in found.items()
-            if month and ignored
+            for name, rows in ignored.items()
+            if rows
         ]
-        return max((month for month, _ in found.values() if month), default=None), sentences
 
 
-def newest(counts: Counter[date], current: date) -> tuple[date | None, int]:
-    """Return the newest month with enough rows at or after it, and the number of later rows.
+def newest(counts: Counter[date], current: date) -> date | None:
+    """Return the newest month with enough rows at or after it; None if there is none.
 
     Args:
         counts: rows by month (first days).
@@ -68,12 +74,9 @@ def newest(counts: Counter[date], current: date) -> tuple[date | None, int]:
     """
     dated = counts.total()
     needed = max(ceil(MIN_SHARE * dated), min(FEW_ROWS, ceil(FEW_SHARE * dated)))
-    at_or_after = ignored = 0
-    for month in sorted(counts, reverse=True):
-        if month <= current:
-            at_or_after += counts[month]
-            if at_or_after >= needed:
-                return month, ignored + at_or_after - counts[month]
-        else:
-            ignored += counts[month]
-    return None, ignored
+    at_or_after = 0
+    for month in sorted((month for month in counts if month <= current), reverse=True):
+        at_or_after += counts[month]
+        if at_or_after >= needed:
+            return month
+    return None

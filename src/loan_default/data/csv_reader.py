@@ -17,7 +17,7 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from loan_default.data.cells import MISSING_TEXTS
-from loan_default.data.rejections import Fault, Malformed, blank_line
+from loan_default.data.rejections import Fault, Malformed, wrong_width
 from loan_default.errors import InputError
 
 BLOCK_BYTES = 32 << 20
@@ -236,10 +236,7 @@ class _Parser:
         width = len(self._places)
 
         def skip(row: Any) -> str:
-            line = Malformed(
-                row.number, Fault.FIELD_COUNT, f"{row.actual_columns} fields, not {width}"
-            )
-            skipped.append(line if row.text.strip() else blank_line(row.number))
+            skipped.append(wrong_width(row.number, row.text, row.actual_columns, width))
             return "skip"
 
         return pa.csv.read_csv(

@@ -99,7 +99,7 @@ class LoanReader:
         }
 
     def check_rejected_share(self, limit: float) -> None:
-        """Check the share of rejected rows, ignoring blank lines and footers.
+        """Check the share of rejected rows, ignoring blank lines, footers and prose.
 
         Raises:
             InputError: the share is above `limit`, or there is no loan.
@@ -118,7 +118,7 @@ class LoanReader:
                 f"MAX_REJECTED_SHARE={limit:g} allows: {examples}"
             )
         if not rows:
-            raise InputError(f"{self.path} holds no loans, only footers and blank lines")
+            raise InputError(f"{self.path} holds no loans, only footers, prose and blank lines")
 
     def check_unknown_share(self, limit: float) -> None:
         """Check the share of unknown texts among the filled cells of each category.

@@ -1,6 +1,7 @@
 """Rejected rows: one code and one sentence per row, and duplicate-id detection."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -28,6 +29,7 @@ class Fault(StrEnum):
 
     BLANK_LINE = "blank_line"
     FOOTER = "footer"
+    PROSE = "prose"
     FIELD_COUNT = "field_count"
     NOT_UTF8 = "not_utf8"
     DUPLICATE_ID = "duplicate_id"
@@ -39,11 +41,12 @@ class Fault(StrEnum):
 
 
 # Rows without a loan: counted, but never a reason to reject the file.
-NOT_LOANS = frozenset({Fault.BLANK_LINE, Fault.FOOTER})
+NOT_LOANS = frozenset({Fault.BLANK_LINE, Fault.FOOTER, Fault.PROSE})
 
 _SENTENCES = {
     Fault.BLANK_LINE: "blank line",
     Fault.FOOTER: "not a loan: only the id cell is filled",
+    Fault.PROSE: "not a loan: a line of text",
     Fault.FIELD_COUNT: "wrong number of fields",
     Fault.NOT_UTF8: "bytes that are not UTF-8",
     Fault.DUPLICATE_ID: "repeats the id of an earlier row",
@@ -145,6 +148,18 @@ class Malformed:
 def blank_line(row: int) -> Malformed:
     """Return the rejection of a line without any cell."""
     return Malformed(row, Fault.BLANK_LINE, _SENTENCES[Fault.BLANK_LINE])
+
+
+def wrong_width(row: int, text: str, fields: int, width: int) -> Malformed:
+    """Return the rejection of a line with another number of fields than the header.
+
+    A line of a few fields with words in it is prose: a heading or a total within an export.
+    """
+    if not text.strip():
+        return blank_line(row)
+    if fields <= max(1, width // 10) and re.search(r"[^\W\d_]\s+\w", text):
+        return Malformed(row, Fault.PROSE, _SENTENCES[Fault.PROSE])
+    return Malformed(row, Fault.FIELD_COUNT, f"{fields} fields, not {width}")
 
 
 def malformed(lines: list[Malformed]) -> pl.DataFrame:
