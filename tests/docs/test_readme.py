@@ -208,6 +208,14 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
         yield Terminal(folder, {**kept, **path, **QUICK}, ports, servers)
 
 
+@pytest.fixture
+def second_terminal(terminal: Terminal) -> Iterator[Terminal]:
+    """Another one in the same folder, whose settings and server no other page sees."""
+    ports = dict(zip(terminal.ports, free_ports(2), strict=True))
+    with ExitStack() as servers:
+        yield Terminal(terminal.folder, dict(terminal.environment), ports, servers)
+
+
 @pytest.mark.slow
 @runs("docs/tutorial-first-model.md")
 def test_from_loans_to_a_served_decision(terminal: Terminal, blocks: list[str]) -> None:
@@ -257,8 +265,9 @@ def test_a_day_on_call(terminal: Terminal, blocks: list[str]) -> None:
 @pytest.mark.slow
 @runs("docs/another-lender.md", "python src/draft_contract.py")
 def test_another_lenders_loans_go_from_a_draft_to_a_served_decision(
-    terminal: Terminal, blocks: list[str]
+    second_terminal: Terminal, blocks: list[str]
 ) -> None:
+    terminal = second_terminal
     names = {"Contract Ref": "LoanNumber", "Start Day": "OpenedOn", "Months Agreed": "TermMonths"}
     loans = workshop_loans.portfolio().rename(names | {"Verdict": "Result"})
     words = {"soured": "bad", "honoured": "good"}

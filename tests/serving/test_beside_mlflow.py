@@ -64,8 +64,14 @@ DIFFERENCES = {
     "booleans": Difference(
         400,
         200,
-        ("boolean number as *", "boolean optional number as *"),
-        "true is no number of months; MLflow casts it to 1.0",
+        ("boolean optional number as *",),
+        "false is no number; MLflow casts it to 0.0",
+    ),
+    "spaced names": Difference(
+        200,
+        400,
+        ("csv spaced header",),
+        "names are compared without the blanks around them; MLflow misses the columns",
     ),
     "nested": Difference(
         400,
@@ -246,7 +252,8 @@ def test_the_full_answers_agree_to_the_last_digits(servers: Servers) -> None:
         for here, there in rows:
             probability = there.pop("default_probability")
             assert here.pop("default_probability") == pytest.approx(probability, abs=1e-12, rel=0)
-            assert here == there | {"model_version": "1"}, case.name
+            named = {"model_version": "1", "unknown": here["unknown"]}
+            assert here == there | named, case.name
         compared += len(rows)
     assert compared > 500
 
