@@ -259,3 +259,10 @@ def test_integers_and_floats_are_one_number(kind: type) -> None:
 @pytest.mark.parametrize("pad", ["\x1c", "\x1d", "\x1e", "\x1f"], ids=repr)
 def test_a_category_behind_a_separator_character_counts_as_missing(pad: str) -> None:
     assert_ways_agree(table([LEAST | {"grade": f"{pad}A"}]))
+
+
+@pytest.mark.parametrize("text", ["None", " None ", "NONE", "none", "n/a", "NA", "Rent", "a yacht"])
+def test_a_category_is_missing_or_a_level_in_both_ways(text: str) -> None:
+    asked = table([LEAST | {"home_ownership": text}])
+    for model in READERS:
+        assert_ways_agree(asked, model)

@@ -267,7 +267,10 @@ def _code(value: str | None, codes: dict[str, float]) -> float:
     if code is not None:
         return code
     stripped = value.strip(WHITESPACE)
-    return codes.get(stripped, codes.get(fold(stripped), _MISSING))
+    if stripped in codes:
+        return codes[stripped]
+    # "None" is a missing value, though it folds to LendingClub's level "NONE"
+    return _MISSING if stripped in MISSING_TEXTS else codes.get(fold(stripped), _MISSING)
 
 
 def _odd(value: Any, codes: dict[str, float]) -> bool:
