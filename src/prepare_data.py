@@ -17,7 +17,7 @@ def build_parser() -> argparse.ArgumentParser:
     flags = cli.parser(__doc__)
     flags.add_argument("--input-path", help="the export, CSV or Parquet (TRAIN_DATA_PATH)")
     flags.add_argument("--output-path", help=".parquet or .csv (PREPARED_DATA_PATH)")
-    flags.add_argument("--as-of", type=cli.month, help="YYYY-MM through which outcomes are known")
+    flags.add_argument("--as-of", type=cli.as_of, help="YYYY-MM through which outcomes are known")
     return flags
 
 

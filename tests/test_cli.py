@@ -97,6 +97,14 @@ def test_a_run_date_is_at_most_tomorrow():
             cli.run_date(late)
 
 
+def test_outcomes_are_known_through_this_month_at_most():
+    today = datetime.now(UTC).date()
+    assert cli.as_of(f"{today:%Y-%m}") == today.replace(day=1)
+    for late in (f"{today + timedelta(31):%Y-%m}", "2062-01"):
+        with pytest.raises(argparse.ArgumentTypeError, match=f"'{late}' is in the future"):
+            cli.as_of(late)
+
+
 def test_a_day_is_an_iso_date() -> None:
     assert cli.day("2018-03-31") == date(2018, 3, 31)
     with pytest.raises(argparse.ArgumentTypeError, match="2018-03-32"):

@@ -41,6 +41,17 @@ def month(text: str) -> date:
     return _date(f"{text}-01", "a month such as 2018-03", text)
 
 
+def as_of(text: str) -> date:
+    """Parse an argument YYYY-MM through which outcomes are known: at most this month.
+
+    With a later one, loans that still run would count as matured.
+    """
+    parsed = month(text)
+    if parsed > datetime.now(UTC).date():
+        raise argparse.ArgumentTypeError(f"{text!r} is in the future: no outcome is known then")
+    return parsed
+
+
 def day(text: str) -> date:
     """Parse an argument YYYY-MM-DD."""
     return _date(text, "a day such as 2018-03-31", text)

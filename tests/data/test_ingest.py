@@ -14,7 +14,7 @@ from loan_default.data.readers import open_table
 from loan_default.data.rejections import Fault, RejectionKind
 from loan_default.errors import InputError
 from properties import tries
-from raw_loans import FOOTER_LINE, LOAN, TYPED, blocks_of, loans, take, text
+from raw_loans import FOOTER_LINE, LOAN, TYPED, blocks_of, loans, refusal, take, text
 
 
 def test_good_loans_all_become_records(save):
@@ -203,6 +203,12 @@ def test_the_as_of_month_is_the_latest_of_all_blocks_of_a_raw_file(save, size):
 def test_a_file_that_does_not_tell_has_no_as_of_month(save):
     assert take(save(text([TYPED]))).reader.as_of is None
     assert take(save(text(loans(2, last_pymnt_d="")))).reader.as_of is None
+
+
+def test_a_stated_as_of_month_in_the_future_is_refused(save):
+    frame = pl.DataFrame([TYPED])
+    assert "states 2062-01 as the month" in refusal(save(frame, as_of="2062-01"))
+    assert "states 2062-01 as the month" in refusal(save(text([TYPED | {"as_of": "2062-01"}])))
 
 
 def test_the_as_of_month_comes_from_parquet_metadata(save):

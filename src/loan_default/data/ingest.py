@@ -155,7 +155,16 @@ class LoanReader:
             self.as_of = self.as_of or _stated_as_of(cells)
 
     def _settle_as_of(self) -> None:
-        """Set the as-of month from all rows, unless the file states it."""
+        """Set the as-of month from all rows, unless the file states it.
+
+        Raises:
+            InputError: the stated month is in the future.
+        """
+        if self.as_of and self.as_of > current_month():
+            raise InputError(
+                f"{self.path} states {self.as_of:%Y-%m} as the month through which outcomes are "
+                "known, which is in the future: prepare it again"
+            )
         if not self._labelled or self.as_of:
             return
         self.as_of, findings = self._payments.latest(current_month())
