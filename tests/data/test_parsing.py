@@ -6,6 +6,7 @@ import pytest
 
 import lendingclub
 from lendingclub import CONTRACT, CORE, LABELS, NAMES, POLICY_PREFIX, RECORD
+from loan_default.columns import MONEY
 from loan_default.data.parsing import parse, require_core
 from loan_default.errors import InputError
 from parsed_loans import APPLICATION, LOAN, frame, record, rejection
@@ -15,7 +16,8 @@ OPTIONAL_NUMBERS = [name for name in lendingclub.NUMBERS if name not in CORE]
 
 def test_a_record_has_every_column_of_the_contract_typed():
     parsed = parse(frame(LOAN), CONTRACT, labelled=True)
-    assert parsed.records.columns == ["row", "id", "issue_month", "default", *NAMES]
+    known = ["row", "id", "issue_month", "default", "outcome_month", *MONEY]
+    assert parsed.records.columns == [*known, *NAMES]
     for column in RECORD:
         expected = pl.Float64 if column.kind == "number" else pl.String
         assert parsed.records.schema[column.name] == expected, column.name
@@ -216,7 +218,7 @@ def test_a_row_without_an_id_is_named_by_its_number():
 def test_columns_in_another_order_and_more_of_them_change_nothing():
     cells = frame(LOAN | {"id": "a", "dti": "3", "grade": "B"}, LOAN | {"id": "b"})
     mixed = cells.select(reversed(cells.columns)).with_columns(
-        url=pl.lit("x"), total_pymnt=pl.lit(9)
+        url=pl.lit("x"), settlement_term=pl.lit(9)
     )
     assert parse(mixed, CONTRACT, labelled=True).records.equals(
         parse(cells, CONTRACT, labelled=True).records

@@ -13,6 +13,7 @@ import polars as pl
 from loan_default.columns import DEFAULT, ISSUE_MONTH
 from loan_default.contract.contract import Contract
 from loan_default.contract.matching import canonical, nearly, require_half
+from loan_default.data import afterwards
 from loan_default.data.as_of import PaymentMonths, current_month
 from loan_default.data.dates import month
 from loan_default.data.parsing import parse, plain_numbers, require_core
@@ -190,7 +191,9 @@ def open_loans(
             known only after the loan was granted.
     """
     labels = ((contract.outcome.column, DEFAULT), (contract.loan.issued, ISSUE_MONTH))
-    wanted = {*contract.sources, *((*contract.loan.known_through, AS_OF) if labelled else ())}
+    wanted = set(contract.sources)
+    if labelled:
+        wanted |= {*contract.loan.known_through, AS_OF, *afterwards.sources(contract)}
     rename = partial(canonical, contract=contract)
     with open_table(path, wanted, plain_numbers(contract), rename) as table:
         require_half(path, table.columns, contract)

@@ -9,9 +9,10 @@ from typing import cast
 
 import polars as pl
 
-from loan_default.columns import DEFAULT, ID, ISSUE_MONTH, TERM
+from loan_default.columns import DEFAULT, ID, ISSUE_MONTH, OUTCOME_MONTH, TERM
 from loan_default.contract.contract import Column, Contract
 from loan_default.contract.texts import fold
+from loan_default.data import afterwards
 from loan_default.data import cells as reading
 from loan_default.data.dates import month, months
 from loan_default.data.rejections import SCHEMA, Parsed, explain
@@ -86,7 +87,7 @@ def parse(
         _reject_log_scale(values, contract)
     faults = _faults(values, contract, labelled)
     faulty = values.select(pl.any_horizontal(faults.values()).fill_null(False)).to_series()
-    names = ("row", ID, ISSUE_MONTH, DEFAULT, *contract.stored)
+    names = ("row", ID, ISSUE_MONTH, DEFAULT, *afterwards.stored(contract), *contract.stored)
     names = tuple(name for name in names if name in values.columns)
     if not faulty.any():
         records = values.select(names)
@@ -149,7 +150,8 @@ def _values(
     issue_months = months(issued, form).alias(ISSUE_MONTH)
     columns = [cells["row"], _ids(cells, contract), issued, issue_months]
     if labelled:
-        columns.append(outcomes(cells, contract))
+        outcome = outcomes(cells, contract)
+        columns += [outcome, *afterwards.read(cells, contract, issue_months, outcome)]
     for column in contract.record:
         if column.months_before_issue and column.name not in cells.columns:
             until = issue_months.fill_null(run_month) if run_month else issue_months
@@ -259,4 +261,8 @@ def _faults(values: pl.DataFrame, contract: Contract, labelled: bool) -> dict[st
     faults[ISSUE_MONTH] = unreadable if labelled else unreadable & pl.col(_ISSUE_TEXT).is_not_null()
     if labelled:
         faults[DEFAULT] = pl.col(DEFAULT) == -1
+    if OUTCOME_MONTH in values.columns:
+        text = pl.col(afterwards.OUTCOME_TEXT)
+        known = pl.col(DEFAULT).is_in([0, 1]) & text.is_not_null()
+        faults[OUTCOME_MONTH] = known & pl.col(OUTCOME_MONTH).is_null()
     return faults

@@ -10,6 +10,7 @@ import polars as pl
 from loan_default import storage
 from loan_default.columns import DEFAULT, ID, ISSUE_MONTH
 from loan_default.contract.contract import Contract
+from loan_default.data import afterwards
 from loan_default.data.ingest import AS_OF, LoanReader, open_loans
 from loan_default.data.rejections import REJECTED_FILE, SCHEMA
 from loan_default.data.writers import CsvSink, ParquetSink
@@ -23,7 +24,8 @@ def prepared_schema(contract: Contract) -> pl.Schema:
     types: dict[str, pl.DataType] = {
         name: pl.String() if name in contract.levels else pl.Float64() for name in contract.stored
     }
-    return pl.Schema({ID: pl.String(), ISSUE_MONTH: pl.Date(), DEFAULT: pl.Int8()} | types)
+    loan: dict[str, pl.DataType] = {ID: pl.String(), ISSUE_MONTH: pl.Date(), DEFAULT: pl.Int8()}
+    return pl.Schema(loan | afterwards.stored(contract) | types)
 
 
 def prepare(

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loan_default.columns import DEFAULT, ID, ISSUE_MONTH
+from loan_default.columns import DEFAULT, ID, ISSUE_MONTH, OUTCOME_MONTH
 from loan_default.contract.contract import Column, Contract
 
 SCHEMA = {
@@ -69,6 +69,8 @@ class RejectionKind(NamedTuple):
         column = self.column
         if self.code in (Fault.NOT_A_MONTH, Fault.UNKNOWN_OUTCOME) and column:
             sources = {DEFAULT: contract.outcome.column, **contract.raw_source}
+            if rule := contract.outcome.default_month:
+                sources[OUTCOME_MONTH] = rule.column
             column = sources.get(column, column)
         return _SENTENCES[self.code].format(column=column)
 
@@ -212,6 +214,8 @@ def _reason(
     name = next(name for name, broken in flag.items() if broken)
     if name == ISSUE_MONTH:
         return name, Fault.NOT_A_MONTH, _not_a_month(cell, name, contract.loan.issued)
+    if name == OUTCOME_MONTH and (rule := contract.outcome.default_month):
+        return name, Fault.NOT_A_MONTH, _not_a_month(cell, name, rule.column)
     if name == DEFAULT:
         shown = _shown(cell, name, contract.outcome.column)
         return name, Fault.UNKNOWN_OUTCOME, f"{shown} is not a known outcome"
