@@ -2,7 +2,8 @@
 
 What looks like known only afterwards, a proxy for a protected characteristic, an id or a constant
 is set apart and left out; a table on the terminal says why. The last line of stdout is a JSON
-object: contract_path, rows, features, known_afterwards, proxies, unused, outcome.
+object: contract_path, rows, issued (first and last month), features, look_again (features that
+predict well alone), known_afterwards, proxies, unused, outcome.
 """
 
 import argparse
@@ -23,6 +24,9 @@ def build_parser() -> argparse.ArgumentParser:
     flags.add_argument("--term", help="column of the term in months, or the months of every loan")
     flags.add_argument("--outcome", help="column of the outcome")
     flags.add_argument("--default-when", help="its words for a default, separated by commas")
+    flags.add_argument(
+        "--open-when", help="its words for a loan that still runs, separated by commas"
+    )
     return flags
 
 

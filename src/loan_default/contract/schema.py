@@ -257,7 +257,7 @@ def _features(file: ContractFile) -> list[Problem]:
     roles["unused"] = file.never.unused
     if file.money:
         money = file.money
-        given = (money.lent, money.returned, money.recovered, money.recovery_fee)
+        given = (money.returned, money.recovered, money.recovery_fee)
         roles["known afterwards"] += tuple(name for name in given if name)
     found: list[Problem] = []
     for name, column in file.columns.items():

@@ -7,6 +7,7 @@ Every distinct text is parsed once. A text with more than one meaning, such as `
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
+from math import floor
 
 import polars as pl
 
@@ -22,7 +23,8 @@ _NAMED = re.compile(r"(?:(\d{1,2})[-/ ])?([A-Za-z]{3})[a-z]*[-/ ](\d{2}|\d{4})")
 _ISO = re.compile(r"(\d{4})[-/](\d{1,2})(?:[-/]\d{1,2}(?:[T ].*)?)?")
 _COMPACT = re.compile(r"(\d{4})(\d{2})(?:(\d{2})(?:T?\d{6})?)?(?:\.0)?")
 _NUMERIC = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(?:[T ].*)?")
-_DAYS = re.compile(r"-?\d{1,6}(?:\.0+)?")
+# A fraction is the time of the day
+_DAYS = re.compile(r"-?\d{1,6}(?:\.\d+)?")
 # Two digits of a year: loans and credit lines before 1950 and after 2049 are not written so
 _PIVOT = 50
 
@@ -85,6 +87,6 @@ def _from_days(text: str, start: date) -> date | None:
     if not _DAYS.fullmatch(text):
         return None
     try:
-        return (start + timedelta(days=int(float(text)))).replace(day=1)
+        return (start + timedelta(days=floor(float(text)))).replace(day=1)
     except OverflowError:
         return None

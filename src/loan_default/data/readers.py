@@ -27,7 +27,7 @@ PARQUET_ROWS = 50_000
 # Given the names of all columns, returns the new names of those to be renamed
 Rename = Callable[[Sequence[str]], dict[str, str]]
 # In the order of preference
-SEPARATORS = (",", ";", "\t")
+SEPARATORS = (",", ";", "\t", "|")
 # Lines of prose that may stand above the header, and the wanted columns that show where it is
 PREAMBLE_LINES = 5
 MIN_NAMED = 3

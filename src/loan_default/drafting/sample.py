@@ -1,6 +1,6 @@
-"""A sample of loans with unknown columns: read, told apart by what they hold, and the outcome."""
+"""A sample of loans with unknown columns: read it, and answer what the person left open."""
 
-import re
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import date
 
@@ -8,21 +8,25 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loan_default.contract.contract import Column
-from loan_default.contract.texts import DATE_FORMS, fold
+from loan_default.contract.texts import fold
 from loan_default.data import cells as reading
 from loan_default.data.dates import months
 from loan_default.data.readers import open_table
+from loan_default.drafting import columns, outcome_words
+from loan_default.drafting.names import tokens
 from loan_default.errors import InputError
 
 MAX_ROWS = 200_000
 _MOSTLY = 0.95
-_NUMBER = Column("", "number")
 _DAY_FORMS = ("days since 1970-01-01", "days since 1899-12-30")
-_YEARS = (date(1980, 1, 1), date(2050, 1, 1))
-DEFAULTED = {"charged off", "chargedoff", "default", "defaulted", "bad", "loss", "written off"}
-REPAID = {"fully paid", "paid", "repaid", "completed", "good", "paid in full", "paid off"}
-OPEN = {"current", "open", "active", "running", "late", "in grace period", "issued", "cancelled"}
+_FIRST_DAY = date(1980, 1, 1)
+_ID = frozenset("id number nr no key ref reference".split())
+_OUTCOME = frozenset("status outcome result".split())
+_ISSUED = frozenset(
+    "issue issued origination originated opened granted creation booked disbursed disbursement "
+    "drawdown funded".split()
+)
+_TERM = frozenset("term tenor tenure duration".split())
 
 
 @dataclass(frozen=True)
@@ -45,10 +49,11 @@ def read(path: str) -> pl.DataFrame:
     """
     with open_table(path, ()) as table:
         names = [name for name in table.columns if name]
+    _refuse_alike(names)
     parts, rows = [], 0
     with open_table(path, names) as table:
         for block in table.blocks:
-            parts.append(block.cells.select(pl.col(names).cast(pl.String)))
+            parts.append(block.cells.select(_text(block.cells[name]) for name in names))
             rows += block.cells.height
             if rows >= MAX_ROWS:
                 break
@@ -58,54 +63,19 @@ def read(path: str) -> pl.DataFrame:
     return pl.DataFrame([reading.text(cells[name]) for name in names])
 
 
-def tokens(name: str) -> list[str]:
-    """Return the words of a column's name in lower case: AnnualInc_2 is annual, inc and 2."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
-    return [word for word in re.split(r"[^a-z0-9]+", spaced.lower()) if word]
-
-
-def numbers(texts: pl.Series) -> pl.Series | None:
-    """Return the cells as numbers; None unless nearly all filled cells are."""
-    read = reading.numbers(_NUMBER, texts)
-    filled = texts.count()
-    return (
-        read.fill_nan(None) if filled and read.fill_nan(None).count() >= _MOSTLY * filled else None
-    )
-
-
-def dates(texts: pl.Series, day_form: str | None = None) -> tuple[pl.Series, str] | None:
-    """Return the months of dates and their form; None unless nearly all filled cells are dates.
-
-    `day_form` is the form of day numbers, for portfolios that write dates so.
-    """
-    filled = texts.count()
-    if not filled:
-        return None
-    is_number = numbers(texts.head(1_000)) is not None
-    compact = is_number and bool(texts.drop_nulls().str.contains(r"^(19|20)\d{6}$").all())
-    forms = DATE_FORMS if compact or not is_number else ((day_form,) if day_form else ())
-    for form in forms:
-        found = months(texts, form)
-        plausible = found.is_between(date(1900, 1, 1), _YEARS[1]).sum()
-        if plausible >= _MOSTLY * filled:
-            return found, form
-    return None
-
-
 def issue_months(cells: pl.DataFrame, name: str) -> tuple[pl.Series, str]:
     """Return the months of the issue column and how they are written.
 
     Raises InputError if it does not hold dates.
     """
-    found = dates(cells[name])
-    for form in () if found else _DAY_FORMS:
+    if found := columns.dates(cells[name]):
+        return found
+    today, filled = date.today(), max(1, cells[name].count())
+    for form in _DAY_FORMS:
         given = months(cells[name], form)
-        if given.is_between(*_YEARS).sum() >= _MOSTLY * max(1, cells[name].count()):
-            found = given, form
-            break
-    if not found:
-        raise InputError(f"--issued {name}: it holds no dates; name the date of the loan")
-    return found
+        if given.is_between(_FIRST_DAY, today).sum() >= _MOSTLY * filled:
+            return given, form
+    raise InputError(f"--issued {name}: it holds no dates up to today; name the date of the loan")
 
 
 def guess(cells: pl.DataFrame, given: dict[str, str | None]) -> Facts:
@@ -113,22 +83,26 @@ def guess(cells: pl.DataFrame, given: dict[str, str | None]) -> Facts:
 
     Args:
         cells: the sample.
-        given: `id`, `issued`, `term`, `outcome` and `default_when`, None if not answered.
+        given: `id`, `issued`, `term`, `outcome`, `default_when` and `open_when`, None if not
+            answered.
 
     Raises InputError if a named column is missing, or something cannot be guessed.
     """
     for flag in ("id", "issued", "outcome"):
         if given[flag] and given[flag] not in cells.columns:
-            raise InputError(f"--{flag} {given[flag]}: there is no such column")
-    outcome = given["outcome"] or _named(cells, {"status", "outcome", "result"}, _has_outcomes)
-    issued = given["issued"] or _named(
-        cells, {"issue", "issued", "origination", "originated", "opened", "granted", "creation"}
-    )
+            raise InputError(
+                f"--{flag} {given[flag]}: there is no such column; there are "
+                f"{', '.join(cells.columns[:12])}{', …' if cells.width > 12 else ''}"
+            )
+    outcome = given["outcome"] or _named(cells, _OUTCOME, outcome_words.are_outcomes)
+    issued = given["issued"] or _named(cells, _ISSUED, _are_dates)
     if not outcome or not issued:
         raise InputError(f"give --{'issued' if outcome else 'outcome'} COLUMN: it is not plain")
     term, window = _term(cells, given["term"])
-    name = given["id"] or _named(cells, {"id", "number", "nr", "key"}, _is_unique)
-    words = _words(cells[outcome], outcome, given["default_when"])
+    name = given["id"] or _named(cells, _ID, _is_unique)
+    words = outcome_words.labels(
+        cells[outcome], outcome, given["default_when"], given.get("open_when")
+    )
     form = issue_months(cells, issued)[1]
     return Facts(name, issued, term, window, outcome, words, form)
 
@@ -141,16 +115,32 @@ def defaults(cells: pl.DataFrame, facts: Facts) -> NDArray[np.int8]:
     return np.array(known, dtype=np.int8)
 
 
-def _named(cells: pl.DataFrame, words: set[str], fits: object = None) -> str | None:
+def _text(series: pl.Series) -> pl.Series:
+    """Return cells as texts; whole numbers without the fraction that floats write."""
+    if series.dtype.is_float() and (series.fill_nan(None).drop_nulls() % 1 == 0).all():
+        series = series.fill_nan(None).cast(pl.Int64, strict=False)
+    return series.cast(pl.String)
+
+
+def _refuse_alike(names: list[str]) -> None:
+    seen: dict[str, str] = {}
+    for name in names:
+        earlier = seen.setdefault(fold(name), name)
+        if earlier != name:
+            raise InputError(
+                f"the columns {earlier!r} and {name!r} are read alike: rename one of them"
+            )
+
+
+def _named(cells: pl.DataFrame, words: Set[str], fits: Callable[[pl.Series], bool]) -> str | None:
     for name in cells.columns:
-        if set(tokens(name)) & words and (not callable(fits) or fits(cells[name])):
+        if set(tokens(name)) & words and fits(cells[name]):
             return name
     return None
 
 
-def _has_outcomes(texts: pl.Series) -> bool:
-    words = {fold(text) for text in texts.unique().drop_nulls().head(50)}
-    return bool(words & DEFAULTED and words & REPAID)
+def _are_dates(texts: pl.Series) -> bool:
+    return columns.dates(texts) is not None
 
 
 def _is_unique(texts: pl.Series) -> bool:
@@ -159,29 +149,14 @@ def _is_unique(texts: pl.Series) -> bool:
 
 def _term(cells: pl.DataFrame, given: str | None) -> tuple[str | None, int | None]:
     if given and given.isdigit():
+        if not 1 <= int(given) <= 1_200:
+            raise InputError(f"--term {given}: give 1 to 1200 months, or a column")
         return None, int(given)
-    name = given or _named(cells, {"term", "tenor", "tenure", "duration"})
+    name = given or _named(cells, _TERM, lambda texts: columns.numbers(texts) is not None)
     if not name:
         raise InputError("give --term COLUMN (in months), or --term MONTHS if all are alike")
     if name not in cells.columns:
         raise InputError(f"--term {name}: there is no such column, nor is it a number of months")
-    if numbers(cells[name]) is None:
+    if columns.numbers(cells[name]) is None:
         raise InputError(f"--term {name}: it holds no numbers of months")
     return name, None
-
-
-def _words(texts: pl.Series, name: str, default_when: str | None) -> dict[str, int | None]:
-    counted = [text for text, _ in texts.drop_nulls().value_counts(sort=True).head(30).rows()]
-    chosen = {fold(word) for word in (default_when or "").split(",") if word.strip()}
-    missing = chosen - {fold(text) for text in counted}
-    if missing:
-        raise InputError(f"--default-when {min(missing)}: {name} holds {', '.join(counted[:8])}")
-    labels: dict[str, int | None] = {}
-    for text in counted:
-        folded = fold(text)
-        is_default = folded in (chosen or DEFAULTED)
-        is_open = folded in OPEN or folded.startswith("late")
-        labels[text] = 1 if is_default else None if is_open else 0
-    if set(labels.values()) >= {0, 1} and (chosen or len(labels) == 2 or _has_outcomes(texts)):
-        return labels
-    raise InputError(f"give --default-when WORD: {name} holds {', '.join(counted[:8])}")
