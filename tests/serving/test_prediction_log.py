@@ -12,6 +12,7 @@ import pytest
 
 import lendingclub
 from lendingclub import CONTRACT
+from loan_default.errors import InputError
 from loan_default.serving import prediction_log
 from loan_default.serving.prediction_log import Entry, PredictionLog
 from loan_default.serving.request_features import RequestTable
@@ -31,7 +32,7 @@ def entry(*rows: dict[str, Any], request: str = "r", size: int = 100, **more: An
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[PredictionLog]:
     """A log that writes when it is closed, or half full."""
-    made = PredictionLog(str(tmp_path), share=1, seconds=1000, max_rows=100)
+    made = PredictionLog(str(tmp_path), share=1, seconds=1000, max_rows=100, model_name="loans")
     made.start()
     yield made
     made.close()
@@ -91,7 +92,7 @@ def test_small_dollars_of_many_requests_are_no_logarithms(
 
 
 def test_what_finds_the_room_taken_is_counted_as_lost(tmp_path: Path) -> None:
-    log = PredictionLog(str(tmp_path), share=1, seconds=1000, max_rows=5)
+    log = PredictionLog(str(tmp_path), share=1, seconds=1000, max_rows=5, model_name="loans")
     for _ in range(3):
         log.add(entry(LEAST, LEAST))
     assert log.lost == 2
@@ -101,7 +102,9 @@ def test_what_finds_the_room_taken_is_counted_as_lost(tmp_path: Path) -> None:
 
 
 def test_what_waits_is_bounded_in_bytes_whatever_the_rows(tmp_path: Path) -> None:
-    log = PredictionLog(str(tmp_path), share=1, seconds=1000, max_rows=1_000_000)
+    log = PredictionLog(
+        str(tmp_path), share=1, seconds=1000, max_rows=1_000_000, model_name="loans"
+    )
     third = prediction_log.MAX_BYTES // 3
     for _ in range(5):
         log.add(entry(LEAST, size=third))
@@ -110,7 +113,7 @@ def test_what_waits_is_bounded_in_bytes_whatever_the_rows(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("full", ["rows", "bytes"])
 def test_half_full_is_written_at_once(full: str, tmp_path: Path) -> None:
-    log = PredictionLog(str(tmp_path), share=1, seconds=1000, max_rows=10)
+    log = PredictionLog(str(tmp_path), share=1, seconds=1000, max_rows=10, model_name="loans")
     log.start()
     size = prediction_log.MAX_BYTES // 2 if full == "bytes" else 100
     log.add(entry(*[LEAST] * (1 if full == "bytes" else 5), size=size))
@@ -122,7 +125,7 @@ def test_half_full_is_written_at_once(full: str, tmp_path: Path) -> None:
 
 
 def test_it_writes_every_so_often(tmp_path: Path) -> None:
-    log = PredictionLog(str(tmp_path), share=1, seconds=0.05, max_rows=100)
+    log = PredictionLog(str(tmp_path), share=1, seconds=0.05, max_rows=100, model_name="loans")
     log.start()
     log.add(entry(LEAST))
     until = time.monotonic() + 20
@@ -133,7 +136,9 @@ def test_it_writes_every_so_often(tmp_path: Path) -> None:
 
 
 def test_a_share_of_the_requests_is_kept(tmp_path: Path) -> None:
-    log = PredictionLog(str(tmp_path), share=0.25, seconds=1000, max_rows=100_000)
+    log = PredictionLog(
+        str(tmp_path), share=0.25, seconds=1000, max_rows=100_000, model_name="loans"
+    )
     for number in range(2000):
         log.add(entry(LEAST, request=f"{number}"))
     log.start()
@@ -145,7 +150,7 @@ def test_a_share_of_the_requests_is_kept(tmp_path: Path) -> None:
 
 def test_what_cannot_be_written_is_counted_and_the_next_file_is_tried(tmp_path: Path) -> None:
     (tmp_path / "online").write_text("a file where the folder should be")
-    log = PredictionLog(str(tmp_path), share=1, seconds=1000, max_rows=100)
+    log = PredictionLog(str(tmp_path), share=1, seconds=1000, max_rows=100, model_name="loans")
     log.add(entry(LEAST, LEAST))
     log.flush()
     assert (log.written, log.lost) == (0, 2)
@@ -156,7 +161,7 @@ def test_what_cannot_be_written_is_counted_and_the_next_file_is_tried(tmp_path: 
 
 
 def test_what_comes_while_a_file_is_written_is_not_forgotten_at_the_end(tmp_path: Path) -> None:
-    log = PredictionLog(str(tmp_path), share=1, seconds=1000, max_rows=100_000)
+    log = PredictionLog(str(tmp_path), share=1, seconds=1000, max_rows=100_000, model_name="loans")
     log.start()
     log.add(entry(*[LEAST] * 50_000))
     # Half full: the thread has begun to write, which takes longer than this.
@@ -165,3 +170,23 @@ def test_what_comes_while_a_file_is_written_is_not_forgotten_at_the_end(tmp_path
     log.close()
     assert (log.written, log.lost) == (50_001, 0)
     assert not any(thread.name == "prediction-log" for thread in threading.enumerate())
+
+
+def test_a_root_with_another_models_runs_is_never_written_to(tmp_path: Path) -> None:
+    theirs = PredictionLog(str(tmp_path), share=1, seconds=1000, max_rows=100, model_name="theirs")
+    theirs.add(entry(LEAST))
+    theirs.flush()
+    log = PredictionLog(str(tmp_path), share=1, seconds=1000, max_rows=100, model_name="ours")
+    with pytest.raises(InputError, match="holds the runs of the model theirs, not of ours"):
+        log.require_own_root()
+    log.add(entry(LEAST))
+    log.flush()
+    assert (log.written, log.lost, logged(tmp_path).height) == (0, 1, 1)
+
+
+def test_a_log_that_is_off_may_have_any_root(tmp_path: Path) -> None:
+    theirs = PredictionLog(str(tmp_path), share=1, seconds=1000, max_rows=100, model_name="theirs")
+    theirs.add(entry(LEAST))
+    theirs.flush()
+    off = PredictionLog(str(tmp_path), share=0, seconds=1000, max_rows=100, model_name="ours")
+    off.require_own_root()

@@ -104,6 +104,17 @@ def test_a_registry_that_cannot_be_watched_is_one_clear_line(
     assert done.code == 2 and says in done.error
 
 
+def test_a_root_with_another_models_runs_is_one_clear_line(
+    trained: Workspace, tmp_path: Path
+) -> None:
+    workspace = copy_of(trained, tmp_path)
+    online = tmp_path / "theirs" / "online" / "date=2025-01-01" / "1.parquet"
+    online.parent.mkdir(parents=True)
+    pl.DataFrame({"id": ["a"]}).write_parquet(online, metadata={"model_name": "theirs"})
+    done = workspace.spawn("serve_model", "--port", "0", OUTPUT_PATH=str(tmp_path / "theirs"))
+    assert done.code == 2 and "holds the runs of the model theirs" in done.error
+
+
 def test_sigterm_lets_requests_in_flight_finish_and_writes_the_log(
     trained: Workspace, tmp_path: Path
 ) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 
 from loan_default import storage
-from loan_default.batch import score
-from loan_default.batch.run_files import DATA_FILES, MANIFEST, PREDICTIONS, RunFiles, marked_date
+from loan_default.batch import own_root, score
+from loan_default.batch.run_files import DATA_FILES, MANIFEST, PREDICTIONS, RunFiles
 from loan_default.data.ingest import open_loans
 from loan_default.errors import InputError
 from loan_default.model import artifact, xgboost_import
@@ -52,7 +52,7 @@ def predict(request: Request) -> dict[str, Any]:
     run = RunFiles(request.output_path or config.output_path, run_date)
     path = request.input_path or config.batch_input_path
     name, version = _version(request, run, config)
-    _require_own_root(run.root, name)
+    own_root.require(run.root, name)
     model = _load(name, version, config)
     with (
         open_loans(path, model.contract, run_date.replace(day=1)) as reader,
@@ -92,17 +92,6 @@ def _version(request: Request, run: RunFiles, config: Settings) -> tuple[str, st
     if not aliases:
         raise InputError("--alias names no alias")
     return name, resolve.choose(config, name, aliases)
-
-
-def _require_own_root(root: str, name: str) -> None:
-    """Raise InputError if the newest run under `root` is that of another model."""
-    marked = marked_date(root)
-    manifest = RunFiles(root, marked).manifest() if marked else None
-    if manifest and manifest["model_name"] != name:
-        raise InputError(
-            f"{root} holds the runs of the model {manifest['model_name']}, not of {name}: give "
-            "each model an OUTPUT_PATH of its own"
-        )
 
 
 def _load(name: str, version: str, config: Settings) -> Model:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from functools import cache
 
+from loan_default.batch import own_root
 from loan_default.columns import PREDICTION, PROBABILITY
 from loan_default.contract.contract import Contract
 from loan_default.monitoring.days import scored_day
@@ -75,8 +76,8 @@ class Result:
 def monitor(request: Request) -> dict[str, object]:
     """Monitor a scored day: compare, report, decide.
 
-    Returns the script's JSON result. Raises InputError if nothing was scored on that day or the
-    labels cannot be used.
+    Returns the script's JSON result. Raises InputError if nothing was scored on that day, `root`
+    holds the runs of two models, or the labels cannot be used.
     """
     config = settings()
     root = request.output_path or config.output_path
@@ -87,6 +88,7 @@ def monitor(request: Request) -> dict[str, object]:
     day = scored_day.read(
         root, request.run_date, source, config.model_name, lambda *key: loaded(*key).model.contract
     )
+    own_root.require(root, day.model_name)
     version = loaded(day.model_name, day.version)
     delivery = _store_labels(request, root, version.model.contract, config)
     # Before Evidently, which takes much memory

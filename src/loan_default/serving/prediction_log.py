@@ -18,6 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from loan_default import storage
+from loan_default.batch import own_root
 from loan_default.columns import ID, PREDICTION, PROBABILITY, VERSION
 from loan_default.contract.contract import Contract
 from loan_default.serving.request_features import RequestTable, typed_records
@@ -51,11 +52,15 @@ class PredictionLog:
     """Log a share of the answered requests below `root`.
 
     A file is written every `seconds`, and earlier once the queue is half full. The queue holds at
-    most `max_rows` rows. `written` and `lost` count rows.
+    most `max_rows` rows. `written` and `lost` count rows. Nothing is written to a root that holds
+    the runs of another model than `model_name`.
     """
 
-    def __init__(self, root: str, share: float, seconds: float, max_rows: int) -> None:
+    def __init__(
+        self, root: str, share: float, seconds: float, max_rows: int, model_name: str
+    ) -> None:
         self.written = self.lost = 0
+        self._model_name, self._owns_root = model_name, False
         self._root, self._share, self._seconds, self._max_rows = root, share, seconds, max_rows
         self._queue: deque[Entry] = deque()
         self._queued_rows = self._queued_bytes = 0
@@ -67,6 +72,12 @@ class PredictionLog:
     def start(self) -> None:
         """Start the thread that writes."""
         self._thread.start()
+
+    def require_own_root(self) -> None:
+        """Raise InputError if rows would be written to a root that holds another model's runs."""
+        if self._share > 0 and not self._owns_root:
+            own_root.require(self._root, self._model_name)
+            self._owns_root = True
 
     def add(self, entry: Entry) -> None:
         """Queue a request; never waits."""
@@ -118,11 +129,12 @@ class PredictionLog:
         name = f"{datetime.now(UTC):%H%M%S}-{uuid.uuid4().hex[:8]}.parquet"
         path = storage.join(self._root, "online", f"date={day}", name)
         try:
+            self.require_own_root()
             frame = pl.concat(
                 [_frame(group) for group in _by_columns(entries)], how="diagonal_relaxed"
             )
             with storage.atomic_file(path) as partial:
-                frame.write_parquet(partial)
+                frame.write_parquet(partial, metadata={own_root.MODEL_NAME: self._model_name})
         # A failure of storage or of a row must not stop the next file; it is logged and counted.
         except Exception:
             with self._lock:

@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 
+from loan_default import storage
 from loan_default.errors import InputError
 from loan_default.model import xgboost_import
 from loan_default.registry.alias_lookup import Lookup
@@ -35,7 +36,8 @@ log = logging.getLogger(__name__)
 def run(settings: Settings, lookup: Lookup, cache: ModelCache) -> dict[str, Any]:
     """Serve until SIGTERM or SIGINT; return the address and the version served last.
 
-    Raises InputError if the server cannot listen on the address.
+    Raises InputError if the server cannot listen on the address, or would log its predictions where
+    another model's are.
     """
     xgboost_import.import_xgboost()
     with _listen(settings.serve_host, settings.serve_port) as listening:
@@ -58,7 +60,11 @@ def _endpoints(settings: Settings, lookup: Lookup, cache: ModelCache) -> Endpoin
         settings.serve_log_share,
         settings.serve_log_seconds,
         settings.serve_log_rows,
+        settings.model_name,
     )
+    # A bucket that is away must not keep the server from starting: it is asked before a write
+    if not storage.is_remote(settings.output_path):
+        predictions.require_own_root()
     return Endpoints(settings, state, watcher, predictions, Metrics(state, predictions))
 
 

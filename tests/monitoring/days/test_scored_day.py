@@ -23,7 +23,7 @@ NAMES = ("id", "loan_amnt", "term", "int_rate", "annual_inc", "dti", "purpose")
 
 def serve(root: Path, day: date, ids: list[str], version: str = "1", score: float = 0.25) -> None:
     """Leave requests in the online log of the day."""
-    log = PredictionLog(str(root), share=1, seconds=1000, max_rows=100_000)
+    log = PredictionLog(str(root), share=1, seconds=1000, max_rows=100_000, model_name="loans")
     time = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     dti = {"x": None}
     rows = [(name, 10_000, 36, 13.5, 60_000, dti.get(name, 9.5), "crypto") for name in ids]
@@ -79,7 +79,8 @@ def test_a_batch_run_is_its_sample_and_its_manifest(tmp_path: Path) -> None:
 def test_the_online_log_is_counted_like_a_batch(tmp_path: Path) -> None:
     serve(tmp_path, DAY, ["a", "x", "b"])
     serve(tmp_path, DAY, ["c"], score=0.65)
-    found = scored_day.read(str(tmp_path), None, "online", "loans", lambda *_: CONTRACT)
+    # The log records the model, whatever the settings say
+    found = scored_day.read(str(tmp_path), None, "online", "other", lambda *_: CONTRACT)
     assert (found.run_date, found.model_name, found.latest) == (DAY, "loans", DAY)
     assert sorted(found.sample["id"]) == ["a", "b", "c", "x"]
     counts = found.counts

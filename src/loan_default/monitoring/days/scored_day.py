@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow.parquet
 
 from loan_default import storage
+from loan_default.batch import own_root
 from loan_default.batch.run_files import PREDICTIONS, SAMPLE, RunFiles, marked_date
 from loan_default.batch.score import SAMPLE_ROWS, Counts
 from loan_default.columns import VERSION
@@ -56,7 +57,7 @@ def read(
         root: output root of the batch runs and the online log.
         run_date: None for the latest day; for `batch`, that is the day that the marker names.
         source: which predictions to read.
-        model_name: the model behind the online log, which does not record it.
+        model_name: the model behind the online log, where a file does not record it.
         contract_of: asked for the contract that the rows of the online log follow.
 
     Raises:
@@ -126,10 +127,12 @@ def _online(
             f"the online prediction log under {root} has nothing {_on(day)}: is serve_model.py "
             "running with that OUTPUT_PATH, and SERVE_LOG_SHARE above 0?"
         )
+    files = predictions.online_files(root, day)
+    model_name = own_root.recorded(files[-1]) or model_name
     version = _main_version(pl.concat(_online_versions(root, day)))
     frame, counts = _online_sample(root, day, contract_of(model_name, version))
     assert counts
-    names = "\n".join(path.rsplit("/", 1)[-1] for path in predictions.online_files(root, day))
+    names = "\n".join(path.rsplit("/", 1)[-1] for path in files)
     return ScoredDay(
         run_date=day,
         source="online",
