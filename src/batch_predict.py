@@ -31,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--rescore", action="store_true", help="use the version behind the alias now"
     )
+    cli.add_accept_findings(flags)
     return flags
 
 

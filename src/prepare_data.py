@@ -18,6 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     flags.add_argument("--input-path", help="the export, CSV or Parquet (TRAIN_DATA_PATH)")
     flags.add_argument("--output-path", help=".parquet or .csv (PREPARED_DATA_PATH)")
     flags.add_argument("--as-of", type=cli.as_of, help="YYYY-MM through which outcomes are known")
+    cli.add_accept_findings(flags)
     return flags
 
 
@@ -35,6 +36,7 @@ def job(flags: argparse.Namespace) -> dict[str, Any]:
         flags.as_of,
         config.max_rejected_share,
         config.max_unknown_share,
+        flags.accept_findings,
     )
 
 

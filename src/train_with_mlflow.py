@@ -22,6 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     flags.add_argument("--model-name", help="registered model (MODEL_NAME)")
     flags.add_argument("--alias", help="alias to move to the version (MODEL_ALIAS)")
     flags.add_argument("--idempotency-key", help="a repeat with the same key registers nothing")
+    cli.add_accept_findings(flags)
     return flags
 
 

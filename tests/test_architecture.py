@@ -28,6 +28,7 @@ LAYERS = (
     "storage",
     {"cli"},
     "contract",
+    "plausibility",
     "data",
     "metrics",
     "drafting",

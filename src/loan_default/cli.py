@@ -36,6 +36,15 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     )
 
 
+def add_accept_findings(flags: argparse.ArgumentParser) -> None:
+    """Add the flag that uses a file although its plausibility report refuses it."""
+    flags.add_argument(
+        "--accept-findings",
+        metavar="REASON",
+        help="use the file although it is not plausible; the reason is recorded",
+    )
+
+
 def month(text: str) -> date:
     """Parse an argument YYYY-MM into the first day of that month."""
     return _date(f"{text}-01", "a month such as 2018-03", text)

@@ -25,6 +25,7 @@ class Column:
         unit: the unit of a number, in words.
         low: smallest allowed number.
         high: largest allowed number.
+        usual: span in which 98% of the numbers above zero lie; None if it is not known.
         levels: known values of a category; others count as missing.
         ordered: whether the levels are encoded by rank.
         core: whether a row without the column is rejected.
@@ -45,6 +46,7 @@ class Column:
     unit: str = ""
     low: float = 0
     high: float = 0
+    usual: tuple[float, float] | None = None
     levels: tuple[str, ...] = ()
     ordered: bool = False
     core: bool = False

@@ -116,6 +116,7 @@ def _column(name: str, table: ColumnTable) -> Column:
         unit=table.unit,
         low=low,
         high=high,
+        usual=table.usual,
         levels=table.levels,
         ordered=table.ordered,
         core=table.core,

@@ -97,6 +97,7 @@ class ColumnTable(Table):
     kind: Literal["number", "category"] | None = None
     unit: str = ""
     range: tuple[float, float] | None = None
+    usual: tuple[float, float] | None = None
     levels: tuple[str, ...] = ()
     spellings: dict[str, str] = {}
     ordered: bool = False
@@ -115,6 +116,16 @@ class ColumnTable(Table):
             raise ValueError(
                 f"{bounds[0]:g} to {bounds[1]:g} is no range: write [lowest, highest], "
                 f"within {-LARGEST:g} to {LARGEST:g}"
+            )
+        return bounds
+
+    @field_validator("usual")
+    @classmethod
+    def _is_positive(cls, bounds: tuple[float, float] | None) -> tuple[float, float] | None:
+        if bounds and not 0 < bounds[0] < bounds[1] <= LARGEST:
+            raise ValueError(
+                f"{bounds[0]:g} to {bounds[1]:g} is no span: write [lowest, highest] of the usual "
+                "values above zero"
             )
         return bounds
 
@@ -139,7 +150,7 @@ class ColumnTable(Table):
     def _check_category(self) -> None:
         if not self.levels:
             raise ValueError("a category needs levels = [...]; a number needs range = [...]")
-        given = self.model_fields_set & {"range", "words", "scale", "months_before_issue"}
+        given = self.model_fields_set & {"range", "usual", "words", "scale", "months_before_issue"}
         if given or self.risk != "free":
             key = min(given, default="risk")
             raise ValueError(f"{key} is for numbers: leave it out, or the levels")

@@ -13,13 +13,16 @@ import polars as pl
 from loan_default.columns import DEFAULT, ISSUE_MONTH
 from loan_default.contract.contract import Contract
 from loan_default.contract.matching import canonical, nearly, require_half
-from loan_default.data import afterwards
+from loan_default.data import afterwards, assess
 from loan_default.data.as_of import PaymentMonths, current_month
 from loan_default.data.dates import month
 from loan_default.data.parsing import parse, plain_numbers, require_core
 from loan_default.data.readers import Table, open_table
 from loan_default.data.rejections import NOT_LOANS, Fault, Parsed, RejectionKind, SeenIds, malformed
+from loan_default.data.row_sample import RowSample
 from loan_default.errors import InputError
+from loan_default.plausibility.expected import Expectations, of_contract
+from loan_default.plausibility.finding import Code, Finding, Report, Severity
 
 AS_OF = "as_of"
 # So few unknown categories of a column are no sign of a file that is spelt otherwise
@@ -37,13 +40,18 @@ class LoanReader:
         rows_in: the rows read so far.
         rejected: the rows rejected so far, by kind.
         first_rejected: the row number of each kind's first rejection, and its reason.
-        findings: what was noticed about the file, in sentences.
+        report: what was noticed about the file, complete once all blocks are read.
         as_of: the month through which payments are known, once all blocks are read; None if the
             file does not tell.
     """
 
     def __init__(
-        self, table: Table, contract: Contract, run_month: date | None, labelled: bool
+        self,
+        table: Table,
+        contract: Contract,
+        run_month: date | None,
+        labelled: bool,
+        expectations: Expectations | None = None,
     ) -> None:
         self.path, self.local = table.path, table.local
         self.rows_in = 0
@@ -51,11 +59,13 @@ class LoanReader:
         self.first_rejected: dict[RejectionKind, tuple[int, str]] = {}
         self.as_of = month(table.metadata.get(AS_OF, ""))
         self.contract = contract
-        self.findings = nearly(table.columns, contract)
+        self.report = Report()
         self._filled: Counter[str] = Counter()
         self._unknown: dict[str, Counter[str]] = {}
-        for finding in self.findings:
-            log.warning("%s: %s", table.path, finding)
+        self._missing: Counter[str] = Counter()
+        self._sample = RowSample(contract)
+        self._expectations = of_contract(contract) if expectations is None else expectations
+        self._add(_sentences(Code.COLUMN_NAME, nearly(table.columns, contract)))
         self._table, self._run_month, self._labelled = table, run_month, labelled
         self._payments = PaymentMonths(contract)
 
@@ -77,6 +87,12 @@ class LoanReader:
         if not self.rows_in:
             raise InputError(f"{self.path} has a header but no rows")
         self._settle_as_of()
+        self._assess()
+
+    @property
+    def findings(self) -> list[str]:
+        """Return what was noticed about the file in sentences, mere counts left out."""
+        return self.report.sentences()
 
     @property
     def rows_rejected(self) -> int:
@@ -98,6 +114,21 @@ class LoanReader:
                 {"code": kind.code, "column": kind.column, "rows": rows} for kind, rows in kinds
             ],
         }
+
+    def check(self, rejected: float, unknown: float, accepted_because: str | None) -> None:
+        """Check the file as a whole, once all blocks are read.
+
+        Args:
+            rejected: largest share of rejected rows.
+            unknown: largest share of unknown values in a category.
+            accepted_because: why the file is used although it is not plausible; None rejects it.
+
+        Raises:
+            InputError: the file exceeds a limit, or is not plausible.
+        """
+        self.check_rejected_share(rejected)
+        self.check_unknown_share(unknown)
+        self.report.check(self.path, accepted_because)
 
     def check_rejected_share(self, limit: float) -> None:
         """Check the share of rejected rows, ignoring blank lines, footers and prose.
@@ -138,7 +169,6 @@ class LoanReader:
                     f"are {', '.join(self.contract.by_name[name].levels[:8])}: add them to the "
                     "contract as levels or spellings"
                 )
-            self.findings.append(f"{name} holds unknown values in {unknown} rows, taken as missing")
 
     def _count(self, cells: pl.DataFrame, parsed: Parsed) -> None:
         self.rows_in += parsed.records.height + parsed.rejected.height
@@ -149,8 +179,10 @@ class LoanReader:
             self.first_rejected.setdefault(kind, (row, reason))
         for name, texts in parsed.unknown.items():
             self._unknown.setdefault(name, Counter()).update(texts)
-        for name in self.contract.categories:
-            self._filled[name] += parsed.records.height - parsed.records[name].null_count()
+        for name, nulls in parsed.records.null_count().row(0, named=True).items():
+            self._missing[name] += nulls
+            self._filled[name] += parsed.records.height - nulls
+        self._sample.add(parsed.records, cells)
         if self._labelled:
             self._payments.add(cells)
             self.as_of = self.as_of or _stated_as_of(cells)
@@ -169,14 +201,41 @@ class LoanReader:
         if not self._labelled or self.as_of:
             return
         self.as_of, findings = self._payments.latest(current_month())
+        self._add(_sentences(Code.AS_OF, findings))
+
+    def _assess(self) -> None:
+        """Add what all rows together show to the report."""
+        loans = self.rows_in - sum(n for k, n in self.rejected.items() if k.code in NOT_LOANS)
+        self._add(
+            [
+                *assess.of_columns(
+                    self._sample.records(),
+                    self._sample.seen,
+                    self._missing,
+                    self.contract,
+                    self._expectations,
+                ),
+                *(assess.of_empty(self._filled, self.contract) if self._labelled else ()),
+                *assess.of_dates(self._sample, self.contract, self._labelled),
+                *assess.of_rejections(self.rejected, self.first_rejected, loans, self.contract),
+                *assess.of_unknown(self._unknown, self._filled),
+            ]
+        )
+
+    def _add(self, findings: list[Finding]) -> None:
+        self.report.add(findings)
         for finding in findings:
-            log.warning("%s: %s", self.path, finding)
-        self.findings += findings
+            if finding.severity != Severity.NOTE:
+                log.warning("%s: %s", self.path, finding.message)
 
 
 @contextmanager
 def open_loans(
-    path: str, contract: Contract, run_month: date | None = None, labelled: bool = False
+    path: str,
+    contract: Contract,
+    run_month: date | None = None,
+    labelled: bool = False,
+    expectations: Expectations | None = None,
 ) -> Iterator[LoanReader]:
     """Open a file of applications, or of loans with an outcome, raw or typed.
 
@@ -185,6 +244,7 @@ def open_loans(
         contract: what its columns may hold.
         run_month: end of the credit history of rows without an issue month.
         labelled: whether each row needs an issue month and an outcome.
+        expectations: what the columns usually hold; by default what the contract says.
 
     Raises:
         InputError: the file or a core column is missing, or a prepared file holds columns that are
@@ -200,7 +260,11 @@ def open_loans(
         require_core(path, table.columns, contract, labels if labelled else ())
         if labelled and {DEFAULT, ISSUE_MONTH} & set(table.columns):
             _reject_known_afterwards(path, table.columns, contract)
-        yield LoanReader(table, contract, run_month, labelled)
+        yield LoanReader(table, contract, run_month, labelled, expectations)
+
+
+def _sentences(code: Code, sentences: list[str]) -> list[Finding]:
+    return [Finding(code, Severity.WARNING, sentence) for sentence in sentences]
 
 
 def _reject_known_afterwards(path: str, columns: tuple[str, ...], contract: Contract) -> None:

@@ -35,6 +35,7 @@ def prepare(
     as_of: date | None,
     max_rejected_share: float,
     max_unknown_share: float = 1.0,
+    accepted_because: str | None = None,
 ) -> dict[str, Any]:
     """Write the typed records of an export, and its rejected rows to rejected.csv next to them.
 
@@ -44,9 +45,10 @@ def prepare(
         output_path: a .parquet (as-of month in its metadata) or .csv file (in a column).
         as_of: the month through which outcomes are known; by default read from the export.
         max_rejected_share: largest share of rejected rows; `max_unknown_share` of unknown values.
+        accepted_because: why an export that is not plausible is used; None refuses it.
 
-    Returns paths, as-of month and counts of rows, by outcome and by rejection. Raises InputError
-    if a path cannot be used, or too many rows are rejected; no file is changed then.
+    Returns paths, as-of month, findings and counts of rows. Raises InputError if the export cannot
+    be used; no file is changed then.
     """
     rejected_path = _rejected_path(output_path)
     as_csv = output_path.endswith(".csv")
@@ -54,20 +56,22 @@ def prepare(
     with storage.atomic_file(output_path) as data, storage.atomic_file(rejected_path) as bad:
         with open_loans(input_path, contract, labelled=True) as reader:
             counts = _write(reader, data, bad, as_of, as_csv)
-            reader.check_rejected_share(max_rejected_share)
-            reader.check_unknown_share(max_unknown_share)
-    as_of = as_of or reader.as_of
+            reader.check(max_rejected_share, max_unknown_share, accepted_because)
     return {
         "output_path": output_path,
         "rejected_path": rejected_path,
-        "as_of": f"{as_of:%Y-%m}" if as_of else None,
-        "findings": reader.findings,
+        "as_of": _text(as_of or reader.as_of),
+        **reader.report.result(),
         "rows_in": reader.rows_in,
         "rows_written": reader.rows_in - reader.rows_rejected,
         "rows_rejected": reader.rows_rejected,
         **reader.rejections,
         **counts,
     }
+
+
+def _text(as_of: date | None) -> str | None:
+    return f"{as_of:%Y-%m}" if as_of else None
 
 
 def _rejected_path(output_path: str) -> str:
@@ -102,8 +106,7 @@ def _write(
         for block in reader:
             records = block.records.select(typed.names())
             if as_csv:
-                month = f"{as_of:%Y-%m}" if as_of else None
-                records = records.with_columns(pl.lit(month, pl.String).alias(AS_OF))
+                records = records.with_columns(pl.lit(_text(as_of), pl.String).alias(AS_OF))
             out.write(records)
             rejected.write(block.rejected)
             counts["rows_defaulted"] += int((records[DEFAULT] == 1).sum())

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from loan_default.columns import DEFAULT, ID, ISSUE_MONTH, OUTCOME_MONTH
 from loan_default.contract.contract import Column, Contract
+from loan_default.plausibility.units import of_value
 
 SCHEMA = {
     "row": pl.Int64,
@@ -235,7 +236,10 @@ def _number_reason(column: Column, value: float | None, cell: dict[str, Any]) ->
         return Fault.OUT_OF_RANGE, f"{shown} gives a {name} outside {_span(column)}"
     if math.isnan(value):
         return Fault.NOT_A_NUMBER, f"{shown} is not a number"
-    return Fault.OUT_OF_RANGE, f"{shown} is outside {_span(column)}"
+    # A text with a unit of its own is not in another one
+    unit = None if re.search(r"[A-Za-z%]", shown.partition(" ")[2]) else of_value(column, value)
+    hint = f"; it would be usual among {unit}" if unit else ""
+    return Fault.OUT_OF_RANGE, f"{shown} is outside {_span(column)}{hint}"
 
 
 def _not_a_month(cell: dict[str, Any], *names: str) -> str:

@@ -18,6 +18,7 @@ from loan_default.errors import InputError
 from loan_default.model import artifact, xgboost_import
 from loan_default.model.artifact import Model
 from loan_default.model.scoring import ReasonScope
+from loan_default.plausibility.expected import Expectations, of_reference
 from loan_default.registry import resolve
 from loan_default.settings import Settings, alias_list, settings
 
@@ -29,7 +30,8 @@ class Request:
     """What to score; a field that is None comes from the settings.
 
     `run_date` is today in UTC unless given. A date that was scored before is scored with the
-    version in its manifest, unless `rescore`.
+    version in its manifest, unless `rescore`. `accept_findings` is the reason to score a file that
+    is not plausible; None rejects it.
     """
 
     input_path: str | None
@@ -39,6 +41,7 @@ class Request:
     alias: str | None
     reasons: ReasonScope
     rescore: bool
+    accept_findings: str | None = None
 
 
 def predict(request: Request) -> dict[str, Any]:
@@ -53,9 +56,9 @@ def predict(request: Request) -> dict[str, Any]:
     path = request.input_path or config.batch_input_path
     name, version = _version(request, run, config)
     own_root.require(run.root, name)
-    model = _load(name, version, config)
+    model, usual = _load(name, version, config)
     with (
-        open_loans(path, model.contract, run_date.replace(day=1)) as reader,
+        open_loans(path, model.contract, run_date.replace(day=1), False, usual) as reader,
         ThreadPoolExecutor(1) as pool,
     ):
         # Of the very bytes that are scored; in parallel, so that it adds no second at the end
@@ -64,9 +67,10 @@ def predict(request: Request) -> dict[str, Any]:
         predictions = storage.join(run.root, "predictions")
         with storage.work_folder(predictions, f"run_date={run_date}") as folder:
             counts = score.score_blocks(reader, job, folder)
-            reader.check_rejected_share(config.max_rejected_share)
-            reader.check_unknown_share(config.max_unknown_share)
-            counts["findings"] = reader.findings
+            reader.check(
+                config.max_rejected_share, config.max_unknown_share, request.accept_findings
+            )
+            counts |= reader.report.result()
             run.publish(folder, _manifest(name, job, path, digest.result(), counts, folder))
     log.info("%s rows scored with version %s", counts["rows_scored"], version)
     rows = ("rows_in", "rows_scored", "rows_rejected", "rows_declined")
@@ -76,7 +80,7 @@ def predict(request: Request) -> dict[str, Any]:
         "manifest_path": run.path(MANIFEST),
         "marker_path": run.marker,
         "model_version": version,
-        "findings": reader.findings,
+        **reader.report.result(),
         **{key: counts[key] for key in rows},
     }
 
@@ -94,13 +98,16 @@ def _version(request: Request, run: RunFiles, config: Settings) -> tuple[str, st
     return name, resolve.choose(config, name, aliases)
 
 
-def _load(name: str, version: str, config: Settings) -> Model:
+def _load(name: str, version: str, config: Settings) -> tuple[Model, Expectations]:
+    """Return the model, and what its reference sample shows of each column."""
     xgboost_import.import_xgboost()
     with tempfile.TemporaryDirectory() as temporary:
         folder = resolve.files(config, name, version, Path(temporary))
         model = artifact.load(folder, config.threads)
         model.verify(pl.read_parquet(folder / artifact.SELF_CHECK))
-    return model
+        path = folder / artifact.REFERENCE
+        reference = pl.read_parquet(path) if path.exists() else pl.DataFrame()
+    return model, of_reference(reference, model.contract)
 
 
 def _manifest(

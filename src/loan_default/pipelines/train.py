@@ -15,6 +15,7 @@ from loan_default.contract import load as contracts
 from loan_default.contract.contract import Contract
 from loan_default.data.ingest import open_loans
 from loan_default.errors import InputError
+from loan_default.plausibility.finding import Report
 from loan_default.promotion import aliases, gate
 from loan_default.registry.mlflow_client import MlflowConnection
 from loan_default.registry.tracking import Run, Tracking
@@ -36,7 +37,8 @@ class Request:
     """What to train on; a field that is None comes from the settings.
 
     `as_of` comes from the file and `test_from` follows from TEST_SHARE unless given. A repeat with
-    the same `idempotency_key` registers nothing.
+    the same `idempotency_key` registers nothing. `accept_findings` is the reason to use loans that
+    are not plausible; None rejects them.
     """
 
     data_path: str | None
@@ -45,6 +47,7 @@ class Request:
     model_name: str | None
     alias: str | None
     idempotency_key: str | None
+    accept_findings: str | None = None
 
 
 def train(request: Request) -> dict[str, Any]:
@@ -63,35 +66,46 @@ def train(request: Request) -> dict[str, Any]:
         return _result(registry, version, alias, config, REPEATED)
     path = request.data_path or config.train_data_path
     contract = contracts.load(config.contract)
-    split = _split(path, contract, request, config)
+    split, report = _split(path, contract, request, config)
     digest = provenance.data_digest(split, contract)
     tags = {FINGERPRINT: provenance.fingerprint(digest, contract, config)}
     if version := registry.find_by_tag(name, FINGERPRINT, tags[FINGERPRINT]):
-        return _result(registry, version, alias, config, SAME_INPUTS)
+        return _result(registry, version, alias, config, SAME_INPUTS, report)
     if key:
         tags[IDEMPOTENCY_KEY] = key
-    version = _register(connection, split, contract, name, path, digest, tags, config)
-    return _result(registry, version, alias, config, None)
+    version = _register(connection, split, report, contract, name, path, digest, tags, config)
+    return _result(registry, version, alias, config, None, report)
 
 
 def read(
-    path: str, contract: Contract, max_rejected_share: float, max_unknown_share: float = 1.0
-) -> tuple[pl.DataFrame, date | None]:
-    """Read labelled loans: typed records, and the month through which outcomes are known.
+    path: str,
+    contract: Contract,
+    max_rejected_share: float,
+    max_unknown_share: float = 1.0,
+    accepted_because: str | None = None,
+) -> tuple[pl.DataFrame, date | None, Report]:
+    """Read labelled loans: typed records, the month through which outcomes are known, findings.
 
-    Raises InputError if the file cannot be used or more than `max_rejected_share` of its loans
-    break the contract.
+    Raises InputError if the file cannot be used, more than `max_rejected_share` of its loans break
+    the contract, or it is not plausible and no reason is given to accept that.
     """
     with open_loans(path, contract, labelled=True) as reader:
         loans = pl.concat([block.records for block in reader]).drop("row")
-        reader.check_rejected_share(max_rejected_share)
-        reader.check_unknown_share(max_unknown_share)
+        reader.check(max_rejected_share, max_unknown_share, accepted_because)
     log.info("%s rows read, %s rejected", reader.rows_in, reader.rows_rejected)
-    return loans, reader.as_of
+    return loans, reader.as_of, reader.report
 
 
-def _split(path: str, contract: Contract, request: Request, config: Settings) -> Split:
-    loans, known_through = read(path, contract, config.max_rejected_share, config.max_unknown_share)
+def _split(
+    path: str, contract: Contract, request: Request, config: Settings
+) -> tuple[Split, Report]:
+    loans, known_through, report = read(
+        path,
+        contract,
+        config.max_rejected_share,
+        config.max_unknown_share,
+        request.accept_findings,
+    )
     as_of = request.as_of or known_through
     if as_of is None:
         raise InputError(
@@ -106,12 +120,13 @@ def _split(path: str, contract: Contract, request: Request, config: Settings) ->
         f"{split.test_from:%Y-%m}",
         f"{split.test_through:%Y-%m}",
     )
-    return split
+    return split, report
 
 
 def _register(
     connection: MlflowConnection,
     split: Split,
+    report: Report,
     contract: Contract,
     name: str,
     path: str,
@@ -127,7 +142,7 @@ def _register(
         params |= {"git_commit": provenance.commit(), "data_digest": digest, "data_path": path}
         params |= {"contract": contract.name, "contract_digest": contract.digest}
         params |= _months(split)
-        _log_run(run, trained, params, Path(folder, "report"))
+        _log_run(run, trained, params, report, Path(folder, "report"))
         run.log_data(path, digest, "training")
         trained.save(Path(folder, "model"))
         example = trained.self_check.head(1).drop(PROBABILITY)
@@ -142,17 +157,27 @@ def _months(split: Split) -> dict[str, str]:
     }
 
 
-def _log_run(run: Run, trained: Trained, params: dict[str, Any], folder: Path) -> None:
-    model_card.write(trained, params, folder)
+def _log_run(
+    run: Run, trained: Trained, params: dict[str, Any], report: Report, folder: Path
+) -> None:
+    model_card.write(trained, params, report, folder)
     run.log(params, trained.metrics, folder)
     run.log_curve("train_log_loss", trained.validation.train_loss)
     run.log_curve("validation_log_loss", trained.validation.validation_loss)
 
 
 def _result(
-    registry: Registry, version: ModelVersion, alias: str, config: Settings, existing: str | None
+    registry: Registry,
+    version: ModelVersion,
+    alias: str,
+    config: Settings,
+    existing: str | None,
+    report: Report | None = None,
 ) -> dict[str, Any]:
-    """Point the alias at the version and ask the gate; `existing` says why no run was needed."""
+    """Point the alias at the version and ask the gate.
+
+    `existing` says why no run was needed, `report` is None if no loans were read.
+    """
     registry.set_alias(version, alias)
     decision = gate.evaluate(registry, version, config.production_alias, config)
     decision = aliases.reject_if_rolled_back(decision, version)
@@ -165,6 +190,7 @@ def _result(
         "alias": alias,
         "registered": existing in (None, REPEATED),
         "existing_because": existing,
+        **(report or Report()).result(),
         "metrics": registry.metrics(version),
         "promotable": decision.promotable,
         "reasons": decision.reasons,

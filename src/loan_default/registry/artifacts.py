@@ -20,8 +20,14 @@ from loan_default.registry.alias_lookup import SQLITE, query_sqlite, tracking_cl
 from loan_default.settings import Settings
 
 DESCRIPTION = "MLmodel"
-# The files that scoring needs
-MODEL_FILES = (artifact.BOOSTER, artifact.FACTS, artifact.SELF_CHECK, artifact.CONTRACT)
+# The files that scoring needs; a batch is compared with the reference sample
+MODEL_FILES = (
+    artifact.BOOSTER,
+    artifact.FACTS,
+    artifact.SELF_CHECK,
+    artifact.CONTRACT,
+    artifact.REFERENCE,
+)
 PROXIED = "mlflow-artifacts:/"
 
 # Returns the content of a file, given its path below the version's root; None if there is none.

@@ -8,31 +8,40 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from loan_default.columns import DEFAULT, ISSUE_MONTH
 from loan_default.metrics import classification, plots
+from loan_default.plausibility.finding import Report
 from loan_default.training.train import Trained
 
 TEMPLATE = "model_card.md.j2"
 
 
-def write(trained: Trained, params: dict[str, Any], folder: Path) -> None:
-    """Write `plots/*.png`, `params.json`, `metrics_by_quarter.json` and `model_card.md` into
-    `folder`."""
+def write(trained: Trained, params: dict[str, Any], report: Report, folder: Path) -> None:
+    """Write plots, parameters, metrics, plausibility report and model card into `folder`."""
     (folder / "plots").mkdir(parents=True, exist_ok=True)
     _plots(trained, folder / "plots")
     (folder / "params.json").write_text(json.dumps(params, indent=1, sort_keys=True) + "\n")
     quarters = _quarters(trained)
     (folder / "metrics_by_quarter.json").write_text(json.dumps(quarters, indent=1) + "\n")
-    (folder / "model_card.md").write_text(model_card(trained, params, quarters))
+    facts = json.dumps(report.as_json(), indent=1) + "\n"
+    (folder / "plausibility.json").write_text(facts)
+    (folder / "model_card.md").write_text(model_card(trained, params, quarters, report))
 
 
-def model_card(trained: Trained, params: dict[str, Any], quarters: list[dict[str, Any]]) -> str:
+def model_card(
+    trained: Trained,
+    params: dict[str, Any],
+    quarters: list[dict[str, Any]],
+    report: Report | None = None,
+) -> str:
     """Render the model card in Markdown.
 
     Args:
         params: the parameters that the run logs.
         quarters: the metrics by issue quarter, as of `classification.by_quarter`.
+        report: what was noticed about the training data; None if nothing.
 
     The form follows Mitchell et al. (2019), Model cards for model reporting.
     """
+    report = report or Report()
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -46,6 +55,8 @@ def model_card(trained: Trained, params: dict[str, Any], quarters: list[dict[str
         metrics=trained.metrics,
         quarters=quarters,
         params=params,
+        findings=report.sentences(),
+        accepted_because=report.accepted_because,
     )
 
 
