@@ -1,8 +1,9 @@
 """Train on completed loans, evaluate, register the version and point the candidate alias at it.
 
-Reads a LendingClub export or a prepared file. The last line of stdout is a JSON object: run_id,
-model_name, model_version, alias, metrics, promotable, reasons, and registered: whether this run
-registered a new version. A repeat with the same --idempotency-key reports what its first try did.
+Reads an export that CONTRACT describes, or a prepared file. The last line of stdout is a JSON
+object: run_id, model_name, model_version, alias, metrics, promotable, reasons, findings (what was
+noticed about the file), and registered: whether this run registered a new version. A repeat with
+the same --idempotency-key reports what its first try did.
 """
 
 import argparse

@@ -154,3 +154,11 @@ def test_the_short_cut_of_lendingclubs_export_has_a_place_for_its_27_columns() -
     assert {name: cut.by_name[name].levels for name in cut.categories} == {
         name: CONTRACT.by_name[name].levels for name in cut.categories
     }
+
+
+def test_the_contract_of_versions_without_one_never_changes() -> None:
+    frozen = contracts.before_files()
+    assert (
+        frozen.digest == "59b181fd8cbf210d2b7a6d23370878e5ba366585de434047b570bf730853de26"
+    ), "restore contracts/earlier"
+    assert "earlier" not in contracts.built_in()

@@ -3,6 +3,7 @@ import pytest
 from lendingclub import CONTRACT, CORE, EXPORT
 from loan_default.contract import load as contracts
 from loan_default.contract.matching import canonical, is_known, nearly, require_half
+from loan_default.data.parsing import require_core
 from loan_default.errors import InputError
 
 ALSO = contracts.parse(
@@ -52,3 +53,18 @@ def test_a_file_that_fits_less_than_half_is_refused_with_the_nearest_names() -> 
     assert "\n" not in str(error.value)
     assert "does not fit the contract of LendingClub: it lacks 3 of 4" in str(error.value)
     assert "loan_amnt (nearest: LoanAmount)" in str(error.value)
+
+
+def test_a_file_that_fits_half_is_refused_with_the_nearest_names_too() -> None:
+    with pytest.raises(InputError) as error:
+        require_core("a.csv", ("loan_amnt", "term", "int_rates", "anual_inc"), CONTRACT)
+    assert (
+        "lacks the columns int_rate (nearest: int_rates), annual_inc (nearest: anual_inc)"
+        in str(error.value)
+    )
+
+
+def test_a_column_that_is_read_is_nobodys_nearest() -> None:
+    with pytest.raises(InputError) as error:
+        require_core("a.csv", ("loan_amnt", "term", "int_rate", "annual_inc_joint"), CONTRACT)
+    assert "lacks the columns annual_inc; it has" in str(error.value)

@@ -7,6 +7,7 @@ import pytest
 import lendingclub
 from loan_default.errors import InputError
 from loan_default.model import pyfunc
+from loan_default.serving.request_features import FeatureReader, RequestTable
 from records import fitted_model, typed_loans
 
 LOANS = typed_loans(1000)
@@ -36,7 +37,7 @@ def test_the_full_answer_holds_probability_decision_threshold_and_reasons(
 ) -> None:
     found = predictor.predict(frame(), {"return": "full"})
     assert isinstance(found, pd.DataFrame)
-    assert set(found) == {"default_probability", "prediction", "reasons", "threshold"}
+    assert set(found) == {"default_probability", "prediction", "reasons", "threshold", "unknown"}
     assert found["default_probability"].tolist() == list(predictor.model.probability(LOANS[:5]))
     assert all(len(reasons) for reasons in found["reasons"])
 
@@ -53,6 +54,24 @@ def test_an_unknown_category_counts_as_missing(predictor: pyfunc.Predictor) -> N
     strange = predictor.predict(frame().assign(purpose="a yacht"), {"return": "full"})
     missing = predictor.predict(frame().assign(purpose=None), {"return": "full"})
     assert strange["default_probability"].tolist() == missing["default_probability"].tolist()
+    assert list(map(list, strange["unknown"])) == [["purpose 'a yacht'"]] * 5
+    assert list(map(list, missing["unknown"])) == [[]] * 5
+
+
+def test_a_column_with_nearly_the_name_of_a_missing_one_is_named(
+    predictor: pyfunc.Predictor,
+) -> None:
+    found = predictor.predict(frame().rename(columns={"purpose": "purposes"}), {"return": "full"})
+    assert list(found["unknown"][0]) == ["the column 'purposes' is not read: is it purpose?"]
+
+
+def test_what_was_not_read_is_said_as_the_server_says_it(predictor: pyfunc.Predictor) -> None:
+    rows = frame().assign(purpose=" a yacht ", grade="a").rename(columns={"dti": "dtii"})
+    model = predictor.model
+    reader = FeatureReader(model.contract, model.facts.features, model.facts.levels)
+    table = RequestTable(tuple(rows.columns), [tuple(r) for r in rows.itertuples(index=False)])
+    found = predictor.predict(rows, {"return": "full"})
+    assert list(map(list, found["unknown"])) == reader.unknown(table)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,12 @@ def load(name: str) -> Contract:
         raise InputError(f"{name} is not text in UTF-8: save it as UTF-8") from None
 
 
+def before_files() -> Contract:
+    """Return the contract of the versions that were registered before contracts were files."""
+    path = BUILT_IN / "earlier" / f"{LENDINGCLUB}.toml"
+    return parse(path.read_text(encoding="utf-8"), path.name)
+
+
 @lru_cache(maxsize=16)
 def parse(text: str, path: str) -> Contract:
     """Parse the text of a contract; `path` is its file's name for messages.

@@ -11,6 +11,8 @@ from loan_default.errors import InputError
 
 # Of difflib's ratio, from 0 to 1: one wrong letter in seven
 _NEAR = 0.85
+# Comparing takes time, which a request must not take from others
+MAX_COMPARED = 200
 
 
 def canonical(columns: Sequence[str], contract: Contract) -> dict[str, str]:
@@ -50,9 +52,9 @@ def nearly(columns: Sequence[str], contract: Contract) -> list[str]:
         if not {column.name, column.source} & set(columns)
     }
     found = []
-    for name in columns:
-        if name in contract.sources or name in listed:
-            continue
+    read = contract.sources | listed
+    unread = [name for name in columns if name not in read]
+    for name in unread[:MAX_COMPARED]:
         if near := get_close_matches(fold(name), missing, 1, _NEAR):
             found.append(f"the column {name[:40]!r} is not read: is it {missing[near[0]]}?")
     return found
@@ -69,14 +71,26 @@ def require_half(path: str, columns: Sequence[str], contract: Contract) -> None:
     missing = [c.source for c in needed if not {c.name, c.source} & set(columns)]
     if not missing or 2 * len(missing) <= len(needed):
         return
-    names = {fold(name): name for name in columns}
-    near = {name: get_close_matches(fold(name), names, 1, 0.5) for name in missing}
-    told = [f"{name} (nearest: {names[n[0]][:40]})" if n else name for name, n in near.items()]
+    told = with_nearest(missing, columns, contract)
     raise InputError(
         f"{path} does not fit the contract of {contract.name}: it lacks {len(missing)} of "
-        f"{len(needed)} columns that each row needs: {', '.join(told)}; name the right contract "
+        f"{len(needed)} columns that each row needs: {told}; name the right contract "
         "(CONTRACT) or model (MODEL_NAME), or add the names under also"
     )
+
+
+def with_nearest(
+    missing: Sequence[str], columns: Sequence[str], contract: Contract, ratio: float = 0.5
+) -> str:
+    """Return missing names in one line, each with the nearest of `columns` that is not read.
+
+    `ratio` is difflib's, from 0 to 1, from which a name is near.
+    """
+    unread = [name for name in columns if name not in contract.sources]
+    names = {fold(name): name for name in unread[:MAX_COMPARED]}
+    near = {name: get_close_matches(fold(name), names, 1, ratio) for name in missing}
+    told = [f"{name} (nearest: {names[n[0]][:40]})" if n else name for name, n in near.items()]
+    return ", ".join(told)
 
 
 @lru_cache(maxsize=16)

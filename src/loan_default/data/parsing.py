@@ -11,6 +11,7 @@ import polars as pl
 
 from loan_default.columns import DEFAULT, ID, ISSUE_MONTH, OUTCOME_MONTH, TERM
 from loan_default.contract.contract import Column, Contract
+from loan_default.contract.matching import with_nearest
 from loan_default.contract.texts import fold
 from loan_default.data import afterwards
 from loan_default.data import cells as reading
@@ -21,6 +22,7 @@ from loan_default.errors import InputError
 __all__ = ["month", "outcomes", "parse", "plain_numbers", "require_core"]
 
 _ISSUE_TEXT = "issue text"
+_NEAR = 0.7  # difflib's ratio: a letter or a word of difference
 LOG_SCALE = 25.0  # logarithms of dollars stay below it (e**25 is 72 billion), dollars do not
 _MIN_ROWS_FOR_SCALE_CHECK = 20
 
@@ -57,7 +59,7 @@ def require_core(
     ]
     if missing:
         raise InputError(
-            f"{path} lacks the columns {', '.join(missing)}; it has "
+            f"{path} lacks the columns {with_nearest(missing, columns, contract, _NEAR)}; it has "
             f"{', '.join(name[:40] for name in columns[:8]) or 'none'}"
             f"{', …' if len(columns) > 8 else ''}"
         )

@@ -154,10 +154,10 @@ def load(folder: Path, threads: int = 0) -> Model:
 
 
 def _contract(folder: Path, facts: Facts) -> Contract:
-    """Return the version's contract; a version stored without one has LendingClub's."""
+    """Return the version's contract; one stored without has LendingClub's of that time."""
     path = folder / CONTRACT
     if not path.exists() and not facts.contract:
-        return contracts.load(contracts.LENDINGCLUB)
+        return contracts.before_files()
     if not path.exists():
         raise InputError(f"{folder} holds no model of this platform: {CONTRACT} is missing")
     contract = contracts.parse(path.read_text(encoding="utf-8"), CONTRACT)

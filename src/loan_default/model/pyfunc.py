@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from loan_default import columns
 from loan_default.columns import ID
 from loan_default.contract.contract import Contract
-from loan_default.contract.matching import canonical
+from loan_default.contract.matching import canonical, nearly
 from loan_default.data import parsing
 from loan_default.errors import InputError
 from loan_default.model import artifact, scoring
@@ -35,17 +35,20 @@ class Predictor:
     ) -> "NDArray[np.int64] | pd.DataFrame":
         """Return decisions (n,), 1 declined, or with `{"return": "full"}` a table of n rows.
 
-        The table holds default_probability, prediction, threshold and reasons. Raises InputError,
-        which names the row and the column, if a row breaks the data contract.
+        The table holds default_probability, prediction, threshold, reasons and, under unknown, what
+        was not read. Raises InputError, which names the row and the column, if a row breaks the
+        data contract.
         """
-        records = _records(model_input, self.model.contract)
+        contract = self.model.contract
+        records = _records(model_input, contract)
         full = (params or {}).get("return", DECISION) == FULL
         scored = scoring.score(records, self.model, "", "all" if full else "none")
         if not full:
             return scored[columns.PREDICTION].cast(pl.Int64).to_numpy()
+        unknown = pl.Series(_unknown(records, model_input, contract), dtype=pl.List(pl.String))
         return (
             scored.drop(ID, columns.VERSION)
-            .with_columns(threshold=pl.lit(self.model.facts.threshold))
+            .with_columns(threshold=pl.lit(self.model.facts.threshold), unknown=unknown)
             .to_pandas()
         )
 
@@ -61,6 +64,19 @@ def _records(frame: "pd.DataFrame", contract: Contract) -> pl.DataFrame:
         row, reason = parsed.rejected.select("row", "reason").row(0)
         raise InputError(f"row {row}: {reason}")
     return parsed.records
+
+
+def _unknown(records: pl.DataFrame, frame: "pd.DataFrame", contract: Contract) -> list[list[str]]:
+    """Return for each row what was not read, as the server says it."""
+    new = canonical(list(frame.columns), contract)
+    columns = nearly([new.get(name, name) for name in frame.columns], contract)
+    odd: list[list[str]] = [[] for _ in range(records.height)]
+    for name in contract.categories:
+        levels = contract.levels[name]
+        for row, text in enumerate(records[name]):
+            if text is not None and text not in levels:
+                odd[row].append(f"{name} {text[:40]!r}")
+    return [found + columns for found in odd]
 
 
 def _cells(column: "pd.Series[Any]") -> pl.Series:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from loan_default.columns import ID
 from loan_default.contract.contract import Column, Contract
-from loan_default.contract.matching import canonical
+from loan_default.contract.matching import canonical, nearly
 from loan_default.contract.texts import fold
 from loan_default.data import parsing
 from loan_default.data.cells import MISSING_TEXTS, spellings
@@ -78,7 +78,11 @@ class FeatureReader:
         return features.matrix(records, self._contract, self._names, self._levels)
 
     def unknown(self, table: RequestTable) -> list[list[str]]:
-        """Return for each row the categories that hold none of their levels, with the text."""
+        """Return for each row what was not read.
+
+        That is categories that hold none of their levels, with the text, and columns with nearly
+        the name of one that is missing.
+        """
         new = canonical(table.columns, self._contract)
         place = {new.get(name, name): index for index, name in enumerate(table.columns)}
         read = []
@@ -87,10 +91,13 @@ class FeatureReader:
             at = place.get(name, place.get(column.source))
             if at is not None:
                 read.append((name, at, _codes(column, column.levels)))
-        return [
-            [f"{name} {str(row[at])[:40]!r}" for name, at, codes in read if _odd(row[at], codes)]
-            for row in table.rows
-        ]
+        columns = nearly([new.get(name, name) for name in table.columns], self._contract)
+        found = []
+        for row in table.rows:
+            odd = [(name, str(row[at])) for name, at, codes in read if _odd(row[at], codes)]
+            told = [f"{name} {text.strip(WHITESPACE)[:40]!r}" for name, text in odd]
+            found.append(told + columns)
+        return found
 
 
 def _fast_path(

@@ -50,7 +50,11 @@ class Full:
     reasons: Annotated[list[str], Field(max_length=MAX_REASONS)]
     model_version: str
     unknown: Annotated[
-        list[str], Field(description="Categories with a value not learned from, taken as missing")
+        list[str],
+        Field(
+            description="What was not read: categories with a value not learned from, taken as "
+            "missing, and columns with nearly the name of one that is missing"
+        ),
     ]
 
 
