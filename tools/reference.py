@@ -230,6 +230,17 @@ columns are ignored. Required: {core}. The other {optional} may be null or left 
 `credit_history_months` counts from `earliest_cr_line` to the issue month or, without one, to the
 current month (in a batch, the month of the run date). Dollar amounts must not be log-transformed:
 such columns are rejected, in files and in requests of 20 rows or more.
+
+## Ids
+
+An id is text, the same in files, requests and outcomes: blanks around it are dropped, a text is
+kept, and a whole number is its digits, whatever their number. In files, `1077501.0` is `1077501`.
+Refused are numbers that may have lost digits (`1.5`, `1.23457E+17`, floats above 2^53), truth
+values, lists and objects.
+
+A row without an id is scored and gets one that starts with `no-id:`, which no other run has;
+outcomes are never joined with it. How many rows have none, and which column may hold the ids under
+another name, is in `findings`. Rows numbered `row-N` by earlier releases count as rows without.
 """
 
 _SETTINGS = """# Settings

@@ -108,6 +108,31 @@ def test_the_sample_is_uniform_bounded_and_differs_by_date() -> None:
     assert chosen != places(date(2026, 3, 2), 100)
 
 
+def test_rows_without_an_id_get_one_that_no_other_run_has(fitted: Model, tmp_path: Path) -> None:
+    loans = LOANS.head(3).select(pl.Series("id", [None, "a", None]), *lendingclub.NAMES)
+    loans.write_csv(tmp_path / "in.csv")
+    loans.drop("id").write_csv(tmp_path / "none.csv")
+    counts = score(fitted, tmp_path / "in.csv", tmp_path / "out")
+    score(fitted, tmp_path / "in.csv", tmp_path / "next", date(2026, 3, 2))
+    nowhere = score(fitted, tmp_path / "none.csv", tmp_path / "none")
+    for name in batch.PREDICTIONS, batch.SAMPLE:
+        found, later = (pl.read_parquet(tmp_path / run / name)["id"] for run in ("out", "next"))
+        assert found.to_list() == ["no-id:2026-03-01/1", "a", "no-id:2026-03-01/3"]
+        assert set(found) & set(later) == {"a"}
+    assert counts["columns"]["id"]["missing"] == 2
+    assert nowhere["columns"]["id"]["missing"] == 3
+
+
+def test_ids_written_as_floats_are_the_same_ids(fitted: Model, tmp_path: Path) -> None:
+    loans = LOANS.head(3).select(pl.Series("id", [1.0, 2.0, 2000663.0]), *lendingclub.NAMES)
+    loans.write_csv(tmp_path / "in.csv")
+    loans.write_parquet(tmp_path / "in.parquet")
+    for name in "in.csv", "in.parquet":
+        score(fitted, tmp_path / name, tmp_path / f"out-{name}")
+        found = pl.read_parquet(tmp_path / f"out-{name}" / batch.PREDICTIONS)
+        assert found["id"].to_list() == ["1", "2", "2000663"]
+
+
 def test_fewer_rows_than_the_sample_are_all_in_it(fitted: Model, tmp_path: Path) -> None:
     LOANS.head(50).select("id", *lendingclub.NAMES).write_parquet(tmp_path / "in.parquet")
     score(fitted, tmp_path / "in.parquet", tmp_path / "out")

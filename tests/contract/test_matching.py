@@ -2,7 +2,7 @@ import pytest
 
 from lendingclub import CONTRACT, CORE, EXPORT
 from loan_default.contract import load as contracts
-from loan_default.contract.matching import canonical, is_known, nearly, require_half
+from loan_default.contract.matching import canonical, is_known, nearly, require_half, without_id
 from loan_default.data.parsing import require_core
 from loan_default.errors import InputError
 
@@ -43,6 +43,28 @@ def test_a_column_that_is_nearly_one_is_named() -> None:
     assert told == "the column 'purposes' is not read: is it purpose?"
     assert nearly([*CORE, "purposes", "purpose"], CONTRACT) == []
     assert nearly(EXPORT, CONTRACT) == []
+
+
+@pytest.mark.parametrize(
+    "names, asked",
+    [
+        (["loan_amnt", "member_id", "LoanID"], ": is it 'LoanID'?"),
+        (["Application Number", "term"], ": is it 'Application Number'?"),
+        (["member_id", "term"], ": is it 'member_id'?"),
+        (["loan_amnt", "term", "paid"], ""),
+    ],
+)
+def test_a_table_without_ids_is_told_which_column_may_hold_them(
+    names: list[str], asked: str
+) -> None:
+    told = without_id(names, CONTRACT)
+    assert told == f"no column id, so outcomes cannot be joined with these rows{asked}"
+
+
+def test_a_table_with_ids_or_of_a_lender_without_them_needs_no_word() -> None:
+    assert without_id(["LoanID", "id"], CONTRACT) is None
+    own = contracts.parse(CONTRACT.text.replace('id = "id"\n', ""), "x.toml")
+    assert own.loan.id is None and without_id(["LoanID"], own) is None
 
 
 def test_a_file_that_fits_less_than_half_is_refused_with_the_nearest_names() -> None:

@@ -56,3 +56,23 @@ def test_a_column_that_is_nearly_one_of_the_contracts_is_a_finding(tmp_path: Pat
     rows = [{("purposes" if k == "purpose" else k): v for k, v in row.items()} for row in LOANS]
     _, reader = read(tmp_path / "loans.csv", rows)
     assert _of(reader, Code.COLUMN_NAME) == ["the column 'purposes' is not read: is it purpose?"]
+
+
+def ids_of(path: Path, rows: list[dict[str, str]]) -> list[str]:
+    path.write_text(text(rows))
+    with open_loans(str(path), CONTRACT) as reader:
+        list(reader)
+    return _of(reader, Code.ID)
+
+
+def test_applications_without_ids_are_a_finding(tmp_path: Path) -> None:
+    path = tmp_path / "applications.csv"
+    assert ids_of(path, LOANS) == []
+    some = [row | {"id": ""} if n < 6 else row for n, row in enumerate(LOANS)]
+    no_join = "outcomes cannot be joined with"
+    assert ids_of(path, some) == [f"6 of 60 rows have no id: {no_join} them"]
+    other = [{("LoanID" if k == "id" else k): v for k, v in row.items()} for row in LOANS]
+    assert ids_of(path, other) == [
+        f"no column id, so {no_join} these rows: is it 'LoanID'?",
+        f"60 of 60 rows have no id: {no_join} them",
+    ]

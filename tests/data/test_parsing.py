@@ -202,17 +202,28 @@ def test_a_typed_outcome_wins_over_a_status():
     assert record(labelled=True, default="1", loan_status="Fully Paid")["default"] == 1
 
 
-def test_a_row_without_an_id_is_named_by_its_number():
+def test_a_row_without_an_id_has_none():
     rows = [APPLICATION | {"id": name} for name in ("a", None, "", "n/a", "7")]
     assert parse(frame(*rows), CONTRACT).records["id"].to_list() == [
         "a",
-        "row-2",
-        "row-3",
-        "row-4",
+        None,
+        None,
+        None,
         "7",
     ]
-    assert parse(frame(APPLICATION), CONTRACT).records["id"].to_list() == ["row-1"]
-    assert record(id=1077501)["id"] == "1077501"
+    assert parse(frame(APPLICATION), CONTRACT).records["id"].to_list() == [None]
+    assert record(id=1077501)["id"] == record(id=1077501.0)["id"] == "1077501"
+    assert record(id="1077501.0")["id"] == "1077501"
+
+
+def test_a_text_of_json_is_kept_as_an_id():
+    kept = parse(frame(APPLICATION | {"id": " 17.0 "}), CONTRACT, verbatim_ids=True)
+    assert kept.records["id"].to_list() == ["17.0"]
+
+
+def test_an_id_that_may_have_lost_digits_refuses_the_file():
+    with pytest.raises(InputError, match="row 1: id is the float 0.5"):
+        parse(frame(APPLICATION | {"id": 0.5}), CONTRACT)
 
 
 def test_columns_in_another_order_and_more_of_them_change_nothing():

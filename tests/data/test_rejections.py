@@ -65,7 +65,7 @@ def test_a_row_that_has_only_an_id_is_a_footer():
 def test_a_row_without_any_cell_is_a_blank_line():
     for labelled in (True, False):
         assert rejected(LOAN, EMPTY, labelled=labelled) == [
-            (2, "row-2", None, Fault.BLANK_LINE, "blank line")
+            (2, None, None, Fault.BLANK_LINE, "blank line")
         ]
 
 
@@ -176,7 +176,15 @@ def test_repeated_ids_are_sorted_in_among_the_other_rejections():
 def test_rows_without_an_id_repeat_none():
     rows = [LOAN | {"id": None}, LOAN | {"id": ""}, LOAN | {"id": None}]
     split = SeenIds().split(parse(cells(*rows), CONTRACT, labelled=True))
-    assert split.records["id"].to_list() == ["row-1", "row-2", "row-3"]
+    assert split.records["id"].to_list() == [None, None, None]
+    assert split.records["row"].to_list() == [1, 2, 3]
+
+
+def test_ids_are_compared_beside_rows_without_one():
+    rows = [LOAN | {"id": "a"}, LOAN | {"id": None}, LOAN | {"id": "a"}, LOAN | {"id": "b"}]
+    split = SeenIds().split(parse(cells(*rows), CONTRACT, labelled=True))
+    assert split.records.select("row", "id").rows() == [(1, "a"), (2, None), (4, "b")]
+    assert split.rejected["row"].to_list() == [3]
 
 
 def test_a_block_without_rows_changes_nothing():

@@ -52,7 +52,10 @@ def test_rows_are_kept_by_day_with_their_scores(log: PredictionLog, tmp_path: Pa
     days = sorted(path.name for path in (tmp_path / "online").iterdir())
     assert days == ["date=2026-02-03", "date=2026-02-04"]
     found = logged(tmp_path)
-    assert found["id"].to_list() == ["r-1", "s-1"]
+    assert found["id"].to_list() == [
+        "no-id:20260203T235959.000000Z/r/1",
+        "no-id:20260204T235959.000000Z/s/1",
+    ]
     assert found["default_probability"].to_list() == [0.25, 0.25]
     assert found["prediction"].to_list() == [0, 0]
     assert found["model_version"].to_list() == ["7", "7"]
@@ -79,7 +82,28 @@ def test_a_row_is_named_by_its_own_id_else_by_its_request(
     log.add(entry(LEAST | {"id": None}, LEAST | {"id": 17}, request="a"))
     log.add(entry(LEAST | {"id": "n/a"}, LEAST | {"id": "row-1"}, request="b"))
     log.close()
-    assert logged(tmp_path)["id"].to_list() == ["17", "a-1", "b-1", "row-1"]
+    found = logged(tmp_path)["id"].to_list()
+    assert found[0] == "17" and found[3] == "row-1"
+    assert [text[:6] + text[-3:] for text in found[1:3]] == ["no-id:a/1", "no-id:b/1"]
+
+
+def test_a_request_id_sent_twice_names_no_row_twice(log: PredictionLog, tmp_path: Path) -> None:
+    early = datetime(2026, 2, 3, tzinfo=UTC)
+    log.add(entry(LEAST, time=early))
+    log.add(entry(LEAST, time=early.replace(microsecond=1)))
+    log.close()
+    assert logged(tmp_path)["id"].n_unique() == 2
+
+
+def test_an_id_keeps_its_text_and_an_integer_all_its_digits(
+    log: PredictionLog, tmp_path: Path
+) -> None:
+    sent = [10**17 + 1, 10**17 + 2, 17.0, "17.50", " 18.0 ", "A"]
+    log.add(entry(*(LEAST | {"id": value} for value in sent)))
+    log.close()
+    assert logged(tmp_path)["id"].to_list() == sorted(
+        ["100000000000000001", "100000000000000002", "17", "17.50", "18.0", "A"]
+    )
 
 
 def test_small_dollars_of_many_requests_are_no_logarithms(

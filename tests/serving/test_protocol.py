@@ -9,6 +9,7 @@ import pytest
 from lendingclub import SOURCES as KNOWN
 from loan_default.errors import InputError
 from loan_default.serving.protocol import (
+    CSV,
     FORMATS,
     JSON,
     ScoringRequest,
@@ -212,8 +213,10 @@ def test_an_answer_that_nobody_knows_is_refused(wanted: Any) -> None:
         b" ",
         b"{",
         b"{'inputs': []}",
-        b'{"inputs": [{"a": NaN}]}',
-        b'{"inputs": [{"a": Infinity}]}',
+        b'{"inputs": [{"a": NaNs}]}',
+        b'{"inputs": [{"a": NaN, "b": "\xff"}]}',
+        b'{"inputs": [{"a": NaN, "b": "\\ud800"}]}',
+        b'{"inputs": [{"a": NaN, "b": "' + b'\\"' * 100_000,
         b'{"inputs": [{"a": 1e999}]}',
         b'{"inputs": [{"a": ' + b"9" * 400 + b"}]}",
         b'{"inputs": []} {}',
@@ -242,6 +245,56 @@ def test_integers_beyond_64_bits_become_floats() -> None:
     assert row == (2**63,)
     found = asked({"inputs": {"a": numbers}}).table.rows
     assert [float(value) for (value,) in found] == [float(number) for number in numbers]
+
+
+def test_nan_is_null_and_a_text_stays() -> None:
+    texts = b'[NaN, "NaN", "-Infinity", "x\\"NaN", null, "\\\\"]'
+    body = b'{"inputs": {"a": %s, "b": [1, 2, 3, 4, 5, NaN]}}' % texts
+    columns, rows = cells(parse_request(JSON, body, KNOWN.__contains__).table)
+    assert columns == ("a", "b")
+    assert [row[0] for row in rows] == [None, "NaN", "-Infinity", 'x"NaN', None, "\\"]
+    assert [row[1] for row in rows] == [1, 2, 3, 4, 5, None]
+
+
+@pytest.mark.parametrize("token", ["Infinity", "-Infinity"])
+def test_an_infinite_number_is_called_that(token: str) -> None:
+    body = b'{"inputs": {"a": [NaN, %s]}}' % token.encode()
+    with pytest.raises(InputError, match=f"^the body holds {token}, which is not a number of JSON"):
+        parse_request(JSON, body, KNOWN.__contains__)
+
+
+def first(columns: tuple[str, ...]) -> int | None:
+    return 0 if columns else None
+
+
+def test_the_digits_of_a_long_id_are_kept() -> None:
+    numbers = [10**17 + 1, 2**63 + 1, 2**64 - 1, 2**64 + 1, 10**40 + 1, "7"]
+    body = json.dumps({"inputs": {"id": numbers, "a": [10**40, 1, 2, 3, 4, 5]}}).encode()
+    _, rows = cells(parse_request(JSON, body, KNOWN.__contains__, first).table)
+    assert [str(row[0]) for row in rows] == list(map(str, numbers))
+    assert float(rows[0][1]) == 10.0**40 and rows[1][1] == 1
+
+
+def test_a_long_float_is_no_integer() -> None:
+    body = b'{"inputs": {"id": [1e20, 12345678901234567890123.0]}}'
+    _, rows = cells(parse_request(JSON, body, KNOWN.__contains__, first).table)
+    assert [type(row[0]) for row in rows] == [float, float]
+
+
+def test_an_id_in_a_csv_is_read_as_in_a_file() -> None:
+    table = parse_request(CSV, b"id,a\n 17.0,1.0\nx,2\n", KNOWN.__contains__, first).table
+    assert cells(table)[1] == [("17", "1.0"), ("x", "2")]
+    with pytest.raises(InputError, match="row 2: id is '1E.17', which has lost digits"):
+        parse_request(CSV, b"id\n1\n1E+17\n", KNOWN.__contains__, first)
+
+
+def test_a_csv_may_say_that_it_has_a_header() -> None:
+    for kind in ("text/csv; header=present", "text/csv;charset=utf-8; Header=Present"):
+        assert cells(parse_request(kind, b"a\n1\n", KNOWN.__contains__).table)[0] == ("a",)
+    with pytest.raises(UnsupportedMediaType, match="a CSV needs a header"):
+        parse_request("text/csv; header=absent", b"a\n1\n", KNOWN.__contains__)
+    with pytest.raises(UnsupportedMediaType, match="only UTF-8"):
+        parse_request("application/json; header=present", b"{}", KNOWN.__contains__)
 
 
 def test_of_a_key_that_comes_twice_the_last_counts() -> None:

@@ -15,6 +15,7 @@ from loan_default import columns
 from loan_default.batch.run_files import PREDICTIONS, SAMPLE
 from loan_default.columns import ID, ISSUE_MONTH, PROBABILITY, TERM
 from loan_default.contract.contract import Contract
+from loan_default.data import ids
 from loan_default.data.ingest import LoanReader
 from loan_default.data.prefetch import prefetch
 from loan_default.data.rejections import REJECTED_FILE, SCHEMA
@@ -48,6 +49,11 @@ class ScoringJob:
     reasons: scoring.ReasonScope
     run_date: date
 
+    @property
+    def run(self) -> str:
+        """The run's name in the ids of rows that came without one."""
+        return self.run_date.isoformat()
+
 
 def score_blocks(reader: LoanReader, job: ScoringJob, folder: Path) -> dict[str, Any]:
     """Score every block of `reader` into the data files of a run in `folder`.
@@ -64,11 +70,13 @@ def score_blocks(reader: LoanReader, job: ScoringJob, folder: Path) -> dict[str,
         prefetch(iter(reader)) as blocks,
     ):
         for block in blocks:
-            scored = scoring.score(block.records, job.model, job.version, job.reasons)
-            predictions.write(scored.with_columns(block.records[ISSUE_MONTH], block.records[TERM]))
+            loans = ids.of_rows_without(block.records[ID], block.records["row"], job.run)
+            records = block.records.with_columns(loans)
+            scored = scoring.score(records, job.model, job.version, job.reasons)
+            predictions.write(scored.with_columns(records[ISSUE_MONTH], records[TERM]))
             rejected.write(block.rejected)
-            sample.add(block.records, scored)
-            counts.add(block.records, block.rejected, scored)
+            sample.add(records, scored)
+            counts.add(records, block.rejected, scored)
             log.info("%s rows scored", counts.rows)
     sample.frame().write_parquet(folder / SAMPLE)
     rows = {"rows_in": reader.rows_in, "rows_rejected": reader.rows_rejected}
@@ -124,6 +132,7 @@ class Counts:
         self._declined += int(scored[columns.PREDICTION].sum())
         self._probability += float(scored[PROBABILITY].sum())
         self._rejected.update(rejected["column"].drop_nulls())
+        self._missing[ID] += int(ids.is_none(records[ID]).sum())
         for column in self._contract.record:
             # A version of another contract may have scored some rows of the online log
             if column.name not in records.columns:

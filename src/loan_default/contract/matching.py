@@ -1,10 +1,11 @@
 """Find the contract's columns in a table, also under the other names that people write."""
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 
-from loan_default.columns import RESERVED
+from loan_default.columns import ID, RESERVED
 from loan_default.contract.contract import Contract
 from loan_default.contract.texts import fold
 from loan_default.errors import InputError
@@ -13,6 +14,11 @@ from loan_default.errors import InputError
 _NEAR = 0.85
 # Comparing takes time, which a request must not take from others
 MAX_COMPARED = 200
+# What the name of a column of ids ends with, and what it may be the id of
+_ID_WORDS = frozenset(
+    {"id", "key", "no", "nr", "num", "number", "ref", "reference", "uuid", "guid"}
+)
+_LOAN_WORDS = frozenset({"loan", "application", "app", "account", "contract", "agreement"})
 
 
 def canonical(columns: Sequence[str], contract: Contract) -> dict[str, str]:
@@ -40,6 +46,23 @@ def is_known(name: str, contract: Contract) -> bool:
     """Return whether a column is one of the contract's, by any of its names."""
     known, folded = _known(contract)
     return name in known or fold(name) in folded
+
+
+def without_id(columns: Sequence[str], contract: Contract) -> str | None:
+    """Return a sentence if a table lacks the column of the ids, with the one that may hold them."""
+    if not contract.loan.id or {contract.loan.id, ID} & set(columns):
+        return None
+    words = {name: _words(name) for name in columns}
+    ids = [name for name in columns if words[name] and words[name][-1] in _ID_WORDS]
+    # Rather the loan's than the customer's
+    ids.sort(key=lambda name: not _LOAN_WORDS & set(words[name]))
+    asked = f": is it {ids[0][:40]!r}?" if ids else ""
+    return f"no column {contract.loan.id}, so outcomes cannot be joined with these rows{asked}"
+
+
+def _words(name: str) -> list[str]:
+    """Return the words of a column's name; `LoanID` and `loan_id` have the same two."""
+    return fold(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)).split()
 
 
 def nearly(columns: Sequence[str], contract: Contract) -> list[str]:

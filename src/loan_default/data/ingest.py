@@ -10,9 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from loan_default.columns import DEFAULT, ISSUE_MONTH
+from loan_default.columns import DEFAULT, ID, ISSUE_MONTH
 from loan_default.contract.contract import Contract
-from loan_default.contract.matching import canonical, nearly, require_half
+from loan_default.contract.matching import canonical, nearly, require_half, without_id
 from loan_default.data import afterwards, assess
 from loan_default.data.as_of import PaymentMonths, current_month
 from loan_default.data.dates import month
@@ -66,6 +66,8 @@ class LoanReader:
         self._sample = RowSample(contract)
         self._expectations = of_contract(contract) if expectations is None else expectations
         self._add(_sentences(Code.COLUMN_NAME, nearly(table.columns, contract)))
+        if not labelled and (sentence := without_id(table.columns, contract)):
+            self._add(_sentences(Code.ID, [sentence]))
         self._table, self._run_month, self._labelled = table, run_month, labelled
         self._payments = PaymentMonths(contract)
 
@@ -219,8 +221,20 @@ class LoanReader:
                 *assess.of_dates(self._sample, self.contract, self._labelled),
                 *assess.of_rejections(self.rejected, self.first_rejected, loans, self.contract),
                 *assess.of_unknown(self._unknown, self._filled),
+                *(() if self._labelled else self._rows_without_id()),
             ]
         )
+
+    def _rows_without_id(self) -> list[Finding]:
+        """Return a finding if rows have no id, though the lender has ids."""
+        missing, rows = self._missing[ID], self._missing[ID] + self._filled[ID]
+        if not missing or not self.contract.loan.id:
+            return []
+        sentence = (
+            f"{missing:,} of {rows:,} rows have no {self.contract.loan.id}: outcomes cannot be "
+            "joined with them"
+        )
+        return [Finding(Code.ID, Severity.WARNING, sentence, ID, missing, missing / rows)]
 
     def _add(self, findings: list[Finding]) -> None:
         self.report.add(findings)

@@ -4,6 +4,7 @@ Every source passes through `parse`: a raw export, a file of applications, a pre
 JSON request.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from typing import cast
 
@@ -15,11 +16,12 @@ from loan_default.contract.matching import with_nearest
 from loan_default.contract.texts import fold
 from loan_default.data import afterwards
 from loan_default.data import cells as reading
+from loan_default.data import ids
 from loan_default.data.dates import month, months
 from loan_default.data.rejections import SCHEMA, Parsed, explain
 from loan_default.errors import InputError
 
-__all__ = ["month", "outcomes", "parse", "plain_numbers", "require_core"]
+__all__ = ["id_column", "month", "outcomes", "parse", "plain_numbers", "require_core"]
 
 _ISSUE_TEXT = "issue text"
 _NEAR = 0.7  # difflib's ratio: a letter or a word of difference
@@ -71,6 +73,7 @@ def parse(
     run_month: date | None = None,
     labelled: bool = False,
     check_scale: bool = True,
+    verbatim_ids: bool = False,
 ) -> Parsed:
     """Parse cells into typed records and rejected rows.
 
@@ -80,11 +83,12 @@ def parse(
         run_month: end of the credit history of rows without an issue month.
         labelled: whether rows without an issue month and a known outcome are rejected.
         check_scale: whether to check that amounts of money are not log-transformed.
+        verbatim_ids: whether ids are texts to be kept as they are, which those of a CSV are not.
 
     Raises:
-        InputError: with `check_scale`, an amount looks log-transformed.
+        InputError: the ids are none; or with `check_scale`, an amount looks log-transformed.
     """
-    values = _values(cells, contract, run_month, labelled)
+    values = _values(cells, contract, run_month, labelled, verbatim_ids)
     if check_scale:
         _reject_log_scale(values, contract)
     faults = _faults(values, contract, labelled)
@@ -104,6 +108,11 @@ def _unknown(records: pl.DataFrame, contract: Contract) -> dict[str, dict[str, i
         name: reading.unknown(contract.by_name[name], records[name]) for name in contract.categories
     }
     return {name: texts for name, texts in found.items() if texts}
+
+
+def id_column(columns: Sequence[str], contract: Contract) -> str | None:
+    """Return the column that holds the ids: the contract's, else `id`; None if there is none."""
+    return next((name for name in (contract.loan.id, ID) if name and name in columns), None)
 
 
 def outcomes(cells: pl.DataFrame, contract: Contract) -> pl.Series:
@@ -145,12 +154,16 @@ def _without_fraction(series: pl.Series) -> pl.Series:
 
 
 def _values(
-    cells: pl.DataFrame, contract: Contract, run_month: date | None, labelled: bool
+    cells: pl.DataFrame,
+    contract: Contract,
+    run_month: date | None,
+    labelled: bool,
+    verbatim_ids: bool,
 ) -> pl.DataFrame:
     """Return every column typed; NaN marks numbers that could not be parsed."""
     issued, form = _issue_text(cells, contract)
     issue_months = months(issued, form).alias(ISSUE_MONTH)
-    columns = [cells["row"], _ids(cells, contract), issued, issue_months]
+    columns = [cells["row"], _ids(cells, contract, verbatim_ids), issued, issue_months]
     if labelled:
         outcome = outcomes(cells, contract)
         columns += [outcome, *afterwards.read(cells, contract, issue_months, outcome)]
@@ -194,13 +207,14 @@ def _empty(name: str, dtype: type[pl.DataType], rows: int) -> pl.Series:
     return pl.Series(name, [], dtype).extend_constant(None, rows)
 
 
-def _ids(cells: pl.DataFrame, contract: Contract) -> pl.Series:
-    """Return each row's id, or `row-` and its number in the file if it has none."""
-    name = next((n for n in (contract.loan.id, ID) if n and n in cells.columns), None)
-    texts = reading.text(cells[name]) if name else _empty(ID, pl.String, cells.height)
-    if texts.has_nulls():
-        texts = texts.fill_null("row-" + cells["row"].cast(pl.String))
-    return texts.alias(ID)
+def _ids(cells: pl.DataFrame, contract: Contract, verbatim: bool) -> pl.Series:
+    """Return each row's id, null if it has none."""
+    name = id_column(cells.columns, contract)
+    if name is None:
+        return _empty(ID, pl.String, cells.height)
+    if verbatim:
+        return reading.text(cells[name]).alias(ID)
+    return ids.of_column(name, cells[name], cells["row"]).alias(ID)
 
 
 def _issue_text(cells: pl.DataFrame, contract: Contract) -> tuple[pl.Series, str]:

@@ -81,7 +81,8 @@ class Parsed:
     """The parsed rows of a block.
 
     Attributes:
-        records: row, id, issue_month, default (training only) and every column of the record.
+        records: row, id (null for none), issue_month, default (training only) and every column of
+            the record.
         rejected: row, id, column (null if the whole row is at fault), code (`Fault`) and reason.
         unknown: by category, how often each text occurs that is none of its levels.
     """
@@ -104,6 +105,8 @@ class SeenIds:
 
     def split(self, parsed: Parsed) -> Parsed:
         """Return `parsed` with rows that repeat an earlier id moved to the rejected rows."""
+        if parsed.records[ID].has_nulls():
+            return self._split_with_ids(parsed)
         hashes = parsed.records[ID].hash().to_numpy()
         run = np.sort(hashes)
         # The common case first: looking ids up in order is several times as fast
@@ -124,6 +127,13 @@ class SeenIds:
             pl.concat([parsed.rejected, repeated]).sort("row"),
             parsed.unknown,
         )
+
+    def _split_with_ids(self, parsed: Parsed) -> Parsed:
+        """Split the rows with an id; those without one repeat none."""
+        has_id = parsed.records[ID].is_not_null()
+        split = self.split(Parsed(parsed.records.filter(has_id), parsed.rejected, parsed.unknown))
+        together = pl.concat([split.records, parsed.records.filter(~has_id)])
+        return Parsed(together.sort("row"), split.rejected, split.unknown)
 
     def _known(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
         known = np.zeros(len(hashes), dtype=bool)

@@ -32,6 +32,7 @@ class Code(StrEnum):
     AS_OF = "as_of"
     COLUMN_NAME = "column_name"
     READING = "reading"
+    ID = "id"
 
 
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}

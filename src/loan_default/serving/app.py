@@ -96,8 +96,10 @@ class Endpoints:
     async def _parse(self, content_type: str, body: bytes, current: LoadedModel) -> ScoringRequest:
         known = partial(is_known, contract=current.contract)
         if len(body) <= MAX_LOOP_BYTES:
-            return protocol.parse_request(content_type, body, known)
-        return await asyncio.to_thread(protocol.parse_request, content_type, body, known)
+            return protocol.parse_request(content_type, body, known, current.reader.id_at)
+        return await asyncio.to_thread(
+            protocol.parse_request, content_type, body, known, current.reader.id_at
+        )
 
     async def _score(self, current: LoadedModel, parsed: ScoringRequest, size: int) -> Scores:
         today = datetime.now(UTC).date()

@@ -21,6 +21,7 @@ from loan_default import storage
 from loan_default.batch import own_root
 from loan_default.columns import ID, PREDICTION, PROBABILITY, VERSION
 from loan_default.contract.contract import Contract
+from loan_default.data import ids
 from loan_default.serving.request_features import RequestTable, typed_records
 
 TIME, REQUEST = "time", "request_id"
@@ -160,9 +161,7 @@ def _frame(entries: list[Entry]) -> pl.DataFrame:
     # Each request passed the scale check by itself, which depends on its own rows alone.
     contract = entries[0].contract
     records = typed_records(together, contract, entries[0].time.date(), check_scale=False)
-    # Rows without an id were numbered within this file, which identifies nothing.
-    has_id = records[ID] != "row-" + records["row"].cast(pl.String)
-    ids = records[ID].zip_with(has_id, pl.Series(_request_ids(entries)))
+    loans = records[ID].zip_with(records[ID].is_not_null(), pl.Series(_request_rows(entries)))
     scored = [
         (probability, decision, entry.version, entry.request_id, entry.time)
         for entry in entries
@@ -181,13 +180,16 @@ def _frame(entries: list[Entry]) -> pl.DataFrame:
             TIME: pl.Datetime("us", "UTC"),
         },
     )
-    return records.select(contract.stored).insert_column(0, ids).hstack(scores)
+    return records.select(contract.stored).insert_column(0, loans.alias(ID)).hstack(scores)
 
 
-def _request_ids(entries: list[Entry]) -> list[str]:
-    """Return an id per row: the request's id and the row's number in it, from 1."""
+def _request_rows(entries: list[Entry]) -> list[str]:
+    """Return a text per row that no other row has, for those without an id.
+
+    The time is part of it because clients may send a request id of their own, and send it twice.
+    """
     return [
-        f"{entry.request_id}-{row}"
+        f"{ids.NONE}{entry.time:%Y%m%dT%H%M%S.%fZ}/{entry.request_id}/{row}"
         for entry in entries
         for row in range(1, len(entry.table.rows) + 1)
     ]

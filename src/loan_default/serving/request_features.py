@@ -22,7 +22,7 @@ from loan_default.columns import ID
 from loan_default.contract.contract import Column, Contract
 from loan_default.contract.matching import canonical, nearly
 from loan_default.contract.texts import fold
-from loan_default.data import parsing
+from loan_default.data import ids, parsing
 from loan_default.data.cells import MISSING_TEXTS, spellings
 from loan_default.errors import InputError
 from loan_default.model import features
@@ -40,14 +40,19 @@ WHITESPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join
 )
 _MISSING = math.nan
 NUMBER_TYPES, TEXT_TYPES = {int, float, type(None)}, {str, type(None)}
+ID_TYPES = {str, int, type(None)}
 
 
 @dataclass(frozen=True)
 class RequestTable:
-    """The rows of a request; `columns` names the cells of each row."""
+    """The rows of a request; `columns` names the cells of each row.
+
+    `nameless` is the table of an empty list of records, which names no columns.
+    """
 
     columns: tuple[str, ...]
     rows: Sequence[Row]
+    nameless: bool = False
 
 
 class FeatureReader:
@@ -60,15 +65,24 @@ class FeatureReader:
         # Cache a function, not a bound method: the reference cycle would keep an old model alive
         # after gc.freeze().
         self._fast_path = lru_cache(maxsize=64)(partial(_fast_path, contract, self._names, levels))
+        self._id_at = lru_cache(maxsize=64)(partial(_id_at, contract))
+
+    def id_at(self, columns: tuple[str, ...]) -> int | None:
+        """Return the index of the column with the ids; None if there is none."""
+        # Not cached if wide: a client could exhaust memory by sending ever-new column sets.
+        cacheable = len(columns) <= MAX_COLUMNS
+        return self._id_at(columns) if cacheable else _id_at(self._contract, columns)
 
     def read(self, table: RequestTable, today: date) -> Matrix:
         """Return the features of n rows, (n, k) float32, NaN where a value is missing.
 
         Raises InputError that names the row, the column and the reason.
         """
-        # Not cached if wide: a client could exhaust memory by sending ever-new column sets.
-        cacheable = len(table.columns) <= MAX_COLUMNS
-        fast_path = self._fast_path(table.columns) if cacheable else None
+        if table.nameless:
+            return np.empty((0, len(self._names)), dtype=np.float32)
+        if (at := self.id_at(table.columns)) is not None:
+            _check_ids(table, at)
+        fast_path = self._fast_path(table.columns) if len(table.columns) <= MAX_COLUMNS else None
         few = len(table.rows) < MANY_ROWS
         if fast_path and (few or not fast_path.may_hold_logarithms(table.rows)):
             matrix = fast_path.by_row(table.rows) if few else fast_path.by_column(table.rows)
@@ -100,13 +114,27 @@ class FeatureReader:
         return found
 
 
+def _id_at(contract: Contract, columns: tuple[str, ...]) -> int | None:
+    new = canonical(columns, contract)
+    names = [new.get(name, name) for name in columns]
+    column = parsing.id_column(names, contract)
+    return None if column is None else names.index(column)
+
+
+def _check_ids(table: RequestTable, at: int) -> None:
+    """Raise InputError if an id is neither a text nor a whole number."""
+    for number, row in enumerate(table.rows, start=1):
+        if type(row[at]) not in ID_TYPES:
+            ids.of_json(table.columns[at], row[at], number)
+
+
 def _fast_path(
     contract: Contract, names: tuple[str, ...], levels: Levels, columns: tuple[str, ...]
 ) -> "_FastPath | None":
     """Return the fast path for rows with these columns, None if they must take the slow one."""
     new = canonical(columns, contract)
     columns = tuple(new.get(name, name) for name in columns)
-    raw = contract.sources - set(contract.names) - {ID}
+    raw = contract.sources - set(contract.names) - {ID, contract.loan.id}
     if len(set(columns)) < len(columns) or raw & set(columns):
         return None
     place = {name: index for index, name in enumerate(columns)}
@@ -131,11 +159,21 @@ def typed_records(
     columns = tuple(new.get(name, name) for name in table.columns)
     parsing.require_core("the request", columns, contract)
     cells = {"row": pl.Series(range(1, len(table.rows) + 1), dtype=pl.Int64)}
+    with_id = parsing.id_column(columns, contract)
     for place, name in enumerate(columns):
-        if name in contract.sources:
-            cells[name] = _series(name, [row[place] for row in table.rows])
-    until = today.replace(day=1)
-    parsed = parsing.parse(pl.DataFrame(cells), contract, until, check_scale=check_scale)
+        values = [row[place] for row in table.rows]
+        if name == with_id:
+            texts = [ids.of_json(table.columns[place], v, n) for n, v in enumerate(values, 1)]
+            cells[name] = pl.Series(texts, dtype=pl.String)
+        elif name in contract.sources:
+            cells[name] = _series(name, values)
+    parsed = parsing.parse(
+        pl.DataFrame(cells),
+        contract,
+        today.replace(day=1),
+        check_scale=check_scale,
+        verbatim_ids=True,
+    )
     if not parsed.rejected.is_empty():
         row, reason = parsed.rejected.select("row", "reason").row(0)
         raise InputError(f"row {row}: {reason}")

@@ -116,6 +116,16 @@ def test_sentences_are_for_people_and_may_be_reworded() -> None:
     assert quality(reworded, REFERENCE, SAMPLE, [])["out_of_range"] == {"annual_inc": 7}
 
 
+def test_rows_without_an_id_are_a_finding() -> None:
+    columns = {"id": {"missing": 40, "unknown": 0, "rejected": 0}}
+    found = quality(
+        MANIFEST | {"columns": columns, "rejections": []}, REFERENCE, SAMPLE.clear(), []
+    )
+    assert found["findings"] == [
+        "25.0% of the rows have no id: outcomes cannot be joined with them"
+    ]
+
+
 def test_a_day_like_any_other_has_no_findings() -> None:
     clean = MANIFEST | {
         "rejected_by_reason": {},

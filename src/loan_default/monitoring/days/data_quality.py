@@ -10,6 +10,7 @@ from statistics import median
 
 import polars as pl
 
+from loan_default.columns import ID
 from loan_default.contract.contract import Contract
 from loan_default.data.rejections import Fault
 from loan_default.monitoring.days.day_counts import CellCounts, DayCounts
@@ -106,7 +107,7 @@ def quality(
         },
         findings=[],
     )
-    return replace(summary, findings=_findings(summary))
+    return replace(summary, findings=_findings(summary, contract))
 
 
 def row_count(rows: int, past: Sequence[int]) -> RowCount:
@@ -160,7 +161,7 @@ def _new_categories(sample: pl.DataFrame, contract: Contract) -> dict[str, dict[
     return by_column
 
 
-def _findings(quality: DataQuality) -> list[str]:
+def _findings(quality: DataQuality, contract: Contract) -> list[str]:
     """One sentence for each thing that people should know, the row count first."""
     rows, sentences = quality.row_count, []
     if rows.odd:
@@ -169,6 +170,9 @@ def _findings(quality: DataQuality) -> list[str]:
         )
     if quality.duplicates:
         sentences.append(f"{quality.duplicates:,} rows repeat an id")
+    with_id = quality.columns.get(ID)
+    if contract.loan.id and with_id and (share := with_id.missing):
+        sentences.append(f"{share:.1%} of the rows have no id: outcomes cannot be joined with them")
     for name, count in (quality.out_of_range or {}).items():
         sentences.append(f"{name} is outside its range in {count:,} rows")
     for name, values in quality.new_categories.items():
