@@ -58,3 +58,9 @@ def test_ids_constants_and_empty_columns_are_unused() -> None:
     assert place("customer key", [f"K{n}" for n in range(ROWS)]) == "unused"
     assert place("branch", ["main"] * ROWS) == "unused"
     assert place("branch", pl.Series([None] * ROWS, dtype=pl.String)) == "unused"
+
+
+def test_numbers_with_a_decimal_comma_are_told_as_such() -> None:
+    texts = pl.Series([f"{n}.{n % 900 + 100},50 €" for n in range(1, ROWS + 1)])
+    found = judge(read("Betrag", texts, ISSUED, "days since 1970-01-01"), LOANS)
+    assert found and found.place == "unused" and "decimal comma" in found.why

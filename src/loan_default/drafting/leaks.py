@@ -179,27 +179,32 @@ def _follows_life(column: Column, loans: Loans) -> str | None:
     if column.values is None or loans.life is None:
         return None
     given = ~np.isnan(column.numbers + loans.life + loans.issued)
-    for label in (0, 1):
-        inside = given & (loans.default == label)
-        correlation, rows = _partial(column.numbers, loans.life, inside, loans)
-        if rows and abs(correlation) > max(MAX_FOLLOWED, 5 / math.sqrt(rows)):
+    by_outcome = [
+        _partial(column.numbers, loans.life, given & (loans.default == label), loans)
+        for label in (0, 1)
+    ]
+    for correlation, rows in (*by_outcome, _pooled(by_outcome)):
+        if rows and abs(correlation) > max(MAX_FOLLOWED, 4 / math.sqrt(rows)):
             return f"follows the time from issue to {loans.end} (correlation {correlation:.2f})"
     return None
 
 
 def _partial(numbers: Floats, months: Floats, given: Mask, loans: Loans) -> tuple[float, int]:
-    total, rows = 0.0, 0
+    """Return the correlation within terms, pooled, and the rows that it rests on."""
+    found = []
     for term in np.unique(loans.term[given]):
         here = given & (loans.term == term)
         if here.sum() < 5 * _MIN_CELLS:
             continue
         issued = _ranks(loans.issued[here])
         first, second = (_residual(_ranks(part[here]), issued) for part in (numbers, months))
-        scale = math.sqrt(float(first @ first) * float(second @ second))
-        if scale > 0:
-            total += float(first @ second) / scale * int(here.sum())
-            rows += int(here.sum())
-    return (total / rows, rows) if rows else (0.0, 0)
+        found.append((_correlation(first, second), int(here.sum())))
+    return _pooled(found)
+
+
+def _pooled(parts: list[tuple[float, int]]) -> tuple[float, int]:
+    rows = sum(rows for _, rows in parts)
+    return (sum(part * n for part, n in parts) / rows if rows else 0.0), rows
 
 
 def _predicts(column: Column, loans: Loans) -> str | None:
@@ -224,9 +229,7 @@ def _priced(column: Column, loans: Loans) -> float:
     code = codes(column)
     risk = _rates(code[ended], loans.default[ended], int(code.max()) + 1)[code]
     here = (loans.default == 0) & ~np.isnan(loans.price)
-    first, second = _centred(_ranks(risk[here])), _centred(_ranks(loans.price[here]))
-    scale = math.sqrt(float(first @ first) * float(second @ second))
-    return float(first @ second) / scale if scale else 0.0
+    return _correlation(_centred(_ranks(risk[here])), _centred(_ranks(loans.price[here])))
 
 
 def _difference(values: Floats, inside: Mask, strata: Floats) -> float:
@@ -273,6 +276,12 @@ def _rates(code: Integers, outcome: NDArray[np.int8], size: int) -> Floats:
 
 def _ranks(values: Floats) -> Floats:
     return np.asarray(pl.Series(values).rank().to_numpy(), dtype=np.float64)
+
+
+def _correlation(first: Floats, second: Floats) -> float:
+    """Return Pearson's correlation of two samples (n,) of mean 0; 0 if one is constant."""
+    scale = math.sqrt(float(first @ first) * float(second @ second))
+    return float(first @ second) / scale if scale else 0.0
 
 
 def _centred(values: Floats) -> Floats:

@@ -1,5 +1,7 @@
 """The words of an outcome: which mean a default, which a repaid loan, and which one that runs."""
 
+import re
+
 import polars as pl
 
 from loan_default.contract.texts import fold
@@ -45,7 +47,7 @@ def labels(
     bad = _chosen("--default-when", default_when, counted, name)
     running = _chosen("--open-when", open_when, counted, name)
     found: dict[str, int | None] = {
-        text: _label(fold(text), bad, running, guessed=open_when is None) for text in counted
+        text: _label(_plain(text), bad, running, guessed=open_when is None) for text in counted
     }
     told = ", ".join(f"{text} ({rows})" for text, rows in list(counted.items())[:8])
     if not set(found.values()) >= {0, 1} or not (bad or are_outcomes(texts)):
@@ -69,13 +71,18 @@ def _label(word: str, bad: set[str], running: set[str], guessed: bool) -> int | 
     return int(not bad and word in DEFAULTED)
 
 
+def _plain(text: str) -> str:
+    """Return the text as it is compared: the number 1.0 is 1."""
+    return re.sub(r"^(\d+) 0+$", r"\1", fold(text)) if "." in text else fold(text)
+
+
 def _is_open(word: str) -> bool:
     return word in OPEN or word.startswith(("late", "past due"))
 
 
 def _chosen(flag: str, given: str | None, counted: dict[str, int], name: str) -> set[str]:
-    chosen = {fold(word) for word in (given or "").split(",") if word.strip()}
-    missing = chosen - {fold(text) for text in counted}
+    chosen = {_plain(word) for word in (given or "").split(",") if word.strip()}
+    missing = chosen - {_plain(text) for text in counted}
     if missing:
         raise InputError(f"{flag} {min(missing)}: {name} holds {', '.join(list(counted)[:8])}")
     return chosen

@@ -39,6 +39,7 @@ _POSTCODES = (
 )
 # What tells them from codes of products and from amounts
 _SURELY = r"(?i)^[A-Z]{2}\d| |xx$|^0\d{4}|-"
+_DECIMAL_COMMA = r"^[^\d,]*\d{1,3}([. ']?\d{3})*,\d{1,2}[^\d,]*$"
 # Months before the loan
 _BORN = (16 * 12, 100 * 12)
 
@@ -96,6 +97,8 @@ def _numbers(column: Column, filled: pl.Series) -> Suspicion | None:
 
 def _texts(filled: pl.Series) -> Suspicion | None:
     distinct = filled.unique()
+    if len(distinct) > 1 and distinct.str.contains(_DECIMAL_COMMA).all():
+        return Suspicion("unused", "numbers with a decimal comma: write 1234.50 for 1.234,50")
     words = distinct.str.count_matches(r"\S+").to_numpy()
     if words.mean() > _LONG_TEXT_WORDS:
         return Suspicion("proxies", "free text")
