@@ -38,6 +38,13 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) ->
         ("CV_FOLDS", "1"),
         ("TEST_SHARE", "0"),
         ("THRESHOLD_STRATEGY", "accuracy"),
+        ("THRESHOLD_STRATEGY", "0"),
+        ("THRESHOLD_STRATEGY", "1"),
+        ("THRESHOLD_STRATEGY", "nan"),
+        ("COST_RATIO", "0"),
+        ("COST_RATIO", "inf"),
+        ("COST_RATIO", "much"),
+        ("DECLINE_SHARE", "1"),
         ("GCS_BUCKET", "gs://loans"),
         ("GCS_BUCKET", "loans/folder"),
         ("GCS_BUCKET", "Loans"),
@@ -52,6 +59,20 @@ def test_a_bad_setting_is_named_with_its_value(
     monkeypatch.setenv(name, value)
     with pytest.raises(InputError, match=re.escape(f"bad setting: {name}='{value}': ")):
         settings()
+
+
+@pytest.mark.parametrize("value", ["auto", "cost", "profit", "f1", "rate", "0.25", "1e-3"])
+def test_a_threshold_is_a_strategy_or_a_number(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("THRESHOLD_STRATEGY", value)
+    wanted = value if value.isalnum() else float(value)
+    assert settings().threshold_strategy == wanted
+
+
+def test_a_cost_ratio_is_a_number_or_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings().cost_ratio == "auto"
+    settings.cache_clear()
+    monkeypatch.setenv("COST_RATIO", "5")
+    assert settings().cost_ratio == 5.0
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 import yaml
+from pydantic.fields import FieldInfo
 
 from loan_default.contract import load as contracts
 from loan_default.contract.contract import Column
@@ -136,6 +137,10 @@ def _allowed(field: Any) -> str:
     """Return the bounds of a number or the choices of a text, in Markdown."""
     if get_origin(field.annotation) is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(field.annotation))
+    if get_origin(field.annotation) is Union:  # choices, or a number
+        choices, number = get_args(field.annotation)
+        parts = FieldInfo.from_annotation(choices), FieldInfo.from_annotation(number)
+        return ", ".join(map(_allowed, parts))
     signs = {"ge": "≥ ", "gt": "> ", "le": "≤ ", "lt": "< "}
     bounds = [
         f"{sign}{getattr(bound, name):g}"

@@ -16,6 +16,8 @@ MONEY = (LENT, RETURNED, RECOVERED)
 PROBABILITY = "default_probability"
 PREDICTION = "prediction"
 REASONS = "reasons"
+EXPECTED_LOSS = "expected_loss"
+EXPECTED_RETURN = "expected_return"
 VERSION = "model_version"
 
 RESERVED = frozenset(

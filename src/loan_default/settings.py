@@ -4,6 +4,7 @@ Lists are written as `a,b` or as a JSON array, thresholds as `a=0.2,b=0.3` or as
 """
 
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -58,6 +59,24 @@ def _monitored(name: str) -> str:
     if not column or suffix not in ("", "missing"):
         raise ValueError("not a monitored column, nor COLUMN:missing")
     return name
+
+
+def _choice_or_number(*choices: str, below: float = math.inf) -> BeforeValidator:
+    """Return a validator of one of the choices, or a number above 0 and below `below`."""
+    limit = "" if math.isinf(below) else f" and below {below:g}"
+
+    def read(value: Any) -> Any:
+        if value in choices:
+            return value
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not 0 < number < below:
+            raise ValueError(f"write {', '.join(choices)}, or a number above 0{limit}")
+        return number
+
+    return BeforeValidator(read)
 
 
 Count = Annotated[int, Field(ge=1)]
@@ -153,11 +172,23 @@ class Settings(BaseSettings):
     cv_folds: Annotated[int, Field(ge=2)] = Field(
         5, description="Cross-validation folds for early stopping and out-of-fold calibration"
     )
-    threshold_strategy: Literal["f1", "cost"] = Field(
-        "f1", description="Decision threshold: best F1, or lowest expected cost at COST_RATIO"
+    threshold_strategy: Annotated[
+        Literal["auto", "cost", "profit", "f1", "rate"] | Annotated[float, Field(gt=0, lt=1)],
+        _choice_or_number("auto", "cost", "profit", "f1", "rate", below=1),
+    ] = Field(
+        "auto",
+        description="Decision threshold: least cost at COST_RATIO, most profit, best F1, or at "
+        "most DECLINE_SHARE declined, or a number; auto: cost where money is known, else f1",
     )
-    cost_ratio: PositiveFloat = Field(
-        5.0, description="Cost of a missed default divided by the cost of declining a good loan"
+    cost_ratio: Annotated[
+        Literal["auto"] | Annotated[float, Field(gt=0)], _choice_or_number("auto")
+    ] = Field(
+        "auto",
+        description="What a missed default loses over what a good loan earns; auto: as measured "
+        "on the loans, if the contract knows their money",
+    )
+    decline_share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.1, description="Maximum share of the applications that THRESHOLD_STRATEGY=rate declines"
     )
     xgb_max_rounds: Count = Field(
         2000, description="Maximum number of boosting rounds (early stopping usually stops sooner)"

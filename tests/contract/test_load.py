@@ -83,6 +83,16 @@ def problem(text: str) -> str:
         ("[columns.acres]", "[columns.default]", "columns.default: 'default' is a name of the"),
         ("[columns.acres]", "[columns.acres", "our.toml is not TOML"),
         (
+            "[never]",
+            '[money]\nlent = "Sum"\nreturned = "Got"\namount = "Sum"\n\n[never]',
+            "line 36: money.amount: 'Sum' is no number of the record",
+        ),
+        (
+            "[never]",
+            '[money]\nlent = "Sum"\nreturned = "Got"\nprice = "soil"\n\n[never]',
+            "line 36: money.price: 'soil' is no number of the record",
+        ),
+        (
             'name = "Tractors"',
             'name = "Tractors"\ndates = "US"',
             "line 2: dates: write one of auto",

@@ -9,6 +9,15 @@ from drawn_figures import LOANS, SUBTITLE, drawn, writing
 from loan_default.metrics import plots
 
 
+def thresholds():
+    """Thresholds of which two lie close to each other."""
+    steps = np.linspace(0.01, 0.5, 50)
+    amounts = plots.Panel("profit of the approved", 1e6 * steps, 9e5 * steps, 11e5 * steps)
+    panels = [amounts, plots.Panel("approved", steps), plots.Panel("default rate", steps)]
+    marks = {"cost": 0.291, "profit": 0.5, "f1": 0.164, "rate": 0.29, "number": 0.2}
+    return plots.thresholds(steps, panels, marks, SUBTITLE)
+
+
 @pytest.fixture(scope="module")
 def figures():
     """One of each, drawn, by its title."""
@@ -20,6 +29,7 @@ def figures():
         "Decisions at threshold 0.2000": plots.confusion_matrix(*LOANS, 0.2, SUBTITLE),
         "Feature importance": plots.feature_importance(names, np.arange(30), SUBTITLE),
         "Log loss by boosting round": plots.loss_curves([0.6, 0.5], [0.6, 0.55], 2, SUBTITLE),
+        "What each threshold does": thresholds(),
     }
     return {title: drawn(figure) for title, figure in every.items()}
 
@@ -61,6 +71,7 @@ def test_legends_leave_the_curves_free(figures):
     for title, figure in figures.items():
         axes = figure.axes[0]
         if axes.lines:
-            box = axes.get_legend().get_window_extent(figure.canvas.get_renderer())
+            legend = axes.get_legend() or figure.legends[0]
+            box = legend.get_window_extent(figure.canvas.get_renderer())
             points = axes.transData.transform(axes.lines[0].get_xydata())
             assert not any(box.contains(*point) for point in points), title

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from loan_default import columns
 from loan_default.errors import InputError
 from loan_default.model import artifact
+from loan_default.model.economics import Economics
 from records import fitted_model, typed_loans
 
 LOANS = typed_loans(1500)
@@ -107,6 +109,18 @@ def test_a_version_stored_before_contracts_keeps_working(
     found = artifact.load(tmp_path)
     assert found.contract.name == "LendingClub"
     assert found.probability(LOANS).tolist() == fitted.probability(LOANS).tolist()
+
+
+def test_what_loans_lost_is_stored_and_unknown_to_earlier_versions(
+    fitted: artifact.Model, tmp_path: Path
+) -> None:
+    facts = replace(fitted.facts, economics=Economics(0.45, 0.0004))
+    replace(fitted, facts=facts).save(tmp_path)
+    assert artifact.load(tmp_path).facts == facts
+    stored = json.loads((tmp_path / artifact.FACTS).read_text())
+    del stored["economics"]
+    (tmp_path / artifact.FACTS).write_text(json.dumps(stored))
+    assert artifact.load(tmp_path).facts == fitted.facts
 
 
 def test_a_contract_changed_after_training_is_refused(

@@ -37,7 +37,8 @@ def test_the_full_answer_holds_probability_decision_threshold_and_reasons(
 ) -> None:
     found = predictor.predict(frame(), {"return": "full"})
     assert isinstance(found, pd.DataFrame)
-    assert set(found) == {"default_probability", "prediction", "reasons", "threshold", "unknown"}
+    scores = {"default_probability", "prediction", "reasons", "threshold", "unknown"}
+    assert set(found) == scores | {"expected_loss", "expected_return"}
     assert found["default_probability"].tolist() == list(predictor.model.probability(LOANS[:5]))
     assert all(len(reasons) for reasons in found["reasons"])
 

@@ -7,6 +7,7 @@ import pytest
 import lendingclub
 from loan_default.model import scoring
 from loan_default.model.artifact import Model
+from loan_default.model.economics import Economics
 from records import fitted_model, typed_loans
 
 LOANS = typed_loans(2000)
@@ -19,7 +20,15 @@ def fitted() -> Model:
 
 def test_who_reaches_the_threshold_is_declined(fitted: Model) -> None:
     scored = scoring.score(LOANS, fitted, "3", "none")
-    assert scored.columns == ["id", "default_probability", "prediction", "reasons", "model_version"]
+    assert scored.columns == [
+        "id",
+        "default_probability",
+        "prediction",
+        "reasons",
+        "model_version",
+        "expected_loss",
+        "expected_return",
+    ]
     assert scored["id"].to_list() == LOANS["id"].to_list()
     reaches = scored["default_probability"] >= fitted.facts.threshold
     assert scored["prediction"].cast(bool).to_list() == reaches.to_list()
@@ -27,6 +36,19 @@ def test_who_reaches_the_threshold_is_declined(fitted: Model) -> None:
     assert scored["model_version"].unique().to_list() == ["3"]
     assert scored["reasons"].null_count() == 2000
     assert scored.schema["reasons"] == pl.List(pl.String)
+
+
+def test_expected_loss_and_return_come_with_each_score(fitted: Model) -> None:
+    without = scoring.score(LOANS, fitted, "3", "none")
+    assert without["expected_loss"].null_count() == without["expected_return"].null_count() == 2000
+    measured = Economics(loss_share=0.5, earned_share=0.0004)
+    model = replace(fitted, facts=replace(fitted.facts, economics=measured))
+    scored = scoring.score(LOANS, model, "3", "none")
+    loss = scored["default_probability"] * 0.5 * LOANS["loan_amnt"]
+    earned = (1 - scored["default_probability"]) * 0.0004
+    earned = earned * LOANS["loan_amnt"] * LOANS["int_rate"] * LOANS["term"] - loss
+    assert scored["expected_loss"].to_list() == pytest.approx(loss.to_list(), abs=0.01)
+    assert scored["expected_return"].to_list() == pytest.approx(earned.to_list(), abs=0.01)
 
 
 def test_a_probability_equal_to_the_threshold_is_declined(fitted: Model) -> None:

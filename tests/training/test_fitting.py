@@ -105,14 +105,6 @@ def test_margins_that_say_nothing_give_the_default_rate() -> None:
     assert found.probability(np.array([-3.0, 5.0])) == pytest.approx([0.25, 0.25])
 
 
-def test_the_threshold_follows_the_strategy() -> None:
-    probability = LOANS["truth"].to_numpy()
-    best = fitting.threshold(DEFAULT, probability, QUICK)
-    assert best == classification.best_f1_threshold(DEFAULT, probability)
-    cost = QUICK.model_copy(update={"threshold_strategy": "cost", "cost_ratio": 4.0})
-    assert fitting.threshold(DEFAULT, probability, cost) == pytest.approx(0.2)
-
-
 def test_only_complete_months_calibrate_but_every_row_teaches() -> None:
     validation = fitting.cross_validate(MATRIX, DEFAULT, CONTRACT, QUICK, rounds=10)
     half = np.arange(3000) < 1500

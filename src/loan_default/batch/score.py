@@ -31,6 +31,8 @@ SCORES = pl.Schema(
         (columns.PREDICTION, pl.Int8()),
         (columns.REASONS, pl.List(pl.String)),
         (columns.VERSION, pl.String()),
+        (columns.EXPECTED_LOSS, pl.Float64()),
+        (columns.EXPECTED_RETURN, pl.Float64()),
         # Monitoring needs both, years later, to know whether the loan has matured
         (ISSUE_MONTH, pl.Date()),
         (TERM, pl.Float64()),

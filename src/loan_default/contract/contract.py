@@ -128,19 +128,25 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Money:
-    """Source columns of amounts of money, for evaluation only; None if the files lack one.
+    """Amounts of money; None if the files lack one.
 
     Attributes:
         lent: what the lender paid out.
         returned: everything that came back: principal, interest, fees and recoveries.
         recovered: the part of `returned` that came back after the default.
         recovery_fee: what collecting the recoveries cost.
+        amount: the record's column of the amount asked for.
+        price: the record's column of the yearly interest rate.
+
+    The first four are source columns, for evaluation only.
     """
 
     lent: str
     returned: str
     recovered: str | None = None
     recovery_fee: str | None = None
+    amount: str | None = None
+    price: str | None = None
 
 
 @dataclass(frozen=True)

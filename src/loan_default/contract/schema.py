@@ -87,6 +87,8 @@ class MoneyTable(Table):
     returned: Source
     recovered: Source | None = None
     recovery_fee: Source | None = None
+    amount: str | None = None
+    price: str | None = None
 
 
 class ColumnTable(Table):
@@ -205,10 +207,14 @@ class ContractFile(Table):
 def contradictions(file: ContractFile) -> list[Problem]:
     """Return what is wrong between the tables: the key's path, and a sentence."""
     found = [*_names(file), *_ratios(file), *_sources(file), *_features(file)]
-    term = file.loan.term
-    if term is not None and (term not in file.columns or file.columns[term].is_category):
-        told = f"{term!r} is no number of the record: name one of {_list(file.columns)}"
-        found.append((("loan", "term"), told))
+    money = file.money
+    numbers = {("loan", "term"): file.loan.term}
+    if money:
+        numbers |= {("money", "amount"): money.amount, ("money", "price"): money.price}
+    for path, name in numbers.items():
+        if name is not None and (name not in file.columns or file.columns[name].is_category):
+            told = f"{name!r} is no number of the record: name one of {_list(file.columns)}"
+            found.append((path, told))
     return found
 
 

@@ -4,14 +4,16 @@
 the same loans. `subtitle` names the model and the months shown.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from loan_default.metrics.auc import Floats, Integers
 from loan_default.metrics.classification import brier, calibration_error, calibration_table
@@ -23,10 +25,23 @@ BASELINE: dict[str, Any] = {"color": QUIET, "linewidth": 1.2, "linestyle": "--"}
 LEGEND: dict[str, Any] = {"labelcolor": INK, "facecolor": "white", "edgecolor": "none"}
 TITLE: dict[str, Any] = {"loc": "left", "pad": 26, "fontsize": 14, "fontweight": "bold"}
 SUBTITLE: dict[str, Any] = {"xytext": (0, 9), "textcoords": "offset points", "color": QUIET}
+BAND: dict[str, Any] = {"color": MAIN, "alpha": 0.15, "linewidth": 0}
+MARKS: dict[str, Any] = LEGEND | {"ncols": 3, "handlelength": 3}
+STYLES = ("--", ":", "-.", (0, (6, 2)), (0, (1, 3)))
 PADDING = {"w_pad": 0.15, "h_pad": 0.12}
 CLASSES = ("paid in full", "default")
 # No plot is wide enough to show more points of a curve
 MAX_POINTS = 2000
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A measure by threshold (k,): shares, or with an interval amounts."""
+
+    label: str
+    values: Floats
+    low: Floats | None = None
+    high: Floats | None = None
 
 
 def roc(default: Integers, probability: Floats, subtitle: str) -> Figure:
@@ -136,6 +151,37 @@ def loss_curves(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="boosting round", ylabel="log loss")
     axes.legend(loc="upper right", **LEGEND)
+    return figure
+
+
+def thresholds(
+    threshold: Floats,
+    panels: Sequence[Panel],
+    marks: Mapping[str, float],
+    subtitle: str,
+) -> Figure:
+    """Plot what each decision threshold (k,) does, a panel for each measure.
+
+    `marks` are the thresholds of the strategies by name, drawn as vertical lines.
+    """
+    figure = _figure(2.4 + 2.1 * len(panels))
+    every = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
+    for panel, axes in zip(panels, every, strict=True):
+        _dress(axes)
+        axes.plot(threshold, panel.values, **CURVE)
+        if panel.low is not None and panel.high is not None:
+            axes.fill_between(threshold, panel.low, panel.high, label="95% interval", **BAND)
+        shares = panel.low is None
+        form = PercentFormatter(1) if shares else EngFormatter(sep="")
+        axes.yaxis.set_major_formatter(form)
+        axes.set_ylabel(panel.label)
+        axes.margins(x=0)
+        for (name, place), style in zip(marks.items(), itertools.cycle(STYLES)):
+            line = BASELINE | {"color": SECOND, "linestyle": style}
+            axes.axvline(place, label=f"{name} {place:.4f}", **line)
+    _dress(every[0], "What each threshold does", subtitle)
+    every[-1].set_xlabel("threshold: minimum default probability that is declined")
+    figure.legend(*every[0].get_legend_handles_labels(), loc="outside lower left", **MARKS)
     return figure
 
 

@@ -16,6 +16,7 @@ from loan_default.contract import load as contracts
 from loan_default.contract.contract import Contract
 from loan_default.errors import InputError
 from loan_default.model import features
+from loan_default.model.economics import Economics
 
 if TYPE_CHECKING:
     import xgboost as xgb
@@ -56,7 +57,8 @@ class Facts:
 
     `levels` are the category levels in the order of their codes, `threshold` is the minimum default
     probability that is declined, `fit_through` the last issue month in the training data (YYYY-MM),
-    `contract` the digest of the data contract, empty in versions that were stored without one.
+    `contract` the digest of the data contract, empty in versions that were stored without one,
+    `economics` what the training data lost and earned, None without money.
     """
 
     features: tuple[str, ...]
@@ -67,6 +69,7 @@ class Facts:
     rounds: int
     format: int = FORMAT
     contract: str = ""
+    economics: Economics | None = None
 
 
 @dataclass(frozen=True)
@@ -199,4 +202,5 @@ def _facts(raw: dict[str, Any]) -> Facts:
         rounds=int(raw["rounds"]),
         format=int(raw["format"]),
         contract=str(raw.get("contract", "")),
+        economics=Economics(**raw["economics"]) if raw.get("economics") else None,
     )

@@ -35,9 +35,9 @@ class Predictor:
     ) -> "NDArray[np.int64] | pd.DataFrame":
         """Return decisions (n,), 1 declined, or with `{"return": "full"}` a table of n rows.
 
-        The table holds default_probability, prediction, threshold, reasons and, under unknown, what
-        was not read. Raises InputError, which names the row and the column, if a row breaks the
-        data contract.
+        The table holds default_probability, prediction, threshold, reasons, expected_loss,
+        expected_return and, under unknown, what was not read. Raises InputError, which names the
+        row and the column, if a row breaks the data contract.
         """
         contract = self.model.contract
         records = _records(model_input, contract)

@@ -7,10 +7,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loan_default.columns import ID, PREDICTION, PROBABILITY, REASONS, VERSION
+from loan_default.columns import (
+    EXPECTED_LOSS,
+    EXPECTED_RETURN,
+    ID,
+    PREDICTION,
+    PROBABILITY,
+    REASONS,
+    VERSION,
+)
 from loan_default.contract.contract import Contract
-from loan_default.model import features
-from loan_default.model.artifact import Model
+from loan_default.model import economics, features
+from loan_default.model.artifact import Model, Vector
 
 ReasonScope = Literal["declined", "all", "none"]
 # Regulation B, comment 9(b)(2)-1: disclosing more than four reasons is not likely to be helpful.
@@ -26,8 +34,8 @@ def score(records: pl.DataFrame, model: Model, version: str, reasons: ReasonScop
 
     Returns:
         n rows: id, default_probability in [0, 1], prediction (1 declined: the probability is at or
-        above the model's threshold), reasons (a list of plain phrases, null unless requested) and
-        model_version.
+        above the model's threshold), reasons (a list of plain phrases, null unless requested),
+        model_version, expected_loss and expected_return (both null where they are not known).
     """
     matrix = model.matrix(records)
     probability = model.probability_of(matrix)
@@ -39,8 +47,29 @@ def score(records: pl.DataFrame, model: Model, version: str, reasons: ReasonScop
             pl.Series(PREDICTION, declined).cast(pl.Int8),
             _reasons(model, matrix, _rows_with_reasons(declined, reasons)),
             pl.repeat(version, records.height, eager=True).alias(VERSION),
+            *_amounts(model, matrix, probability),
         ]
     )
+
+
+def expected(
+    model: Model, matrix: features.Matrix, probability: Vector
+) -> tuple[Vector | None, Vector | None]:
+    """Return the expected loss and return (n,) of a feature matrix (n, k) with its probabilities.
+
+    As of `economics.expected`.
+    """
+    facts = model.facts
+    return economics.expected(facts.economics, model.contract, facts.features, matrix, probability)
+
+
+def _amounts(model: Model, matrix: features.Matrix, probability: Vector) -> list[pl.Series]:
+    nothing = pl.repeat(None, len(matrix), dtype=pl.Float64, eager=True)
+    names = (EXPECTED_LOSS, EXPECTED_RETURN)
+    return [
+        nothing.alias(name) if amounts is None else pl.Series(name, amounts).fill_nan(None)
+        for name, amounts in zip(names, expected(model, matrix, probability), strict=True)
+    ]
 
 
 def explain(model: Model, matrix: features.Matrix) -> list[list[str]]:

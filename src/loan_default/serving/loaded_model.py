@@ -15,18 +15,22 @@ from loan_default.model import artifact, scoring, xgboost_import
 from loan_default.serving.request_features import FeatureReader, RequestTable
 from loan_default.serving.schemas import Full, Prediction
 
+Amounts = NDArray[np.float64] | None
+
 
 @dataclass(frozen=True)
 class Scores:
     """Default probabilities (n,), decisions (n,) of 0 and 1, and n lists of reasons or None.
 
-    `unknown` are the categories of each row that hold none of their levels.
+    `unknown` are the categories of each row that hold none of their levels; `amounts` the expected
+    loss and return (n,), NaN or None where they are not known.
     """
 
     probability: NDArray[np.float64]
     decision: NDArray[np.int64]
     reasons: list[list[str]] | None
     unknown: list[list[str]] | None = None
+    amounts: tuple[Amounts, Amounts] = (None, None)
 
 
 @dataclass(frozen=True)
@@ -58,22 +62,28 @@ class LoadedModel:
         decision = (probability >= self.threshold).astype(np.int64)
         reasons = scoring.explain(self.model, matrix) if full and len(matrix) else None
         unknown = self.reader.unknown(table) if full and len(matrix) else None
-        return Scores(probability, decision, reasons, unknown)
+        amounts = scoring.expected(self.model, matrix, probability) if full else (None, None)
+        return Scores(probability, decision, reasons, unknown, amounts)
 
     def predictions(self, scores: Scores, full: bool) -> Sequence[Prediction | Full]:
         """Return the n predictions of a response: decisions, or if `full` a record per row."""
         if not full:
             return list(scores.decision.tolist())
+        rows = len(scores.decision)
+        loss, earned = (_plain(amounts, rows) for amounts in scores.amounts)
         return [
             Full(
-                float(probability), 1 if decision else 0, self.threshold, reasons, self.version, odd
+                float(scores.probability[row]),
+                1 if scores.decision[row] else 0,
+                self.threshold,
+                reasons,
+                self.version,
+                odd,
+                loss[row],
+                earned[row],
             )
-            for probability, decision, reasons, odd in zip(
-                scores.probability,
-                scores.decision,
-                scores.reasons or (),
-                scores.unknown or (),
-                strict=True,
+            for row, (reasons, odd) in enumerate(
+                zip(scores.reasons or (), scores.unknown or (), strict=True)
             )
         ]
 
@@ -93,6 +103,13 @@ def load(folder: Path, name: str, version: str, threads: int) -> LoadedModel:
     loaded = LoadedModel(name, version, model, reader)
     _warm_up(loaded, stored.drop(PROBABILITY))
     return loaded
+
+
+def _plain(amounts: Amounts, rows: int) -> list[float | None]:
+    """Return the amounts as JSON holds them: None where one is not known."""
+    if amounts is None:
+        return [None] * rows
+    return [None if amount != amount else amount for amount in amounts.tolist()]
 
 
 def _warm_up(loaded: LoadedModel, records: pl.DataFrame) -> None:

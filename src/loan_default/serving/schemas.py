@@ -56,6 +56,12 @@ class Full:
             "missing, and columns with nearly the name of one that is missing"
         ),
     ]
+    expected_loss: Annotated[
+        float | None, Field(description="Probability x lost share x amount; null if not known")
+    ]
+    expected_return: Annotated[
+        float | None, Field(description="What it earns if repaid, less the expected loss")
+    ]
 
 
 @dataclass

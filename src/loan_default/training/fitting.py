@@ -1,4 +1,4 @@
-"""Cross-validate the number of rounds, fit, calibrate out of fold and choose the threshold."""
+"""Cross-validate the number of rounds, fit, and calibrate out of fold."""
 
 import json
 import warnings
@@ -150,13 +150,6 @@ def calibrate(margins: Vector, default: Outcomes) -> Calibration:
     return Calibration(slope, intercept)
 
 
-def threshold(default: Outcomes, probability: Vector, settings: Settings) -> float:
-    """Return the minimum default probability to decline: for the best F1, or by the cost ratio."""
-    if settings.threshold_strategy == "cost":
-        return classification.cost_threshold(settings.cost_ratio)
-    return classification.best_f1_threshold(default, probability)
-
-
 def assemble(
     matrix: features.Matrix,
     default: Outcomes,
@@ -167,6 +160,8 @@ def assemble(
     settings: Settings,
 ) -> tuple[Model, Vector]:
     """Fit the model on all n rows and calibrate it on the rows of complete months.
+
+    Its threshold is that of the best F1, until `thresholds.choose` replaces it.
 
     Args:
         matrix: (n, k) features.
@@ -185,7 +180,7 @@ def assemble(
         features=contract.features,
         levels=contract.levels,
         calibration=calibration,
-        threshold=threshold(default[complete], probability[complete], settings),
+        threshold=classification.best_f1_threshold(default[complete], probability[complete]),
         fit_through=fit_through,
         rounds=validation.rounds,
         contract=contract.digest,

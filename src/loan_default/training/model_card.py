@@ -9,13 +9,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from loan_default.columns import DEFAULT, ISSUE_MONTH
 from loan_default.metrics import classification, plots
 from loan_default.plausibility.finding import Report
+from loan_default.training import threshold_report
 from loan_default.training.train import Trained
 
 TEMPLATE = "model_card.md.j2"
 
 
 def write(trained: Trained, params: dict[str, Any], report: Report, folder: Path) -> None:
-    """Write plots, parameters, metrics, plausibility report and model card into `folder`."""
+    """Write plots, parameters, metrics, thresholds, plausibility and model card into `folder`."""
     (folder / "plots").mkdir(parents=True, exist_ok=True)
     _plots(trained, folder / "plots")
     (folder / "params.json").write_text(json.dumps(params, indent=1, sort_keys=True) + "\n")
@@ -23,6 +24,8 @@ def write(trained: Trained, params: dict[str, Any], report: Report, folder: Path
     (folder / "metrics_by_quarter.json").write_text(json.dumps(quarters, indent=1) + "\n")
     facts = json.dumps(report.as_json(), indent=1) + "\n"
     (folder / "plausibility.json").write_text(facts)
+    decisions = threshold_report.as_json(trained.thresholds, trained.tested)
+    (folder / "thresholds.json").write_text(json.dumps(decisions, indent=1) + "\n")
     (folder / "model_card.md").write_text(model_card(trained, params, quarters, report))
 
 
@@ -57,6 +60,10 @@ def model_card(
         params=params,
         findings=report.sentences(),
         accepted_because=report.accepted_because,
+        thresholds=trained.thresholds,
+        tested=trained.tested,
+        show=threshold_report,
+        currency=threshold_report.currency(trained.served.contract),
     )
 
 
@@ -85,6 +92,10 @@ def _plots(trained: Trained, folder: Path) -> None:
     }
     for name, figure in figures.items():
         plots.save(figure, folder / f"{name}.png")
+    subtitle = (
+        f"served model out of fold, {trained.thresholds.measured.loans:,} loans once approved"
+    )
+    threshold_report.draw(trained.thresholds, subtitle, folder / "thresholds.png")
 
 
 def _quarters(trained: Trained) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from loan_default.columns import DEFAULT, ID, ISSUE_MONTH
+from loan_default.columns import DEFAULT, ID, ISSUE_MONTH, MONEY
 from loan_default.contract.contract import Contract
 from loan_default.settings import Settings
 from loan_default.training.cohorts import Split
@@ -25,6 +25,7 @@ TRAINING_SETTINGS = (
     "cv_folds",
     "threshold_strategy",
     "cost_ratio",
+    "decline_share",
     "xgb_max_rounds",
     "xgb_early_stopping_rounds",
     "xgb_learning_rate",
@@ -51,9 +52,10 @@ def data_digest(split: Split, contract: Contract) -> str:
     Running loans are left out: a newer export in which no further loan has matured is the same
     data.
     """
+    money = [name for name in MONEY if name in split.matured.columns]
     digest = hashlib.sha256(f"{split.test_from:%Y-%m} {split.test_through:%Y-%m}".encode())
     table = (
-        split.matured.select(ID, ISSUE_MONTH, DEFAULT, *contract.stored)
+        split.matured.select(ID, ISSUE_MONTH, DEFAULT, *contract.stored, *money)
         .sort(ID)
         .rechunk()
         .to_arrow()

@@ -21,8 +21,9 @@ from loan_default.metrics.auc import auc, counts_by_score
 from loan_default.model import artifact, features
 from loan_default.model.artifact import Model, Vector
 from loan_default.settings import Settings
-from loan_default.training import fitting
+from loan_default.training import fitting, thresholds
 from loan_default.training.cohorts import Split
+from loan_default.training.thresholds import Measured, Thresholds
 
 REFERENCE_ROWS = 20_000
 REFERENCE_MONTHS = 12
@@ -37,7 +38,9 @@ class Trained:
     """Both models, and everything that evaluation, scoring and monitoring need later.
 
     `test_probability` (n,) holds the evaluation model's scores of the split's test loans,
-    `reference` the sample that monitoring compares with, `self_check` rows with their scores.
+    `reference` the sample that monitoring compares with, `self_check` rows with their scores,
+    `thresholds` and `judged` how the thresholds of the served and the evaluation model were chosen,
+    `tested` what the latter's do to the test loans.
     """
 
     split: Split
@@ -48,6 +51,9 @@ class Trained:
     metrics: dict[str, float]
     reference: pl.DataFrame
     self_check: pl.DataFrame
+    thresholds: Thresholds
+    judged: Thresholds
+    tested: Measured
 
     def save(self, folder: Path) -> None:
         """Write the files of a model version into `folder`."""
@@ -72,15 +78,12 @@ def train(
     test loans below the threshold (absent if they are of one class) and `training_time_seconds`.
     """
     started = time.perf_counter()
-    matrix, default = features.matrix(split.earlier, contract), _outcomes(split.earlier)
-    validation = fitting.cross_validate(matrix, default, contract, settings, progress=progress)
-    log.info("%s rounds chosen by %s-fold early stopping", validation.rounds, settings.cv_folds)
-    every_row = np.ones(len(default), dtype=bool)
-    evaluated, _ = fitting.assemble(
-        matrix, default, every_row, validation, f"{split.fit_through:%Y-%m}", contract, settings
-    )
+    thresholds.check(split.earlier, settings, contract)
+    evaluated, judged, validation = _evaluated(split, contract, settings, progress)
     test_probability = evaluated.probability(split.test)
-    served, out_of_fold = _served(split, contract, settings, validation.rounds)
+    tested = thresholds.evaluate(judged, split.test, test_probability, settings, contract)
+    served, chosen, out_of_fold = _served(split, contract, settings, validation.rounds)
+    log.info("threshold %.4f (%s)", chosen.chosen, chosen.reason)
     metrics = _metrics(_outcomes(split.test), test_probability, evaluated.facts.threshold)
     metrics |= {"training_time_seconds": time.perf_counter() - started}
     reference = _reference(split, contract, out_of_fold, settings.random_seed)
@@ -95,7 +98,24 @@ def train(
         metrics=metrics,
         reference=reference,
         self_check=_scored(self_check, served.probability(self_check)),
+        thresholds=chosen,
+        judged=judged,
+        tested=tested,
     )
+
+
+def _evaluated(
+    split: Split, contract: Contract, settings: Settings, progress: fitting.Progress | None
+) -> tuple[Model, Thresholds, fitting.CrossValidation]:
+    matrix, default = features.matrix(split.earlier, contract), _outcomes(split.earlier)
+    validation = fitting.cross_validate(matrix, default, contract, settings, progress=progress)
+    log.info("%s rounds chosen by %s-fold early stopping", validation.rounds, settings.cv_folds)
+    every_row = np.ones(len(default), dtype=bool)
+    model, out_of_fold = fitting.assemble(
+        matrix, default, every_row, validation, f"{split.fit_through:%Y-%m}", contract, settings
+    )
+    chosen = thresholds.choose(split.earlier, out_of_fold, settings, contract)
+    return chosen.put_into(model), chosen, validation
 
 
 def _metrics(default: fitting.Outcomes, probability: Vector, threshold: float) -> dict[str, float]:
@@ -107,20 +127,19 @@ def _metrics(default: fitting.Outcomes, probability: Vector, threshold: float) -
 
 def _served(
     split: Split, contract: Contract, settings: Settings, rounds: int
-) -> tuple[Model, Vector]:
+) -> tuple[Model, Thresholds, Vector]:
     matrix, default = features.matrix(split.matured, contract), _outcomes(split.matured)
     validation = fitting.cross_validate(matrix, default, contract, settings, rounds=rounds)
     through = split.matured[ISSUE_MONTH].max()
     assert isinstance(through, date)
-    return fitting.assemble(
-        matrix,
-        default,
-        split.complete.to_numpy(),
-        validation,
-        f"{through:%Y-%m}",
-        contract,
-        settings,
+    complete = split.complete.to_numpy()
+    model, out_of_fold = fitting.assemble(
+        matrix, default, complete, validation, f"{through:%Y-%m}", contract, settings
     )
+    chosen = thresholds.choose(
+        split.matured.filter(complete), out_of_fold[complete], settings, contract
+    )
+    return chosen.put_into(model), chosen, out_of_fold
 
 
 def _outcomes(loans: pl.DataFrame) -> fitting.Outcomes:
