@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from loan_default.contract import load as contracts
 from loan_default.contract.contract import Column
-from loan_default.data.cells import MISSING_TEXTS
+from loan_default.contract.texts import MISSING_TEXTS
 from loan_default.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]

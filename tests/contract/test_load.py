@@ -81,7 +81,39 @@ def problem(text: str) -> str:
         ('reason = "Soil"', 'reason = "Soil"\nrisk = "up"', "columns.soil: risk is for numbers"),
         ('= "sandy loam" }', '= "loamy" }', "columns.soil: spellings: 'loam' stands for 'loamy'"),
         ("[columns.acres]", "[columns.default]", "columns.default: 'default' is a name of the"),
-        ("[columns.acres]", "[columns.acres", "our.toml is not TOML"),
+        ("[columns.acres]", "[columns.acres", "our.toml line 25: this is not TOML"),
+        ('"Tractors"', '"Tractors', "our.toml line 1: this is not TOML"),
+        ("core = true", "core = true\ncore = true", "our.toml line 18: this is not TOML"),
+        ('["Paid"]', '["paid", "ACRES"]', "columns.acres: 'acres' is known afterwards and a"),
+        ('["Paid"]', '["Paid"', "our.toml"),
+        ('id = "Nr"', 'id = "Opened"', "line 4: loan.id: 'Opened' is the issue date and the id"),
+        ('"Opened"', '"Result"', "line 5: loan.issued: 'Result' is the outcome and the issue"),
+        (
+            'issued = "Opened"',
+            'issued = "Opened"\nknown_through = ["acres"]',
+            "columns.acres: 'acres' is known afterwards and a",
+        ),
+        (
+            'column = "Result"',
+            'column = "Result"\ndefault_month = { column = "soil" }',
+            "columns.soil: 'soil' is known afterwards and a",
+        ),
+        ('column = "Result"', 'column = "Result"\ndefault_month = "x"', "write { column ="),
+        (
+            "range = [0, 1000]",
+            'source = "SOIL"\nrange = [0, 1000]',
+            "columns.acres: 'SOIL', which is read like 'soil',",
+        ),
+        ("[columns.acres]", '[columns."a[b]"]', "columns.a[b]: 'a[b]' is no name"),
+        ("[columns.acres]", '[columns."a\\nb"]', "is no name: write letters"),
+        ('"clay", "sandy loam"', '"clay", ""', "columns.soil: the level '' is read as a missing"),
+        ('repaid = ["good"]', 'repaid = ["None"]', "outcome: the word 'None' is read as a missing"),
+        (
+            'repaid = ["good"]',
+            "repaid = [0]",
+            "line 11: outcome.repaid: '0' is no text: write \"0\"",
+        ),
+        ('term = "months"', 'term = "Years"', "line 6: loan.term: 'Years' is no number"),
         (
             "[never]",
             '[money]\nlent = "Sum"\nreturned = "Got"\namount = "Sum"\n\n[never]',
@@ -135,9 +167,28 @@ def test_a_file_is_a_contract_as_a_name_is(tmp_path: Path) -> None:
     path = tmp_path / "ours.toml"
     path.write_text(SMALL)
     assert contracts.load(str(path)).name == "Tractors"
+    path.write_bytes(b"\xef\xbb\xbf" + SMALL.replace("\n", "\r\n").encode())
+    assert contracts.load(str(path)).digest == contracts.parse(SMALL, "x.toml").digest
     path.write_bytes("name = 'M\xfcller'".encode("latin-1"))
     with pytest.raises(InputError, match="not text in UTF-8"):
         contracts.load(str(path))
+
+
+def test_a_folder_is_no_contract_and_an_empty_file_lacks_all(tmp_path: Path) -> None:
+    (tmp_path / "ours.toml").mkdir()
+    with pytest.raises(InputError, match="is a directory"):
+        contracts.load(str(tmp_path / "ours.toml"))
+    (tmp_path / "empty.toml").write_bytes(b"")
+    with pytest.raises(InputError, match="name: is missing: write name ="):
+        contracts.load(str(tmp_path / "empty.toml"))
+
+
+def test_what_was_lent_may_be_a_feature(tmp_path: Path) -> None:
+    money = '[money]\nlent = "acres"\nreturned = "Paid"\n'
+    contract = contracts.parse(SMALL + money, "our.toml")
+    assert contract.money and contract.money.lent in contract.by_name
+    told = problem(SMALL + money.replace('"Paid"', '"soil"'))
+    assert "columns.soil: 'soil' is known afterwards and a feature" in told
 
 
 def test_lendingclubs_contract_has_a_place_for_every_column_of_the_export() -> None:

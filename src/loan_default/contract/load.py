@@ -21,12 +21,12 @@ from loan_default.contract.contract import (
     Outcome,
     Ratio,
 )
+from loan_default.contract.contradictions import contradictions
 from loan_default.contract.schema import (
     RISKS,
     ColumnTable,
     ContractFile,
     OutcomeTable,
-    contradictions,
 )
 from loan_default.errors import InputError
 
@@ -79,7 +79,7 @@ def parse(text: str, path: str) -> Contract:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path} is not TOML: {error}") from None
+        raise InputError(problems.not_toml(path, error)) from None
     try:
         file = ContractFile.model_validate(raw)
     except ValidationError as error:

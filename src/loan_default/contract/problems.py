@@ -1,6 +1,7 @@
 """Say in one line what is wrong in a contract: file, line, key, and what to write instead."""
 
 import re
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -47,7 +48,7 @@ def sentence(path: str, text: str, place: Sequence[str], told: str) -> str:
     """Return a problem in one line; `place` is the path of the key at fault."""
     line = line_of(text, place)
     where = f"{path} line {line}" if line else path
-    key = ".".join(part for part in place if not part.isdigit())
+    key = " ".join(".".join(part for part in place if not part.isdigit()).split())
     return f"{where}: {key + ': ' if key else ''}{told}"
 
 
@@ -83,8 +84,35 @@ def _told(place: tuple[str, ...], error: Mapping[str, Any]) -> str:
         return f"{str(error['input'])[:40]!r} is no range: write [lowest, highest]"
     if error["type"] == "tuple_type":
         return f'{str(error["input"])[:40]!r} is no list: write ["TEXT"]'
+    if error["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        return f"{str(error['input'])[:40]!r} is no table: write {_table(place)}"
+    if error["type"] == "string_type":
+        return f'{str(error["input"])[:40]!r} is no text: write "{error["input"]}"'
     message = str(error["msg"]).removeprefix("Input should be ")
     return f"{str(error['input'])[:40]!r} should be {message}"
+
+
+def not_toml(path: str, error: tomllib.TOMLDecodeError) -> str:
+    """Return in one line what keeps a text from being TOML."""
+    told = " ".join(str(error).split())
+    if not (found := re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", told)):
+        return f"{path} is not TOML: {told}; close every quote and bracket"
+    return (
+        f"{path} line {found[2]}: this is not TOML: {found[1]} (column {found[3]}); look at this "
+        'line and the one above it: texts stand in "quotes", lists in [brackets], and each key and '
+        "table is there once"
+    )
+
+
+def _table(place: tuple[str, ...]) -> str:
+    """Return how the table at the path is written."""
+    if place[0] == "outcome":
+        return '{ column = "COLUMN", plus_months = 3 }'
+    if len(place) > 2:
+        return '{ "TEXT IN THE FILE" = VALUE }'
+    if place[0] in _NAMED:
+        return f"[{place[0]}.{place[1] if len(place) > 1 else 'NAME'}] and its keys below"
+    return f"[{'.'.join(place)}] and its keys below"
 
 
 def _unknown(place: tuple[str, ...]) -> str:

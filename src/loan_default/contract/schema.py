@@ -1,11 +1,10 @@
-"""The form of a contract's TOML, table by table, and what must hold between its keys."""
+"""The form of a contract's TOML, table by table, and what must hold within a table."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from loan_default.columns import RESERVED, TERM
-from loan_default.contract.texts import DATE_FORMS, fold, is_date_form
+from loan_default.contract.texts import DATE_FORMS, MISSING_TEXTS, fold, is_date_form
 
 RISKS: dict[str, Literal[-1, 0, 1]] = {"up": 1, "down": -1, "free": 0}
 MAX_MONTHS = 1_200
@@ -26,8 +25,6 @@ def _date_form(text: str) -> str:
 
 Source = Annotated[str, AfterValidator(_source)]
 Sources = tuple[Source, ...]
-# A key's path, and what is wrong with it
-Problem = tuple[tuple[str, ...], str]
 DateForm = Annotated[str, AfterValidator(_date_form)]
 RiskName = Literal["up", "down", "free"]
 
@@ -76,7 +73,9 @@ class OutcomeTable(Table):
 
     @model_validator(mode="after")
     def _has_each_word_once(self) -> Self:
-        _refuse_twice((*self.defaulted, *self.repaid, *self.open), "the word")
+        words = (*self.defaulted, *self.repaid, *self.open)
+        _refuse_missing(words, "the word")
+        _refuse_twice(words, "the word")
         return self
 
 
@@ -156,6 +155,7 @@ class ColumnTable(Table):
         if given or self.risk != "free":
             key = min(given, default="risk")
             raise ValueError(f"{key} is for numbers: leave it out, or the levels")
+        _refuse_missing(self.levels, "the level")
         _refuse_twice(self.levels, "the level")
         known = {fold(level) for level in self.levels}
         for spelling, level in self.spellings.items():
@@ -204,86 +204,10 @@ class ContractFile(Table):
     date_forms: dict[Source, DateForm] = {}
 
 
-def contradictions(file: ContractFile) -> list[Problem]:
-    """Return what is wrong between the tables: the key's path, and a sentence."""
-    found = [*_names(file), *_ratios(file), *_sources(file), *_features(file)]
-    money = file.money
-    numbers = {("loan", "term"): file.loan.term}
-    if money:
-        numbers |= {("money", "amount"): money.amount, ("money", "price"): money.price}
-    for path, name in numbers.items():
-        if name is not None and (name not in file.columns or file.columns[name].is_category):
-            told = f"{name!r} is no number of the record: name one of {_list(file.columns)}"
-            found.append((path, told))
-    return found
-
-
-def _names(file: ContractFile) -> list[Problem]:
-    found: list[Problem] = []
-    for table, names in (("columns", file.columns), ("ratios", file.ratios)):
-        for name in names:
-            if name in RESERVED and not (name == TERM == file.loan.term):
-                told = f"{name!r} is a name of the platform's own: choose another"
-                found.append(((table, name), told))
-            if table == "ratios" and name in file.columns:
-                found.append(((table, name), f"{name!r} is a column already: choose another name"))
-    return found
-
-
-def _ratios(file: ContractFile) -> list[Problem]:
-    found: list[Problem] = []
-    for name, ratio in file.ratios.items():
-        for key, part in (("over", ratio.over), ("under", ratio.under)):
-            if part not in file.columns or file.columns[part].is_category:
-                told = f"{part!r} is no number of the record: name one of {_list(file.columns)}"
-                found.append((("ratios", name, key), told))
-    return found
-
-
-def _sources(file: ContractFile) -> list[Problem]:
-    found: list[Problem] = []
-    owner: dict[str, str] = {}
-    for name, column in file.columns.items():
-        if column.source is None and (column.scale != 1 or column.months_before_issue):
-            key = "scale" if column.scale != 1 else "months_before_issue"
-            told = "needs source = ..., since the record holds something else than the file"
-            found.append((("columns", name, key), told))
-        source = column.source or name
-        changed = column.scale != 1 or column.months_before_issue
-        if changed and fold(source) == fold(name):
-            told = f"name the record's column otherwise than its source {source!r}"
-            found.append((("columns", name), told))
-        for text in (source, *column.also):
-            if owner.setdefault(text, name) != name:
-                told = f"{text!r} is the source of {owner[text]!r} already"
-                found.append((("columns", name), told))
-    return found
-
-
-def _features(file: ContractFile) -> list[Problem]:
-    """Find columns that must not be a feature but are one."""
-    outcome = file.outcome
-    roles: dict[str, Sources] = {
-        "the outcome": (outcome.column,),
-        "the issue date": (file.loan.issued,),
-    }
-    if file.loan.id:
-        roles["the id"] = (file.loan.id,)
-    roles["known afterwards"] = file.never.known_afterwards
-    roles["a proxy"] = file.never.proxies
-    roles["unused"] = file.never.unused
-    if file.money:
-        money = file.money
-        given = (money.returned, money.recovered, money.recovery_fee)
-        roles["known afterwards"] += tuple(name for name in given if name)
-    found: list[Problem] = []
-    for name, column in file.columns.items():
-        for text in (column.source or name, *column.also):
-            role = next((role for role, names in roles.items() if text in names), None)
-            if role:
-                told = f"{text!r} is {role} and a feature: keep one of the two"
-                found.append((("columns", name), told))
-    return found
+def _refuse_missing(texts: tuple[str, ...], what: str) -> None:
+    for text in texts:
+        if text.strip() in MISSING_TEXTS:
+            raise ValueError(f"{what} {text!r} is read as a missing value: leave it out")
 
 
 def _refuse_twice(texts: tuple[str, ...], what: str) -> None:
@@ -293,8 +217,3 @@ def _refuse_twice(texts: tuple[str, ...], what: str) -> None:
         if earlier is not text:
             same = "" if earlier == text else f", and as {earlier!r}, which is read alike"
             raise ValueError(f"{what} {text!r} is there twice{same}: keep one")
-
-
-def _list(names: Any) -> str:
-    shown = list(names)[:8]
-    return ", ".join(shown) + (", …" if len(names) > 8 else "")

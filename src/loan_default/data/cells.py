@@ -8,9 +8,7 @@ import re
 import polars as pl
 
 from loan_default.contract.contract import Column
-from loan_default.contract.texts import fold
-
-MISSING_TEXTS = ("", "n/a", "N/A", "NA", "nan", "NaN", "null", "NULL", "None", "#N/A", "<NA>", ".")
+from loan_default.contract.texts import MISSING_TEXTS, fold
 
 _CURRENCY = "$€£"
 # 1,234,567.89

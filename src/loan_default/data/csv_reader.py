@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from loan_default.data.cells import MISSING_TEXTS
+from loan_default.contract.texts import MISSING_TEXTS
 from loan_default.data.rejections import Fault, Malformed, wrong_width
 from loan_default.errors import InputError
 

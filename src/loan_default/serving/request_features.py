@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from loan_default.columns import ID
 from loan_default.contract.contract import Column, Contract
 from loan_default.contract.matching import canonical, nearly
-from loan_default.contract.texts import fold
+from loan_default.contract.texts import MISSING_TEXTS, fold
 from loan_default.data import ids, parsing
-from loan_default.data.cells import MISSING_TEXTS, spellings
+from loan_default.data.cells import spellings
 from loan_default.errors import InputError
 from loan_default.model import features
 from loan_default.model.features import LARGEST, Levels, Matrix
