@@ -273,6 +273,11 @@ class Settings(BaseSettings):
     quality_min_coverage: Share = Field(
         0.5, description="Minimum share of the matured approved applications with a known outcome"
     )
+    quality_min_matched: Share = Field(
+        0.5,
+        description="Minimum share of delivered outcomes that belong to a scored application, "
+        "before an alert is sent",
+    )
     drift_retrain_days: Count = Field(
         3, description="Number of consecutive scored days with drift that triggers retraining"
     )

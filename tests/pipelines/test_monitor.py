@@ -59,7 +59,10 @@ RESULT = {
     **dict.fromkeys(("compared_with", "recent_runs")),
     **dict.fromkeys(("reference_drift", "reference_drift_share", "reference_drifted_columns")),
     **dict.fromkeys(("rows_in", "sampled_rows", "report_html", "report_json", "findings")),
-    "labels": ["labels_path", "as_of", "rows_in", "rows_rejected", "repeated"],
+    "labels": [
+        *("labels_path", "as_of", "rows_in", "rows_rejected", "repeated"),
+        *("contradictions", "corrections", "ids", "ids_matched", "matched_share"),
+    ],
     "estimate": ["kind", "rows", "default_rate", "AUC", "F1", "Brier"],
     "quality_report": None,
     "realised": {
@@ -96,6 +99,8 @@ def test_outcomes_are_evaluated_when_they_come_and_estimated_until_then(
     again = monitor(narrow_trained, root, "--labels", part, "--labels-as-of", "2021-12")
     assert json.dumps(keys(again)) == json.dumps(RESULT)
     assert again["labels"]["repeated"] is True and again["realised"] == first
+    assert again["labels"]["matched_share"] == 1
+    assert again["labels"]["contradictions"] == again["labels"]["corrections"] == 0
     assert 0.2 < first["coverage"] < 0.6 and first["immature"] > 500
     assert first["learned_from"] > 3_000
     whole = monitor(narrow_trained, root, "--labels", rest, "--labels-as-of", "2021-12")["realised"]
@@ -115,6 +120,37 @@ def test_outcomes_are_evaluated_when_they_come_and_estimated_until_then(
     assert sum(month["outcomes"] for month in months) == whole["outcomes"]
     named = [month["month"] for month in months]
     assert (min(named), max(named)) == ("2016-04", "2018-12"), "those that nobody learned from"
+
+
+def test_outcomes_that_belong_to_no_application_are_a_finding_and_an_alert(
+    narrow_trained: Workspace, narrow_export: Path, root: Path, tmp_path: Path
+) -> None:
+    monitor(narrow_trained, root)
+    path = labels(narrow_export, tmp_path / "labels.csv", slice(0, 2_000))
+    read = pl.read_csv(path, infer_schema=False)
+    lost = read.with_columns(
+        pl.when(pl.int_range(pl.len()) % 10 < 9)
+        .then("id-" + pl.col("id"))
+        .otherwise("id")
+        .alias("id")
+    )
+    pl.concat(
+        [
+            lost,
+            lost.head(1).with_columns(loan_status=pl.lit("Charged Off")),
+            lost.head(1).with_columns(loan_status=pl.lit("Fully Paid")),
+        ]
+    ).write_csv(path)
+    found = monitor(narrow_trained, root, "--labels", path, "--labels-as-of", "2021-12")
+    assert found["labels"]["contradictions"] == 1
+    assert 0.05 < found["labels"]["matched_share"] < 0.15
+    finding, contradiction, *_ = found["findings"]
+    assert "delivered outcomes belong to a scored application, not for example 'id-" in finding
+    assert contradiction.startswith("1 ids were delivered both as defaulted and as repaid")
+    assert found["alert"] is True and found["because"] == "outcomes of other ids"
+    assert finding in found["alert_text"]
+    quiet = monitor(narrow_trained, root, "--labels", path, QUALITY_MIN_MATCHED="0")
+    assert quiet["alert"] is False
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
 
 from loan_default.batch import own_root
-from loan_default.columns import PREDICTION, PROBABILITY
+from loan_default.columns import ID, PREDICTION, PROBABILITY
 from loan_default.contract.contract import Contract
 from loan_default.monitoring.days import scored_day
 from loan_default.monitoring.days.data_quality import quality
@@ -16,7 +16,9 @@ from loan_default.monitoring.decision import message
 from loan_default.monitoring.decision.decide import DecidedDay, DecisionFacts, decide_day
 from loan_default.monitoring.drift import compare
 from loan_default.monitoring.drift.compare import ModelWithReference
+from loan_default.monitoring.performance import delivered as about_delivery
 from loan_default.monitoring.performance import labels, realised_json
+from loan_default.monitoring.performance.delivered import MatchedIds
 from loan_default.monitoring.performance.evaluate import evaluate
 from loan_default.monitoring.performance.labels import StoredDelivery
 from loan_default.monitoring.performance.realised_metrics import (
@@ -62,11 +64,21 @@ class Alert:
 
 
 @dataclass(frozen=True)
+class Delivered:
+    """The delivery of outcomes, if any, how many of its ids matched, and what to know about it."""
+
+    labels: StoredDelivery | None
+    matched: MatchedIds | None
+    few_matched: bool
+    findings: list[str]
+
+
+@dataclass(frozen=True)
 class Result:
     """Everything that the JSON result of the script is made of."""
 
     report: DayReport
-    labels: StoredDelivery | None
+    delivered: Delivered
     paths: ReportPaths
     decided: DecidedDay
     published: Published
@@ -92,14 +104,16 @@ def monitor(request: Request) -> dict[str, object]:
     version = loaded(day.model_name, day.version)
     delivery = _store_labels(request, root, version.model.contract, config)
     # Before Evidently, which takes much memory
-    realised = evaluate(root, renew=delivery is not None)
-    report = _measure(root, day, version, realised, config)
+    evaluation = evaluate(root, delivery.labels_path if delivery else None)
+    report = _measure(root, day, version, evaluation.realised, config)
+    delivered = _delivered(delivery, evaluation.matched, day, config)
+    report = _with_findings(report, delivered.findings)
     paths = publish.write(root, report)
-    decided = decide_day(root, _facts(report, request), registry, config)
+    decided = decide_day(root, _facts(report, delivered, request), registry, config)
     log.info("%s; %s", report.drift.reason, decided.decision.decision)
     published = publish.publish(root, report, decided.decision, paths, Tracking(connection), config)
     alert = _alert(report, decided, paths, published)
-    return to_json(Result(report, delivery, paths, decided, published, alert))
+    return to_json(Result(report, delivered, paths, decided, published, alert))
 
 
 def to_json(result: Result) -> dict[str, object]:
@@ -110,7 +124,7 @@ def to_json(result: Result) -> dict[str, object]:
         "report_html": result.paths.report_html,
         "report_json": result.paths.report_json,
         "findings": report.quality.findings,
-        "labels": asdict(result.labels) if result.labels else None,
+        "labels": _labels_json(result.delivered),
         "estimate": asdict(report.estimate),
         "quality_report": result.paths.quality_report,
         "realised": realised_json.summary(realised) if realised else None,
@@ -139,6 +153,42 @@ def _store_labels(
     stored = labels.store(root, request.labels, request.labels_as_of, today, limit, contract)
     log.info("%s labels through %s: %s", stored.rows_in, stored.as_of, stored.labels_path)
     return stored
+
+
+def _delivered(
+    delivery: StoredDelivery | None, matched: MatchedIds | None, day: ScoredDay, config: Settings
+) -> Delivered:
+    if delivery is None:
+        return Delivered(None, None, False, [])
+    min_share = config.quality_min_matched
+    findings = about_delivery.findings(
+        delivery.contradictions,
+        delivery.corrections,
+        matched,
+        min_share,
+        day.sample[ID].head(1).to_list(),
+    )
+    if matched:
+        log.info("%s of %s delivered ids are scored applications", matched.matched, matched.ids)
+    for finding in findings:
+        log.warning("%s: %s", delivery.labels_path, finding)
+    return Delivered(delivery, matched, about_delivery.is_low(matched, min_share), findings)
+
+
+def _labels_json(delivered: Delivered) -> dict[str, object] | None:
+    if delivered.labels is None:
+        return None
+    matched = delivered.matched
+    return asdict(delivered.labels) | {
+        "ids": matched.ids if matched else None,
+        "ids_matched": matched.matched if matched else None,
+        "matched_share": matched.share if matched else None,
+    }
+
+
+def _with_findings(report: DayReport, findings: list[str]) -> DayReport:
+    quality = report.quality
+    return replace(report, quality=replace(quality, findings=[*findings, *quality.findings]))
 
 
 def _measure(
@@ -173,11 +223,12 @@ def _estimate(day: ScoredDay) -> Estimate:
     )
 
 
-def _facts(report: DayReport, request: Request) -> DecisionFacts:
+def _facts(report: DayReport, delivered: Delivered, request: Request) -> DecisionFacts:
     return DecisionFacts(
         day=report.day,
         verdict=report.comparison.primary.verdict,
         unusual_rows=bool(report.quality.row_count.odd),
+        few_matched=delivered.few_matched,
         realised=report.realised,
         report_only=request.report_only,
         key=request.idempotency_key,

@@ -7,8 +7,10 @@ import polars as pl
 from loan_default.batch.run_files import MANIFEST, PREDICTIONS
 from loan_default.monitoring.days import predictions
 from loan_default.monitoring.days.labelled_predictions import LabelledPredictions
+from loan_default.monitoring.performance.delivered import MatchedIds, matched_ids
 
 DAY, NEXT = date(2026, 3, 1), date(2026, 3, 2)
+TRAINED = '{"fit_through": "2020-06"}'
 
 
 def rows(*ids: str, **more: Any) -> pl.DataFrame:
@@ -52,6 +54,20 @@ def test_an_application_counts_with_its_earliest_prediction(tmp_path: Path) -> N
     assert versions(found) == {"a": "early", "b": "late"}
     assert found.loans["default"].to_list() == [1, 0]
     assert found.cohorts["predictions"].to_list() == [3]
+
+
+def test_ids_join_that_an_earlier_release_wrote_as_floats(tmp_path: Path) -> None:
+    online(tmp_path, "1.parquet", rows("17.0", "b", "no-id:x/1"), 12)
+    assert versions(labelled(tmp_path, **{"17": 1, "b": 0})) == {"17": "1", "b": "1"}
+
+
+def test_the_ids_of_all_predictions_are_known(tmp_path: Path) -> None:
+    batch(tmp_path, DAY, rows("a", "c", issue_month=date(2020, 1, 1)), manifest=TRAINED)
+    online(tmp_path, "1.parquet", rows("b"), 12)
+    found = labelled(tmp_path, a=1, b=0, d=1)
+    given = pl.DataFrame({"id": ["a", "b", "x", "d"]})
+    assert matched_ids(given, found) == MatchedIds(4, 2, "d")
+    assert matched_ids(given.clear(), found) == MatchedIds(0, 0, None)
 
 
 def test_the_online_log_is_a_source_in_the_order_of_its_times(tmp_path: Path) -> None:

@@ -65,6 +65,19 @@ def test_nothing_is_called_for(situation: Situation, change: dict[str, object], 
     assert (found.severity, found.because) == (called.severity, called.because), "it stays known"
 
 
+def test_outcomes_of_other_ids_always_alert_but_in_a_mere_report() -> None:
+    quiet = replace(ODD, unusual_rows=False)
+    lost = replace(quiet, few_matched=True)
+    for change in ({}, {"repeated": True}, {"latest": date(2026, 5, 10)}):
+        found = decide(replace(lost, **change), POLICY)
+        assert calls(found) == (True, False)
+        assert (found.severity, found.because) == ("notice", "outcomes of other ids")
+    assert calls(decide(replace(lost, report_only=True), POLICY)) == (False, False)
+    known = decide(replace(LASTING, few_matched=True, repeated=True), POLICY)
+    assert calls(known) == (True, False) and known.severity == "critical"
+    assert decide(replace(LASTING, few_matched=True), POLICY) == decide(LASTING, POLICY)
+
+
 def test_drift_alerts_and_retrains_once_it_has_lasted() -> None:
     first = decide(DRIFT, POLICY)
     assert calls(first) == (True, False) and first.severity == "warning"

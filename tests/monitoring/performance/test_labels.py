@@ -89,9 +89,59 @@ def test_a_later_file_corrects_and_never_unends_a_loan(tmp_path: Path) -> None:
 
 
 def test_a_repeated_id_counts_once(tmp_path: Path) -> None:
-    rows = [("1", "Current"), ("1", "Charged Off"), (" 1 ", "Fully Paid")]
-    store(tmp_path, labels(tmp_path, "a.csv", *rows))
+    rows = [("1", "Current"), ("1", "Charged Off"), (" 1 ", "Default")]
+    assert store(tmp_path, labels(tmp_path, "a.csv", *rows)).contradictions == 0
     assert known(tmp_path) == {"1": 1}
+
+
+def test_an_id_with_both_outcomes_has_none_until_it_is_corrected(tmp_path: Path) -> None:
+    rows = [("1", "Charged Off"), ("1.0", "Fully Paid"), ("2", "Current"), ("2", "Fully Paid")]
+    first = store(tmp_path, labels(tmp_path, "a.csv", *rows))
+    assert (first.contradictions, first.rows_rejected, first.corrections) == (1, 0, 0)
+    assert known(tmp_path) == {"2": 0}
+    assert store(tmp_path, labels(tmp_path, "a.csv", *rows)).contradictions == 1
+    store(tmp_path, labels(tmp_path, "b.csv", ("1", "Fully Paid")))
+    assert known(tmp_path) == {"1": 0, "2": 0}
+
+
+def test_within_a_month_the_later_delivery_corrects_the_earlier_one(tmp_path: Path) -> None:
+    rows = [("1", "Charged Off"), ("2", "Fully Paid"), ("3", "Fully Paid"), ("4", "Current")]
+    assert store(tmp_path, labels(tmp_path, "a.csv", *rows)).corrections == 0
+    rows = [("1", "Fully Paid"), ("2", "Charged Off"), ("3", "Fully Paid"), ("4", "Fully Paid")]
+    assert store(tmp_path, labels(tmp_path, "b.csv", *rows)).corrections == 2
+    assert known(tmp_path) == {"1": 0, "2": 1, "3": 0, "4": 0}
+    assert store(tmp_path, labels(tmp_path, "c.csv", ("1", "Default"))).corrections == 1
+    assert known(tmp_path)["1"] == 1
+
+
+def test_a_late_delivery_of_an_earlier_month_corrects_nothing_newer(tmp_path: Path) -> None:
+    store(tmp_path, labels(tmp_path, "a.csv", ("1", "Fully Paid")), date(2026, 5, 1))
+    late = labels(tmp_path, "b.csv", ("1", "Charged Off"), ("2", "Charged Off"))
+    assert store(tmp_path, late, date(2026, 4, 1)).corrections == 0
+    assert known(tmp_path) == {"1": 0, "2": 1}
+
+
+def test_deliveries_of_earlier_releases_come_first(tmp_path: Path) -> None:
+    new = store(tmp_path, labels(tmp_path, "a.csv", ("1", "Fully Paid")))
+    old = pl.DataFrame({"id": ["1.0", "row-3", "5.0"], "default": [1, 1, 0]})
+    folder = Path(new.labels_path).parent
+    old.cast({"default": pl.Int8}).write_parquet(folder / "zz.parquet")
+    assert known(tmp_path) == {"1": 0, "5": 0}
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_ids_written_as_floats_are_the_same_ids(tmp_path: Path, name: str) -> None:
+    frame = pl.DataFrame({"id": [1.0, 2000663.0], "loan_status": ["Fully Paid", "Default"]})
+    (frame.write_csv if name == "a.csv" else frame.write_parquet)(tmp_path / name)
+    store(tmp_path, str(tmp_path / name))
+    assert known(tmp_path) == {"1": 0, "2000663": 1}
+
+
+def test_rows_without_an_id_are_no_labels(tmp_path: Path) -> None:
+    others = [(str(n), "Fully Paid") for n in range(100)]
+    rows = [("no-id:2026-01-01/4", "Default"), ("row-3", "Default"), ("<NA>", "Default")]
+    kept = store(tmp_path, labels(tmp_path, "a.csv", *rows, *others))
+    assert kept.rows_rejected == 3 and set(known(tmp_path)) == {name for name, _ in others}
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,18 @@ import polars as pl
 from loan_default import storage
 from loan_default.batch.run_files import PREDICTIONS, RunFiles, scored_dates
 from loan_default.columns import ID, ISSUE_MONTH, PREDICTION, PROBABILITY, TERM, VERSION
+from loan_default.data import ids
 from loan_default.data.dates import month
-from loan_default.monitoring.days.labelled_predictions import COHORT, LabelledPredictions
+from loan_default.monitoring.days.labelled_predictions import (
+    COHORT,
+    HASH,
+    LabelledPredictions,
+    hashed,
+)
 from loan_default.serving.prediction_log import TIME
 
 SOURCE = "source"
 TRAINED_ON = "trained_on"
-_HASH = "hash"
 _SCHEMA = {
     ID: pl.String,
     PROBABILITY: pl.Float64,
@@ -40,18 +45,18 @@ def join_labels(root: str, labels: pl.DataFrame) -> LabelledPredictions:
         root: output root of the batch runs and the online log.
         labels: id, and default (1, 0, null while the loan is running); ids are unique.
     """
-    seen, trained_on = pl.Series(_HASH, [], pl.UInt64), 0
+    seen, trained_on = pl.Series(HASH, [], pl.UInt64), 0
     loans, cohorts = [_no_loans(labels)], [_counts(_with_cohort(_no_predictions(), date.min))]
     for day, source, frame in days(root):
         first = _first_predictions(_with_cohort(frame, day), seen)
-        seen = pl.concat([seen, first[_HASH]])
+        seen = pl.concat([seen, first[HASH]])
         trained_on += int(first[TRAINED_ON].sum())
-        first = first.filter(~pl.col(TRAINED_ON)).drop(TRAINED_ON, _HASH)
+        first = first.filter(~pl.col(TRAINED_ON)).drop(TRAINED_ON, HASH)
         cohorts.append(_counts(first))
         labelled = first.lazy().join(labels.lazy(), on=ID, maintain_order="left")
         loans.append(labelled.with_columns(pl.lit(source).alias(SOURCE)).collect())
     by_cohort = pl.concat(cohorts).group_by(COHORT, TERM).sum().sort(COHORT, TERM)
-    return LabelledPredictions(pl.concat(loans), by_cohort, trained_on)
+    return LabelledPredictions(pl.concat(loans), by_cohort, trained_on, seen)
 
 
 def days(root: str) -> Iterator[tuple[date, str, pl.DataFrame]]:
@@ -110,9 +115,10 @@ def _read(path: str, schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> p
     missing = [
         pl.lit(None, kind).alias(name) for name, kind in schema.items() if name not in stored
     ]
-    return frame.with_columns(missing).select(
+    typed = frame.with_columns(missing).select(
         pl.col(name).cast(kind) for name, kind in schema.items()
     )
+    return typed.with_columns(ids.for_joins(typed[ID]))
 
 
 def _with_cohort(frame: pl.DataFrame, day: date) -> pl.DataFrame:
@@ -123,9 +129,9 @@ def _with_cohort(frame: pl.DataFrame, day: date) -> pl.DataFrame:
 def _first_predictions(frame: pl.DataFrame, seen: pl.Series) -> pl.DataFrame:
     """Return the first row of each id whose hash is not among those `seen`, with that hash."""
     # Lazily: streamed, which takes half the memory.
-    hashed = frame.lazy().with_columns(pl.col(ID).hash(seed=0).alias(_HASH))
-    once = hashed.unique(_HASH, keep="first", maintain_order=True)
-    return once.join(seen.to_frame().lazy(), on=_HASH, how="anti", maintain_order="left").collect()
+    with_hash = frame.lazy().with_columns(hashed().alias(HASH))
+    once = with_hash.unique(HASH, keep="first", maintain_order=True)
+    return once.join(seen.to_frame().lazy(), on=HASH, how="anti", maintain_order="left").collect()
 
 
 def _counts(first: pl.DataFrame) -> pl.DataFrame:

@@ -22,13 +22,15 @@ from loan_default.settings import Settings
 class DecisionFacts:
     """The measured facts about a day.
 
-    `unusual_rows` says that the number of rows is unusual. With `report_only` nothing is alerted or
-    retrained. A repeat with the same `key` gets the same decision.
+    `unusual_rows` says that the number of rows is unusual, `few_matched` that few of the delivered
+    outcomes belong to a scored application. With `report_only` nothing is alerted or retrained.
+    A repeat with the same `key` gets the same decision.
     """
 
     day: ScoredDay
     verdict: Verdict
     unusual_rows: bool
+    few_matched: bool
     realised: RealisedPerformance | None
     report_only: bool
     key: str | None
@@ -70,6 +72,7 @@ def decide_day(root: str, facts: DecisionFacts, registry: Registry, config: Sett
         evidence=loss.evidence,
         answered=log.answered(),
         unusual_rows=facts.unusual_rows,
+        few_matched=facts.few_matched,
         latest=day.latest,
         trained=max((time for time in trainings if time), default=None),
         retrainings=tuple(retrainings),

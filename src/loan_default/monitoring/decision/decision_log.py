@@ -150,7 +150,7 @@ def settle(
     )
     decision = decide(replace(situation, repeated=repeated), policy)
     record = _record(situation, decision, key, digest)
-    if not (repeated or situation.report_only):
+    if decision.alert or not (repeated or situation.report_only):
         log.store(record)
     log.log(record)
     return decision

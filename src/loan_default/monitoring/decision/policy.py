@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 WEEK = timedelta(days=7)
@@ -12,6 +12,7 @@ NONE, NOTICE, WARNING, CRITICAL = "none", "notice", "warning", "critical"
 _SEVERITIES = (NONE, NOTICE, WARNING, CRITICAL)
 
 DRIFT, QUALITY_LOSS, UNUSUAL_ROWS = "drift", "quality loss", "unusual number of rows"
+FEW_MATCHED = "outcomes of other ids"
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,10 @@ class Situation:
     `drift_since` to this one. `since` is the first day of the current trouble. `degradation` says
     how outcomes fall short, None if they do not; `evidence` identifies those outcomes, and
     `answered` all that earlier retrainings took into account. `unusual_rows` is about the number of
-    rows. `latest` is the newest scored day. `trained` is when a model was last registered or a
-    retraining requested, `retrainings` are the requests of monitoring. `repeated` says that the day
-    has alerted before, or that the same data were decided before.
+    rows, `few_matched` about the delivered outcomes, of which few belong to a scored application.
+    `latest` is the newest scored day. `trained` is when a model was last registered or a retraining
+    requested, `retrainings` are the requests of monitoring. `repeated` says that the day has
+    alerted before, or that the same data were decided before.
     """
 
     run_date: date
@@ -62,6 +64,7 @@ class Situation:
     evidence: str | None = None
     answered: frozenset[str] = frozenset()
     unusual_rows: bool = False
+    few_matched: bool = False
     latest: date | None = None
     trained: datetime | None = None
     retrainings: tuple[datetime, ...] = ()
@@ -79,7 +82,7 @@ class Situation:
 class Decision:
     """Whether to alert people and whether to retrain, with the reason in `decision`.
 
-    `because` names the trouble: DRIFT, QUALITY_LOSS, UNUSUAL_ROWS, or "" without any.
+    `because` names the trouble: DRIFT, QUALITY_LOSS, UNUSUAL_ROWS, FEW_MATCHED, or "" without any.
     """
 
     alert: bool
@@ -95,7 +98,21 @@ def decide(situation: Situation, policy: Policy) -> Decision:
     Drift, quality loss and an unusual number of rows on the latest day alert once, and again only
     if it got worse, something new drifted, or a retraining starts. Lasting drift and quality loss
     retrain within the cool-down and the weekly cap, so that one retraining cannot cause the next.
+    Outcomes that belong to no scored application always alert: no day brings them again.
     """
+    decision = _decide_day(situation, policy)
+    if not situation.few_matched or situation.report_only or decision.alert:
+        return decision
+    return replace(
+        decision,
+        alert=True,
+        decision="no retraining: few delivered outcomes belong to a scored application",
+        severity=NOTICE if decision.severity == NONE else decision.severity,
+        because=FEW_MATCHED,
+    )
+
+
+def _decide_day(situation: Situation, policy: Policy) -> Decision:
     severity, because = _severity(situation, policy)
     if severity == NONE:
         return Decision(False, False, "nothing: no drift was found")

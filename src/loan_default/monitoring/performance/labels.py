@@ -1,14 +1,16 @@
 """Store delivered outcome labels and merge them into one label per loan.
 
 Each delivery becomes one complete file, ROOT/outcomes/as_of=YYYY-MM/DIGEST.parquet, named by the
-digest of its source: delivering it again changes nothing, and deliveries may come in parts.
+digest of its source: delivering it again changes nothing, and deliveries may come in parts. A later
+delivery corrects an earlier one: that of a later as-of month or, within a month, the one that was
+stored later.
 """
 
 import json
 import logging
 import re
-from dataclasses import asdict, dataclass
-from datetime import date
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime
 from functools import partial
 
 import polars as pl
@@ -17,7 +19,7 @@ from loan_default import storage
 from loan_default.columns import DEFAULT, ID, ISSUE_MONTH
 from loan_default.contract.contract import Contract
 from loan_default.contract.matching import canonical
-from loan_default.data import parsing
+from loan_default.data import ids, parsing
 from loan_default.data.as_of import PaymentMonths, current_month
 from loan_default.data.ingest import AS_OF
 from loan_default.data.readers import open_table
@@ -26,25 +28,30 @@ from loan_default.errors import InputError
 log = logging.getLogger(__name__)
 
 _SCHEMA = {ID: pl.String, DEFAULT: pl.Int8}
-_COUNTS = "counts"
-_MISSING_ID = ("", "n/a", "nan", "null", "none")
+_COUNTS, _STORED_AT = "counts", "stored_at"
 # An export ends in two lines that are not loans.
 _FOOTER_LINES = 2
 
-# A label's rank in one number: (has ended, as-of month, default), each part below the one before.
+# A label's rank in one number: (has ended, order, default), each part below the one before.
 _RANK = "rank"
 _DEFAULT_STEPS = 2
-# Months since year 0 stay below this.
-_MONTH_STEPS = 100_000
-_ENDED = _MONTH_STEPS * _DEFAULT_STEPS
+# There are fewer deliveries than this.
+_ORDERS = 100_000
+_ENDED = _ORDERS * _DEFAULT_STEPS
 
 
 @dataclass(frozen=True)
 class Counts:
-    """The rows of a delivery, and how many of them had no id or no known status."""
+    """The rows of a delivery, and how many of them had no id or no known status.
+
+    `contradictions` counts the ids that are both defaulted and repaid, which are left out;
+    `corrections` the outcomes of earlier deliveries that it changed.
+    """
 
     rows_in: int
     rows_rejected: int
+    contradictions: int = 0
+    corrections: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,8 @@ class Delivery:
 class StoredDelivery:
     """A delivery under the output root, with the field names of the JSON result.
 
-    `as_of` is YYYY-MM; `repeated` says whether the file had been delivered before.
+    `as_of` is YYYY-MM; `repeated` says whether the file had been delivered before. The counts are
+    those of `Counts`.
     """
 
     labels_path: str
@@ -72,6 +80,8 @@ class StoredDelivery:
     rows_in: int
     rows_rejected: int
     repeated: bool
+    contradictions: int
+    corrections: int
 
 
 @dataclass(frozen=True)
@@ -118,20 +128,19 @@ def store(
             "of its last payments with --labels-as-of"
         )
     target = storage.join(root, "outcomes", f"as_of={month:%Y-%m}", name)
-    with storage.atomic_file(target) as partial:
-        metadata = {_COUNTS: json.dumps(asdict(delivery.counts))}
-        delivery.labels.write_parquet(partial, metadata=metadata)
-    return _stored(target, delivery.counts, repeated=earlier is not None)
+    counts = replace(delivery.counts, corrections=_corrections(root, delivery.labels, month))
+    _write(target, delivery.labels, counts)
+    return _stored(target, counts, repeated=earlier is not None)
 
 
 def read(path: str, max_rejected_share: float, contract: Contract) -> Delivery:
     """Read a file of labels. Raises InputError if the file cannot be used."""
     parts, payments, rows, rejected = [], PaymentMonths(contract), 0, 0
     status = contract.outcome.column
-    ids = {ID, contract.loan.id or ID}
-    wanted = (*ids, status, DEFAULT, AS_OF, ISSUE_MONTH, *contract.loan.known_through)
+    names = {ID, contract.loan.id or ID}
+    wanted = (*names, status, DEFAULT, AS_OF, ISSUE_MONTH, *contract.loan.known_through)
     with open_table(path, wanted, rename=partial(canonical, contract=contract)) as table:
-        if not ids & set(table.columns) or not {status, DEFAULT} & set(table.columns):
+        if not names & set(table.columns) or not {status, DEFAULT} & set(table.columns):
             needed = f"{contract.loan.id or ID} and {status}"
             raise InputError(f"{path} lacks the columns {needed}: labels need both")
         stated = parsing.month(table.metadata.get(AS_OF, ""))
@@ -152,8 +161,9 @@ def read(path: str, max_rejected_share: float, contract: Contract) -> Delivery:
     latest, findings = payments.latest(current_month())
     for finding in findings:
         log.warning("%s: %s", path, finding)
-    labels = _one_per_id(pl.concat(parts).with_columns(_months(date.min)))
-    return Delivery(labels.sort(ID), stated or latest, Counts(rows, rejected))
+    labels, contradictions = _without_contradictions(pl.concat(parts))
+    counts = Counts(rows, rejected, contradictions)
+    return Delivery(labels.sort(ID), stated or latest, counts)
 
 
 def deliveries(root: str) -> list[str]:
@@ -163,37 +173,79 @@ def deliveries(root: str) -> list[str]:
 
 def known(root: str) -> KnownLabels:
     """Merge the labels of all deliveries under `root`; there is at least one."""
-    files = _files(root)
-    parts = [_read(path).with_columns(_months(_month_of(path))) for path in files]
-    return KnownLabels(_one_per_id(pl.concat(parts)), max(map(_month_of, files)))
+    files = _in_order(root)
+    return KnownLabels(_labels_of(_ranks(files)), max(map(_month_of, files)))
+
+
+def stored(path: str) -> pl.DataFrame:
+    """Return the labels of a stored delivery: id and default, each id once."""
+    with storage.open_input(path) as stream:
+        labels = pl.read_parquet(stream, schema=_SCHEMA)
+    # Earlier releases kept the numbers of rows without an id, and the `.0` of floats
+    labels = labels.filter(~ids.is_none(labels[ID]))
+    return labels.with_columns(ids.for_joins(labels[ID]))
 
 
 def _labels(cells: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     """Return id and default of the rows that have an id and a known outcome."""
-    name = contract.loan.id if contract.loan.id in cells.columns else ID
-    ids = cells[name or ID].cast(pl.String).str.strip_chars().alias(ID)
-    labels = pl.DataFrame([ids, parsing.outcomes(cells, contract)])
-    with_id = ~ids.fill_null("").str.to_lowercase().is_in(_MISSING_ID)
-    return labels.filter(with_id & (pl.col(DEFAULT).fill_null(0) >= 0))
+    name = parsing.id_column(cells.columns, contract) or ID
+    loans = ids.of_column(name, cells[name], cells["row"]).alias(ID)
+    labels = pl.DataFrame([loans, parsing.outcomes(cells, contract)])
+    return labels.filter(~ids.is_none(loans) & (pl.col(DEFAULT).fill_null(0) >= 0))
 
 
-def _months(as_of: date) -> pl.Expr:
-    return pl.lit(12 * as_of.year + as_of.month, pl.Int32).alias(AS_OF)
+def _without_contradictions(labels: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Return one label per id, and how many ids were both 1 and 0: those are left out.
 
-
-def _one_per_id(labels: pl.DataFrame) -> pl.DataFrame:
-    """Select for each id (id, default, as_of in months) the label with the highest rank.
-
-    A known outcome beats a running loan, then a later month an earlier one, then a default.
+    A known outcome beats a running loan.
     """
-    # One number for all three, streamed: sorting millions of rows by three columns takes more
-    # memory than all the rest of monitoring.
+    extremes = (pl.col(DEFAULT).min().alias("low"), pl.col(DEFAULT).max().alias("high"))
+    by_id = labels.lazy().group_by(ID).agg(extremes).collect()
+    clear = by_id.filter((pl.col("low") == pl.col("high")).fill_null(True))
+    return clear.select(ID, pl.col("high").alias(DEFAULT)), by_id.height - clear.height
+
+
+def _ranks(files: list[str]) -> pl.DataFrame:
+    """Return for each id (id, rank) the highest rank of its labels; `files` are in order.
+
+    A known outcome beats a running loan, then a later delivery an earlier one.
+    """
+    ranked = [_ranked(stored(path), order) for order, path in enumerate(files)]
+    # One number, streamed: sorting millions of rows by several columns takes more memory than all
+    # the rest of monitoring.
+    return pl.concat(ranked).lazy().group_by(ID).agg(pl.col(_RANK).max()).collect()
+
+
+def _ranked(labels: pl.DataFrame, order: int) -> pl.DataFrame:
     ended = pl.col(DEFAULT).is_not_null().cast(pl.Int32)
-    rank = ended * _ENDED + pl.col(AS_OF) * _DEFAULT_STEPS + pl.col(DEFAULT).fill_null(0)
+    rank = ended * _ENDED + order * _DEFAULT_STEPS + pl.col(DEFAULT).fill_null(0)
+    return labels.select(ID, rank.cast(pl.Int32).alias(_RANK))
+
+
+def _labels_of(ranks: pl.DataFrame) -> pl.DataFrame:
     default = pl.when(pl.col(_RANK) >= _ENDED).then(pl.col(_RANK) % _DEFAULT_STEPS)
-    ranked = labels.lazy().select(ID, rank.alias(_RANK))
-    best = ranked.group_by(ID).agg(pl.col(_RANK).max())
-    return best.select(ID, default.cast(pl.Int8).alias(DEFAULT)).collect()
+    return ranks.select(ID, default.cast(pl.Int8).alias(DEFAULT))
+
+
+def _corrections(root: str, labels: pl.DataFrame, month: date) -> int:
+    """Count the known outcomes that change with a new delivery, the last one of its month."""
+    files = _in_order(root)
+    if not files:
+        return 0
+    order = sum(_month_of(path) <= month for path in files)
+    both = _ranked(labels, order).join(_ranks(files), on=ID, suffix="_before")
+    rank, before = pl.col(_RANK), pl.col(f"{_RANK}_before")
+    ended = (rank >= _ENDED) & (before >= _ENDED)
+    wins = before < _ENDED + order * _DEFAULT_STEPS
+    differs = rank % _DEFAULT_STEPS != before % _DEFAULT_STEPS
+    return both.filter(ended & wins & differs).height
+
+
+def _write(path: str, labels: pl.DataFrame, counts: Counts) -> None:
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    metadata = {_COUNTS: json.dumps(asdict(counts)), _STORED_AT: now}
+    with storage.atomic_file(path) as partial:
+        labels.write_parquet(partial, metadata=metadata)
 
 
 def _stored(path: str, counts: Counts, repeated: bool) -> StoredDelivery:
@@ -202,15 +254,30 @@ def _stored(path: str, counts: Counts, repeated: bool) -> StoredDelivery:
         as_of=f"{_month_of(path):%Y-%m}",
         rows_in=counts.rows_in,
         rows_rejected=counts.rows_rejected,
+        contradictions=counts.contradictions,
+        corrections=counts.corrections,
         repeated=repeated,
     )
 
 
 def _stored_counts(path: str) -> Counts | None:
     """Return the counts of a stored delivery; None if an earlier release stored it."""
-    with storage.open_input(path) as stream:
-        counts = pl.read_parquet_metadata(stream).get(_COUNTS)
+    counts = _metadata(path).get(_COUNTS)
     return Counts(**json.loads(counts)) if counts else None
+
+
+def _metadata(path: str) -> dict[str, str]:
+    with storage.open_input(path) as stream:
+        return pl.read_parquet_metadata(stream)
+
+
+def _in_order(root: str) -> list[str]:
+    """Return the deliveries, each after those that it corrects.
+
+    Those of earlier releases, which did not record when they were stored, come first in a month.
+    """
+    times = {path: _metadata(path).get(_STORED_AT, "") for path in _files(root)}
+    return sorted(times, key=lambda path: (_month_of(path), times[path], path))
 
 
 def _files(root: str) -> list[str]:
@@ -222,8 +289,3 @@ def _month_of(path: str) -> date:
     match = re.search(r"/as_of=(\d{4})-(\d{2})/", path)
     assert match
     return date(int(match[1]), int(match[2]), 1)
-
-
-def _read(path: str) -> pl.DataFrame:
-    with storage.open_input(path) as stream:
-        return pl.read_parquet(stream, schema=_SCHEMA)
