@@ -17,7 +17,7 @@ from loan_default import cli
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; flags that are not given come from the settings."""
     flags = cli.parser(__doc__)
-    flags.add_argument("--input-path", help="applications, raw or typed (BATCH_INPUT_PATH)")
+    cli.add_paths(flags, "--input-path", "applications, raw or typed (BATCH_INPUT_PATH)")
     flags.add_argument("--output-path", help="root of predictions/ (OUTPUT_PATH)")
     flags.add_argument("--run-date", type=cli.run_date, help="YYYY-MM-DD (default: today in UTC)")
     flags.add_argument("--model-name", help="registered model (MODEL_NAME)")

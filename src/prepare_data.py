@@ -15,7 +15,7 @@ from loan_default import cli
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; flags that are not given come from the settings."""
     flags = cli.parser(__doc__)
-    flags.add_argument("--input-path", help="the export, CSV or Parquet (TRAIN_DATA_PATH)")
+    cli.add_paths(flags, "--input-path", "the export, CSV or Parquet (TRAIN_DATA_PATH)")
     flags.add_argument("--output-path", help=".parquet or .csv (PREPARED_DATA_PATH)")
     flags.add_argument("--as-of", type=cli.as_of, help="YYYY-MM through which outcomes are known")
     cli.add_accept_findings(flags)

@@ -17,7 +17,7 @@ from loan_default import cli
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; flags that are not given come from the settings."""
     flags = cli.parser(__doc__)
-    flags.add_argument("--data-path", help="export or prepared file (TRAIN_DATA_PATH)")
+    cli.add_paths(flags, "--data-path", "export or prepared file (TRAIN_DATA_PATH)")
     flags.add_argument("--as-of", type=cli.as_of, help="YYYY-MM through which outcomes are known")
     flags.add_argument("--test-from", type=cli.month, help="YYYY-MM of the first test month")
     flags.add_argument("--model-name", help="registered model (MODEL_NAME)")

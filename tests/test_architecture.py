@@ -93,6 +93,7 @@ DOORS = {
     # What Evidently and MLflow's pyfunc want their tables in
     "pandas": {"monitoring.drift.evidently_legacy", "model.pyfunc"},
     "pyarrow": {
+        "data.streams",
         "data.csv_reader",
         "training.provenance",
         "data.readers",

@@ -150,3 +150,11 @@ def test_an_unknown_flag_is_a_usage_error(script: str) -> None:
     )
     assert done.returncode == 2
     assert done.stderr == f"error: unrecognized arguments: --no-such-flag; see {script}.py --help\n"
+
+
+def test_one_path_stays_as_it_is_and_several_become_a_list() -> None:
+    flags = cli.parser("")
+    cli.add_paths(flags, "--input-path", "loans")
+    assert flags.parse_args([]).input_path is None
+    assert flags.parse_args(["--input-path", "a.csv"]).input_path == "a.csv"
+    assert flags.parse_args(["--input-path", "a b.csv", "c"]).input_path == '["a b.csv", "c"]'

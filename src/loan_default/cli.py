@@ -45,6 +45,18 @@ def add_accept_findings(flags: argparse.ArgumentParser) -> None:
     )
 
 
+class _Paths(argparse.Action):
+    """Store one path as it is, several as a JSON list, which settings may hold too."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
+        setattr(namespace, self.dest, values[0] if len(values) == 1 else json.dumps(values))
+
+
+def add_paths(flags: argparse.ArgumentParser, name: str, what: str, **more: Any) -> None:
+    """Add a flag for a file, a folder, a pattern or several of them, which are read as one."""
+    flags.add_argument(name, nargs="+", action=_Paths, metavar="PATH", help=what, **more)
+
+
 def month(text: str) -> date:
     """Parse an argument YYYY-MM into the first day of that month."""
     return _date(f"{text}-01", "a month such as 2018-03", text)

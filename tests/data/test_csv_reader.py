@@ -109,8 +109,17 @@ LATIN = "id,amount,note\n1,1,caffè\n2,2,Z\u0332\n3,3,Müller\n4,4,中\n".encode
 
 
 @pytest.mark.parametrize("size", BLOCK_SIZES)
-def test_bytes_that_are_not_utf8_cost_only_their_row(save, size):
-    read = Read(save(LATIN), ("id", "note"), size)
+def test_bytes_that_are_not_utf8_are_read_as_windows_1252_and_said(save, size):
+    path = save(LATIN)
+    read = Read(path, ("id", "note"), size)
+    assert (read.malformed, read.numbers) == ([], [1, 2, 3, 4])
+    assert [row["note"] for row in read.rows] == ["caffè", "Z\u0332", "Müller", "中"]
+    assert read.notes == [f"{path} holds bytes that are not UTF-8 in 1 rows, read as Windows-1252"]
+
+
+@pytest.mark.parametrize("size", BLOCK_SIZES)
+def test_bytes_of_no_encoding_cost_only_their_row(save, size):
+    read = Read(save(LATIN.replace(b"\xfc", b"\x81")), ("id", "note"), size)
     assert read.malformed == [Malformed(3, Fault.NOT_UTF8, NOT_UTF8)]
     assert read.numbers == [1, 2, 4]
     assert [row["note"] for row in read.rows] == ["caffè", "Z\u0332", "中"]
@@ -125,7 +134,7 @@ def test_bytes_that_are_not_utf8_in_an_unused_column_cost_nothing(save, size):
 
 @pytest.mark.parametrize("size", BLOCK_SIZES)
 def test_a_broken_byte_before_a_comma_a_quote_or_a_newline_swallows_none(save, size):
-    content = b'id,amount,note\n1\xe9,1,x\n2,2,"\xe9"\n3,3,\xe9\n4,4,x\n5,\xf0\x9f,\xe9,\n'
+    content = b'id,amount,note\n1\x81,1,x\n2,2,"\x81"\n3,3,\x81\n4,4,x\n5,\xf0\x9f,\x81,\n'
     read = Read(save(content), block_bytes=size)
     assert read.malformed == [
         *(Malformed(row, Fault.NOT_UTF8, NOT_UTF8) for row in (1, 2, 3)),

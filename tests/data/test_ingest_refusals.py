@@ -148,3 +148,20 @@ def test_a_status_beside_the_typed_outcome_is_no_leak(save):
 def test_the_raw_export_and_applications_may_hold_what_is_known_afterwards(save):
     assert take(save(text([LOAN | {"recoveries": "1"}]))).records.height == 1
     assert take(save(text([TYPED | {"recoveries": "1"}])), labelled=False).records.height == 1
+
+
+def test_headers_between_joined_files_are_no_loans(save):
+    header, *rows = text(loans(6)).splitlines()
+    prose = "Loans that do not meet the credit policy"
+    path = save("\n".join([header, *rows[:3], header, prose, "", *rows[3:]]) + "\n")
+    taken = take(path, limit=0)
+    assert taken.records.height == 6
+    assert taken.rejected["code"].to_list() == ["header", "prose", "blank_line"]
+    assert taken.rejected["reason"][0] == "not a loan: the header again"
+
+
+def test_a_header_of_another_order_within_a_file_is_refused(save):
+    header, *rows = text(loans(4)).splitlines()
+    other = ",".join(reversed(header.split(",")))
+    with pytest.raises(InputError, match="row 3 is the header of a table with other columns or"):
+        take(save("\n".join([header, *rows[:2], other, *rows[2:]]) + "\n"))

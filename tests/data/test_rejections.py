@@ -70,7 +70,7 @@ def test_a_row_without_any_cell_is_a_blank_line():
 
 
 def test_footers_and_blank_lines_are_no_loans():
-    assert NOT_LOANS == {Fault.FOOTER, Fault.BLANK_LINE, Fault.PROSE}
+    assert NOT_LOANS == {Fault.FOOTER, Fault.BLANK_LINE, Fault.PROSE, Fault.HEADER}
 
 
 def test_a_row_with_any_other_cell_is_a_loan_that_lacks_its_core():

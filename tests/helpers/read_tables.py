@@ -42,6 +42,7 @@ class Read:
                     self.numbers += block.cells["row"].to_list()
                     self.rows += block.cells.drop("row").to_dicts()
                     self.malformed += block.malformed
+                self.notes = table.notes
 
 
 def refusal(path: str, wanted=("id", "amount", "note"), **more) -> str:

@@ -1,10 +1,12 @@
 """Stream a CSV as blocks of cells, with a reason for each line that is not a row.
 
-Lines with a wrong number of fields, bytes that are not UTF-8 or no cell at all are reported with
-their row number. Cells are text. Only if every cell of the numeric columns in a block is a number
-or missing, these columns hold floats there, which saves later steps from parsing them.
+Lines with a wrong number of fields or no cell at all are reported with their row number. Bytes that
+are not UTF-8 are read as Windows-1252, decimal commas as points. Cells are text. Only if every cell
+of the numeric columns in a block is a number or missing, these columns hold floats there, which
+saves later steps from parsing them.
 """
 
+import codecs
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from io import BufferedReader
@@ -17,6 +19,7 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from loan_default.contract.texts import MISSING_TEXTS
+from loan_default.data import decimals
 from loan_default.data.rejections import Fault, Malformed, wrong_width
 from loan_default.errors import InputError
 
@@ -25,8 +28,10 @@ BLOCK_BYTES = 32 << 20
 PIECE_BYTES = 2 << 20
 MAX_RECORD_BYTES = 256 << 20
 UNCLOSED = "a quote is opened and never closed; a quote within a field is written twice"
-NOT_UTF8 = "bytes that are not UTF-8; convert the file, for example with iconv -f latin1 -t utf-8"
+NOT_UTF8 = "bytes that are neither UTF-8 nor Windows-1252; convert the file with iconv"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+# Western Europe's encoding before UTF-8, which Excel still writes
+WINDOWS = "windows-1252"
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,28 @@ class Block:
         """Return the number of rows, including malformed ones."""
         return self.cells.height + len(self.malformed)
 
+    def moved(self, rows: int) -> "Block":
+        """Return the block with its rows numbered on behind the `rows` of earlier files."""
+        if not rows:
+            return self
+        return Block(
+            self.cells.with_columns(pl.col("row") + rows),
+            [replace(line, row=line.row + rows) for line in self.malformed],
+        )
+
+
+def _read_invalid(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return error.object[error.start : error.end].decode(WINDOWS, "replace"), error.end
+
+
+codecs.register_error(WINDOWS, _read_invalid)
+
+
+def decoded(line: bytes) -> str:
+    """Return a line as text without a byte order mark; invalid bytes are those of Windows-1252."""
+    return str(line, "utf-8", WINDOWS).removeprefix("\ufeff")
+
 
 def csv_blocks(
     path: str,
@@ -55,6 +82,7 @@ def csv_blocks(
     wanted: Collection[str],
     numbers: Collection[str],
     separator: str = ",",
+    notes: list[str] | None = None,
 ) -> Iterator[Block]:
     """Parse the rest of a CSV block by block.
 
@@ -65,13 +93,16 @@ def csv_blocks(
         wanted: the columns to return, if the header has them.
         numbers: the columns expected to hold numbers.
         separator: the character between fields.
+        notes: gets sentences about how the file was read.
 
     Raises:
-        InputError: a quote is never closed.
+        InputError: a quote is never closed, or decimals are written in two ways.
     """
-    parser = _Parser(header, wanted, numbers, separator)
+    parser = _Parser(path, header, wanted, numbers, separator)
     for pieces in _whole_records(path, stream):
         yield parser.parse(pieces)
+    if notes is not None:
+        notes += parser.notes()
 
 
 def _whole_records(path: str, stream: BinaryIO) -> Iterator[list[memoryview]]:
@@ -150,6 +181,7 @@ class _Parser:
 
     def __init__(
         self,
+        path: str,
         header: tuple[str, ...],
         wanted: Collection[str],
         numbers: Collection[str],
@@ -159,18 +191,43 @@ class _Parser:
         self._places = [str(place) for place in range(len(header))]
         self._wanted = {place: n for place, n in zip(self._places, header) if n in wanted}
         self._numbers = {name for name in self._wanted.values() if name in numbers}
-        self._next_row, self._separator = 1, separator
+        self._all_numbers = frozenset(self._numbers)
+        self._path, self._next_row, self._separator = path, 1, separator
+        # Not known until a block shows it
+        self._decimal: str | None = None
+        self._windows_rows = 0
+
+    def notes(self) -> list[str]:
+        """Return sentences about how the file was read."""
+        found = []
+        if self._decimal == ",":
+            found.append(f"{self._path} is read with decimal commas")
+        if self._windows_rows:
+            found.append(
+                f"{self._path} holds bytes that are not UTF-8 in {self._windows_rows} rows, read "
+                "as Windows-1252"
+            )
+        return found
 
     def parse(self, pieces: list[memoryview]) -> Block:
         """Parse the next block, which comes in pieces of whole records."""
         block = self._with_numbers(pieces) if self._numbers else None
         if block is None:
-            block = self._as_text(pieces)
+            block = self._with_points(self._as_text(pieces))
             self._numbers -= {
                 name for name in self._numbers if _starts_with_text(block.cells[name])
             }
         self._next_row += block.rows
         return block
+
+    def _with_points(self, block: Block) -> Block:
+        """Return the block with points for decimal commas, once a block has shown them."""
+        columns = block.cells.select(sorted(self._all_numbers))
+        if self._decimal is None:
+            self._decimal = decimals.mark(self._path, columns)
+        if self._decimal != ",":
+            return block
+        return replace(block, cells=block.cells.with_columns(decimals.with_points(columns)))
 
     def _with_numbers(self, pieces: list[memoryview]) -> Block | None:
         """Parse numeric columns as floats; return None if a cell is not numeric or a row is bad."""
@@ -204,9 +261,9 @@ class _Parser:
         return Block(cells, [line for part in parts for line in part.malformed])
 
     def _piece_as_text(self, data: memoryview, first_row: int) -> Block:
-        valid = _is_utf8(data)
+        valid, raw = _is_utf8(data), data
         if not valid:
-            data = memoryview(str(data, "utf-8", "replace").encode("utf-8"))
+            data = memoryview(str(data, "utf-8", WINDOWS).encode("utf-8"))
         skipped: list[Malformed] = []
         # Invalid bytes in a column that nobody reads, such as a job title, cost no row
         table = self._arrow(data, dict.fromkeys(self._wanted, pa.string()), [""], skipped)
@@ -215,10 +272,17 @@ class _Parser:
         rows = np.arange(first_row, first_row + cells.height + len(malformed))
         rows = np.setdiff1d(rows, [line.row for line in malformed])
         if not valid:
+            self._windows_rows += self._rows_of_windows(raw)
             broken = _replaced(cells)
             malformed += [Malformed(int(row), Fault.NOT_UTF8, NOT_UTF8) for row in rows[broken]]
             cells, rows = cells.filter(~broken), rows[~broken]
         return Block(self._numbered(cells, rows), sorted(malformed))
+
+    def _rows_of_windows(self, data: memoryview) -> int:
+        """Return the rows whose cells hold bytes that are not UTF-8."""
+        plain = memoryview(str(data, "utf-8", "replace").encode("utf-8"))
+        table = self._arrow(plain, dict.fromkeys(self._wanted, pa.string()), [""], [])
+        return int(_replaced(pl.DataFrame(pl.from_arrow(table))).sum())
 
     def _numbered(self, cells: pl.DataFrame, rows: NDArray[np.int64]) -> pl.DataFrame:
         """Return the wanted cells under the header's names, with the rows' numbers first."""
@@ -258,6 +322,7 @@ class _Parser:
                 strings_can_be_null=True,
                 null_values=list(missing),
                 check_utf8=False,
+                decimal_point=self._decimal or ".",
             ),
         )
 

@@ -36,7 +36,7 @@ class LoanReader:
 
     Attributes:
         path: the path as given, local or remote.
-        local: the local file that is read.
+        files: the local files that are read.
         rows_in: the rows read so far.
         rejected: the rows rejected so far, by kind.
         first_rejected: the row number of each kind's first rejection, and its reason.
@@ -53,7 +53,7 @@ class LoanReader:
         labelled: bool,
         expectations: Expectations | None = None,
     ) -> None:
-        self.path, self.local = table.path, table.local
+        self.path, self.files = table.path, table.files
         self.rows_in = 0
         self.rejected: Counter[RejectionKind] = Counter()
         self.first_rejected: dict[RejectionKind, tuple[int, str]] = {}
@@ -88,6 +88,7 @@ class LoanReader:
             yield parsed
         if not self.rows_in:
             raise InputError(f"{self.path} has a header but no rows")
+        self._add(_sentences(Code.READING, self._table.notes))
         self._settle_as_of()
         self._assess()
 
@@ -254,7 +255,7 @@ def open_loans(
     """Open a file of applications, or of loans with an outcome, raw or typed.
 
     Args:
-        path: a local or remote file.
+        path: a local or remote file, or several as one (`sources.expand`).
         contract: what its columns may hold.
         run_month: end of the credit history of rows without an issue month.
         labelled: whether each row needs an issue month and an outcome.
@@ -269,11 +270,14 @@ def open_loans(
     if labelled:
         wanted |= {*contract.loan.known_through, AS_OF, *afterwards.sources(contract)}
     rename = partial(canonical, contract=contract)
-    with open_table(path, wanted, plain_numbers(contract), rename) as table:
-        require_half(path, table.columns, contract)
-        require_core(path, table.columns, contract, labels if labelled else ())
-        if labelled and {DEFAULT, ISSUE_MONTH} & set(table.columns):
-            _reject_known_afterwards(path, table.columns, contract)
+
+    def check(name: str, columns: tuple[str, ...]) -> None:
+        require_half(name, columns, contract)
+        require_core(name, columns, contract, labels if labelled else ())
+        if labelled and {DEFAULT, ISSUE_MONTH} & set(columns):
+            _reject_known_afterwards(name, columns, contract)
+
+    with open_table(path, wanted, plain_numbers(contract), rename, check) as table:
         yield LoanReader(table, contract, run_month, labelled, expectations)
 
 

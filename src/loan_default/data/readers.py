@@ -1,57 +1,81 @@
-"""Stream CSV, gzipped CSV and Parquet files as blocks of cells; content decides the format.
+"""Stream CSV and Parquet files, packed or not, one or several as one; content decides the format.
 
 Cells are not interpreted here: `parsing` does that.
 """
 
-import csv
-import gzip
-import logging
-import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from io import BufferedReader
+from itertools import chain
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet
 
-from loan_default import storage
-from loan_default.contract.texts import fold
-from loan_default.data.csv_reader import MAX_RECORD_BYTES, Block, csv_blocks
+from loan_default.data import sources, streams
+from loan_default.data.csv_header import find_header, reject_duplicates
+from loan_default.data.csv_reader import Block, csv_blocks
 from loan_default.data.prefetch import prefetch
+from loan_default.data.sources import Source
+from loan_default.data.streams import Packed
 from loan_default.errors import InputError
 
 PARQUET_ROWS = 50_000
 # Given the names of all columns, returns the new names of those to be renamed
 Rename = Callable[[Sequence[str]], dict[str, str]]
-# In the order of preference
-SEPARATORS = (",", ";", "\t", "|")
-# Lines of prose that may stand above the header, and the wanted columns that show where it is
-PREAMBLE_LINES = 5
-MIN_NAMED = 3
-
-log = logging.getLogger(__name__)
+# Given a file's name and the names of its columns, raises InputError if they are wrong
+Check = Callable[[str, tuple[str, ...]], None]
 
 
 @dataclass(frozen=True)
 class Table:
-    """An open input file.
+    """An open input: one file, or several as one.
 
     Attributes:
         path: the path as given, local or remote.
-        local: the local file that is read: a copy if `path` is remote.
-        columns: all column names.
-        metadata: key-value metadata (Parquet only).
-        blocks: the blocks, to be read once.
+        files: the local files that are read: copies if `path` is remote.
+        columns: all column names, of several files those of the first.
+        metadata: key-value metadata (Parquet only), of several files those of the first.
+        blocks: the blocks, to be read once; row numbers go on from file to file.
+        notes: sentences about how the files were read, complete once all blocks are.
     """
 
     path: str
-    local: str
+    files: tuple[str, ...]
     columns: tuple[str, ...]
     metadata: dict[str, str]
     blocks: Iterator[Block]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of a table's files: its name, columns, metadata and blocks."""
+
+    name: str
+    columns: tuple[str, ...]
+    metadata: dict[str, str]
+    blocks: Iterator[Block]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is read of each file.
+
+    Attributes:
+        columns: the columns to read, as far as they exist.
+        numbers: columns of a CSV that may be read as numbers instead of text (`csv_blocks`).
+        rename: given all column names, returns the new names of some.
+        check: called with each file's name and its columns, as renamed.
+    """
+
+    columns: frozenset[str]
+    numbers: Collection[str] = ()
+    rename: Rename = lambda names: {}
+    check: Check = lambda name, columns: None
 
 
 @contextmanager
@@ -60,47 +84,93 @@ def open_table(
     wanted: Iterable[str],
     numbers: Collection[str] = (),
     rename: Rename = lambda names: {},
+    check: Check = lambda name, columns: None,
 ) -> Iterator[Table]:
     """Open `path` for one pass over its blocks.
 
     Args:
-        path: a local or remote file.
-        wanted: the columns to read, as far as they exist.
-        rename: given all column names, returns the new names of some.
-        numbers: columns of a CSV that may be read as numbers instead of text (`csv_blocks`).
+        path: a file, a folder, a pattern or a JSON list of paths, as `sources.expand` reads it.
+        wanted: the columns to read; `numbers`, `rename` and `check` as in `Wanted`.
 
     Raises:
-        InputError: the file is missing, damaged or malformed; also raised while reading blocks.
+        InputError: a file is missing, damaged or malformed; also raised while reading blocks.
     """
-    with storage.open_input(path) as stream, _translated(path):
-        magic = stream.read(4)
-        stream.seek(0)
-        if not magic:
-            raise InputError(f"{path} is empty")
-        if magic == b"PAR1":
-            yield _parquet(path, stream, set(wanted), rename)
-            return
-        zipped = magic[:2] == b"\x1f\x8b"
-        with gzip.open(stream, "rb") if zipped else nullcontext(stream) as plain:
-            text = cast(BinaryIO, plain)
-            header, separator = _find_header(path, text, set(wanted))
-            new = rename(header)
-            header = tuple(new.get(name, name) for name in header)
-            read = csv_blocks(path, text, header, set(wanted), numbers, separator)
-            with prefetch(read) as blocks:
-                yield Table(path, stream.name, header, {}, blocks)
+    what = Wanted(frozenset(wanted), numbers, rename, check)
+    notes: list[str] = []
+    with sources.local_files(path, sorted(what.columns)) as files:
+        with closing(_parts(files, what, notes)) as parts:
+            first = next(parts, None)
+            if first is None:
+                raise InputError(f"{path} is empty")
+            with prefetch(_blocks(first, parts)) as blocks:
+                local = tuple(file.local for file in files)
+                yield Table(path, local, first.columns, first.metadata, blocks, notes)
+
+
+def _parts(files: Sequence[Source], what: Wanted, notes: list[str]) -> Generator[Part]:
+    """Yield each table of the files, one open at a time; empty ones among several are left out."""
+    first: Part | None = None
+    for file in files:
+        with sources.opened(file) as stream:
+            if not cast(BufferedReader, stream).peek(1):
+                continue
+            for packed in streams.tables(file.path, stream):
+                part = _part(packed, what, notes)
+                what.check(part.name, part.columns)
+                if first:
+                    _note_differences(first, part, what.columns, notes)
+                first = first or part
+                yield part
+
+
+def _part(packed: Packed, what: Wanted, notes: list[str]) -> Part:
+    with _translated(packed):
+        if streams.is_parquet(packed.stream):
+            return _parquet(packed, what)
+        if packed.kind == "UTF-16":
+            notes.append(f"{packed.name} is read as UTF-16")
+        return _csv(packed, what, notes)
+
+
+def _csv(packed: Packed, what: Wanted, notes: list[str]) -> Part:
+    found = find_header(packed.name, packed.stream, what.columns)
+    new = what.rename(found.names)
+    header = tuple(new.get(name, name) for name in found.names)
+    blocks = csv_blocks(
+        packed.name, found.stream, header, what.columns, what.numbers, found.separator, notes
+    )
+    return Part(packed.name, header, {}, _from_csv(packed, blocks))
+
+
+def _from_csv(packed: Packed, blocks: Iterator[Block]) -> Iterator[Block]:
+    with _translated(packed):
+        yield from blocks
+
+
+def _blocks(first: Part, others: Iterator[Part]) -> Iterator[Block]:
+    """Yield the blocks of all files, their rows numbered from file to file."""
+    before = 0
+    for part in chain([first], others):
+        rows = 0
+        for block in part.blocks:
+            rows += block.rows
+            yield block.moved(before)
+        before += rows
+
+
+def _note_differences(first: Part, part: Part, wanted: Collection[str], notes: list[str]) -> None:
+    for one, other in ((first, part), (part, first)):
+        if lacking := [n for n in other.columns if n in wanted and n not in one.columns]:
+            notes.append(f"{one.name} lacks {', '.join(lacking[:5])}, which {other.name} has")
 
 
 @contextmanager
-def _translated(path: str) -> Iterator[None]:
+def _translated(packed: Packed) -> Iterator[None]:
     try:
-        yield
-    except EOFError:
-        raise InputError(f"{path} is cut off in the middle (gzip): fetch it again") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path} is damaged (gzip: {error}): fetch it again") from None
+        with streams.translated(packed.name, packed.kind):
+            yield
     except pa.ArrowException as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
+        raise InputError(f"{packed.name} cannot be read: {error}") from None
 
 
 @contextmanager
@@ -115,12 +185,13 @@ def _parquet_translated(path: str) -> Iterator[None]:
         raise InputError(f"{path} is damaged (Parquet: {reason}): fetch it again") from None
 
 
-def _parquet(path: str, stream: BinaryIO, wanted: set[str], rename: Rename) -> Table:
+def _parquet(packed: Packed, what: Wanted) -> Part:
+    path, wanted = packed.name, what.columns
     with _parquet_translated(path):
-        file = pa.parquet.ParquetFile(stream)
+        file = pa.parquet.ParquetFile(packed.stream)
     names = tuple(file.schema_arrow.names)
-    _reject_duplicates(path, names)
-    new = {name: name for name in names} | rename(names)
+    reject_duplicates(path, names)
+    new = {name: name for name in names} | what.rename(names)
     bad = [f for f in file.schema_arrow if new[f.name] in wanted and _is_unsupported(f.type)]
     if bad:
         raise InputError(
@@ -134,7 +205,7 @@ def _parquet(path: str, stream: BinaryIO, wanted: set[str], rename: Rename) -> T
     }
     read = {name: target for name, target in new.items() if target in wanted}
     columns = tuple(new[name] for name in names)
-    return Table(path, stream.name, columns, metadata, _parquet_blocks(path, file, read))
+    return Part(path, columns, metadata, _parquet_blocks(path, file, read))
 
 
 def _is_unsupported(kind: pa.DataType) -> bool:
@@ -150,70 +221,3 @@ def _parquet_blocks(path: str, file: Any, columns: dict[str, str]) -> Iterator[B
             numbers = pl.Series("row", np.arange(row, row + batch.num_rows), pl.Int64)
             yield Block(frame.insert_column(0, numbers), [])
             row += batch.num_rows
-
-
-def _find_header(path: str, stream: BinaryIO, wanted: set[str]) -> tuple[tuple[str, ...], str]:
-    """Read the header, which some exports put below a line of prose; return names and separator.
-
-    The first line is the header unless it names none of the wanted columns and one of the next
-    lines names several. The stream is left behind the header.
-    """
-    known = set(map(fold, wanted))
-
-    def named(header: tuple[str, ...]) -> int:
-        return len(known & set(map(fold, header)))
-
-    first = stream.readline(MAX_RECORD_BYTES)
-    header, separator = _header(path, first)
-    if not named(header):
-        for skipped in range(1, PREAMBLE_LINES + 1):
-            line = stream.readline(MAX_RECORD_BYTES)
-            if not _is_text(line):
-                break
-            try:
-                below = _split(line.decode("utf-8"))
-            except csv.Error:
-                break  # the first line is refused or accepted for what it is
-            if named(below[0]) >= MIN_NAMED:
-                log.warning("%s: lines above the header skipped: %s", path, skipped)
-                _reject_duplicates(path, below[0])
-                return below
-        stream.seek(len(first))
-    return header, separator
-
-
-def _header(path: str, line: bytes) -> tuple[tuple[str, ...], str]:
-    if not _is_text(line):
-        raise InputError(f"{path} is neither text in UTF-8, nor gzip, nor Parquet")
-    try:
-        names, separator = _split(line.decode("utf-8-sig"))
-    except csv.Error:
-        raise InputError(
-            f"{path} does not start with a CSV header: end its lines with LF or CRLF, and name "
-            f"each column in less than {csv.field_size_limit():,} characters"
-        ) from None
-    _reject_duplicates(path, names)
-    return names, separator
-
-
-def _is_text(line: bytes) -> bool:
-    try:
-        return "\0" not in line.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return False
-
-
-def _split(line: str) -> tuple[tuple[str, ...], str]:
-    """Split a header into names by the separator that gives the most."""
-    splits = {
-        separator: tuple(name.strip() for name in next(csv.reader([line], delimiter=separator), []))
-        for separator in SEPARATORS
-    }
-    best = max(splits, key=lambda separator: len(splits[separator]))
-    return splits[best], best
-
-
-def _reject_duplicates(path: str, names: tuple[str, ...]) -> None:
-    repeated = sorted({name for name in names if names.count(name) > 1 and name})
-    if repeated:
-        raise InputError(f"{path} has more than one column named {', '.join(repeated)}")

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from loan_default.columns import DEFAULT, ID, ISSUE_MONTH, OUTCOME_MONTH
 from loan_default.contract.contract import Column, Contract
+from loan_default.contract.texts import fold
+from loan_default.errors import InputError
 from loan_default.plausibility.units import of_value
 
 SCHEMA = {
@@ -31,6 +33,7 @@ class Fault(StrEnum):
     BLANK_LINE = "blank_line"
     FOOTER = "footer"
     PROSE = "prose"
+    HEADER = "header"
     FIELD_COUNT = "field_count"
     NOT_UTF8 = "not_utf8"
     DUPLICATE_ID = "duplicate_id"
@@ -42,12 +45,13 @@ class Fault(StrEnum):
 
 
 # Rows without a loan: counted, but never a reason to reject the file.
-NOT_LOANS = frozenset({Fault.BLANK_LINE, Fault.FOOTER, Fault.PROSE})
+NOT_LOANS = frozenset({Fault.BLANK_LINE, Fault.FOOTER, Fault.PROSE, Fault.HEADER})
 
 _SENTENCES = {
     Fault.BLANK_LINE: "blank line",
     Fault.FOOTER: "not a loan: only the id cell is filled",
     Fault.PROSE: "not a loan: a line of text",
+    Fault.HEADER: "not a loan: the header again",
     Fault.FIELD_COUNT: "wrong number of fields",
     Fault.NOT_UTF8: "bytes that are not UTF-8",
     Fault.DUPLICATE_ID: "repeats the id of an earlier row",
@@ -222,6 +226,8 @@ def _reason(
         return None, Fault.BLANK_LINE, _SENTENCES[Fault.BLANK_LINE]
     if cell["footer"]:
         return None, Fault.FOOTER, _SENTENCES[Fault.FOOTER]
+    if _is_header(cell):
+        return None, Fault.HEADER, _SENTENCES[Fault.HEADER]
     name = next(name for name, broken in flag.items() if broken)
     if name == ISSUE_MONTH:
         return name, Fault.NOT_A_MONTH, _not_a_month(cell, name, contract.loan.issued)
@@ -231,6 +237,24 @@ def _reason(
         shown = _shown(cell, name, contract.outcome.column)
         return name, Fault.UNKNOWN_OUTCOME, f"{shown} is not a known outcome"
     return name, *_number_reason(contract.by_name[name], value[name], cell)
+
+
+def _is_header(cell: dict[str, Any]) -> bool:
+    """Return whether a row repeats the header, as files joined end to end do.
+
+    Raises:
+        InputError: it is the header of other columns, or of the same in another order.
+    """
+    texts = {name: fold(text) for name, text in cell.items() if isinstance(text, str)}
+    names = {fold(name) for name in cell}
+    if 2 * sum(text in names for text in texts.values()) <= max(len(texts), 4):
+        return False
+    if 2 * sum(text == fold(name) for name, text in texts.items()) > len(texts):
+        return True
+    raise InputError(
+        f"row {cell['row']} is the header of a table with other columns or another order: split "
+        "the file there and name both parts"
+    )
 
 
 def _number_reason(column: Column, value: float | None, cell: dict[str, Any]) -> tuple[Fault, str]:

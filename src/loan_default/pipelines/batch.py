@@ -13,6 +13,7 @@ import polars as pl
 from loan_default import storage
 from loan_default.batch import own_root, score
 from loan_default.batch.run_files import DATA_FILES, MANIFEST, PREDICTIONS, RunFiles
+from loan_default.data import sources
 from loan_default.data.ingest import open_loans
 from loan_default.errors import InputError
 from loan_default.model import artifact, xgboost_import
@@ -62,7 +63,7 @@ def predict(request: Request) -> dict[str, Any]:
         ThreadPoolExecutor(1) as pool,
     ):
         # Of the very bytes that are scored; in parallel, so that it adds no second at the end
-        digest = pool.submit(storage.digest, reader.local)
+        digest = pool.submit(sources.digest, reader.files)
         job = score.ScoringJob(model, version, request.reasons, run_date)
         predictions = storage.join(run.root, "predictions")
         with storage.work_folder(predictions, f"run_date={run_date}") as folder:
