@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from lendingclub import CONTRACT
 from loan_default.batch import score as batch
 from loan_default.data import csv_reader, ingest
 from loan_default.model.artifact import Model
+from loan_default.model.economics import Economics
 from records import fitted_model, typed_loans
 
 LOANS = typed_loans(3000)
@@ -64,6 +66,17 @@ def test_the_scores_are_the_models(fitted: Model, tmp_path: Path) -> None:
     predictions = pl.read_parquet(tmp_path / "out" / "predictions.parquet")
     assert predictions["id"].to_list() == LOANS["id"].to_list()
     assert (predictions["default_probability"].to_numpy() == fitted.probability(LOANS)).all()
+
+
+def test_expected_loss_and_return_are_columns(fitted: Model, tmp_path: Path) -> None:
+    measured = Economics(loss_share=0.5, earned_share=0.0004)
+    model = replace(fitted, facts=replace(fitted.facts, economics=measured))
+    LOANS.select("id", *lendingclub.NAMES).write_parquet(tmp_path / "in.parquet")
+    score(model, tmp_path / "in.parquet", tmp_path / "out")
+    predictions = pl.read_parquet(tmp_path / "out" / "predictions.parquet")
+    loss = predictions["default_probability"] * 0.5 * LOANS["loan_amnt"]
+    assert predictions["expected_loss"].to_list() == pytest.approx(loss.to_list(), abs=0.01)
+    assert predictions["expected_return"].null_count() == 0
 
 
 def test_the_same_input_gives_the_same_bytes(

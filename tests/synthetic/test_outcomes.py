@@ -146,3 +146,15 @@ def test_what_is_known_afterwards_gives_the_outcome_away() -> None:
     repaid = matured["total_rec_prncp"] / matured["loan_amnt"]
     assert roc_auc_score(matured["defaults"], 1 - repaid) > 0.99
     assert roc_auc_score(matured["defaults"], -matured["last_fico_range_low"]) > 0.9
+
+
+def test_repaid_loans_earn_and_defaulted_ones_lose() -> None:
+    finished = export().filter(pl.col("loan_status").is_in(FINISHED))
+    profit = finished["total_pymnt"] - finished["collection_recovery_fee"] - finished["funded_amnt"]
+    bad = finished["loan_status"] == "Charged Off"
+    assert (profit.filter(~bad) > 0).mean() > 0.99
+    assert (profit.filter(bad) < 0).mean() > 0.95
+    # On LendingClub's loans of 2007 to 2010, repaid ones earn 19% and defaulted ones lose 45%
+    lent = finished["funded_amnt"]
+    assert 0.1 < profit.filter(~bad).sum() / lent.filter(~bad).sum() < 0.25
+    assert 0.35 < -profit.filter(bad).sum() / lent.filter(bad).sum() < 0.65

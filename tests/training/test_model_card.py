@@ -1,6 +1,7 @@
 """The model card, as it reads."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -84,6 +85,18 @@ def test_with_money_the_card_and_its_file_hold_every_strategy(
     tested = stored["test_months"]["strategies"]["cost"]["declined_share"]["value"]
     declined = with_money.test_probability >= with_money.evaluated.facts.threshold
     assert tested == pytest.approx(declined.mean())
+
+
+def test_the_card_says_what_is_not_shown_or_left_out(with_money: train.Trained) -> None:
+    chosen = with_money.thresholds
+    assert chosen.best
+    for low, beaten in ((-1.0, False), (1.0, True)):
+        best = replace(chosen.best, low=low)
+        other = replace(chosen, best=best, recoveries=beaten)
+        card = model_card.model_card(replace(with_money, thresholds=other), PARAMS, QUARTERS)
+        assert ("no threshold is shown to beat approving all" in card) != beaten
+        assert ("approving all is beaten" in card) == beaten
+        assert ("Recoveries are left out" in card) != beaten
 
 
 def test_the_picture_shows_profit_where_it_is_known(

@@ -63,7 +63,7 @@ def model_card(
         thresholds=trained.thresholds,
         tested=trained.tested,
         show=threshold_report,
-        currency=threshold_report.currency(trained.served.contract),
+        unit=threshold_report.unit(trained.served.contract),
     )
 
 

@@ -38,8 +38,10 @@ def as_json(chosen: Thresholds, tested: Measured) -> dict[str, Any]:
         "reason": chosen.reason,
         "among": AMONG,
         "why_no_money": chosen.why_no_money,
+        "recoveries_counted": chosen.recoveries,
         "cost_ratio": _plain(chosen.cost_ratio),
         "best_over_approving_all": _plain(chosen.best),
+        "beats_approving_all": chosen.beats_approving_all,
         "economics": asdict(chosen.economics) if chosen.economics else None,
         "out_of_fold": _rows(chosen.measured),
         "test_months": _rows(tested),
@@ -64,10 +66,10 @@ def draw(chosen: Thresholds, subtitle: str, path: Path) -> None:
     plots.save(plots.thresholds(curve.threshold[shown], panels, marks, subtitle), path)
 
 
-def currency(contract: Contract) -> str:
-    """Return what amounts of money are in, "dollars" by its unit, or "" if it is not known."""
+def unit(contract: Contract) -> str:
+    """Return what profits are told in: "thousand dollars" by the contract's unit of the amount."""
     column = contract.by_name.get((contract.money and contract.money.amount) or "")
-    return column.unit.split(" ")[0] if column else ""
+    return f"thousand {column.unit.split(' ')[0] if column else ''}".strip()
 
 
 def cells(measures: Measures) -> list[str]:

@@ -68,6 +68,7 @@ class Thresholds:
         best: what the most profitable threshold earns over approving all; None without money.
         economics: what the loans lost and earned; None without money.
         measured: the strategies on the loans that the threshold was chosen on.
+        recoveries: whether what was recovered after a default counts.
     """
 
     chosen: float
@@ -78,12 +79,18 @@ class Thresholds:
     best: Metric | None
     economics: Economics | None
     measured: Measured
+    recoveries: bool = True
 
     @property
     def values(self) -> dict[str, float]:
         """Return the threshold of each strategy."""
         rows = self.measured.table.items()
         return {name: row["threshold"].value for name, row in rows if row["threshold"]}
+
+    @property
+    def beats_approving_all(self) -> bool:
+        """Return whether some threshold is shown to earn more than approving all loans."""
+        return self.best is not None and self.best.low is not None and self.best.low > 0
 
     def put_into(self, model: Model) -> Model:
         """Return the model with the chosen threshold, and with what its loans lost and earned."""
@@ -145,6 +152,7 @@ def choose(
         best=money.beats_approving_all(actual, draws) if known else None,
         economics=kept.economics,
         measured=_measured(kept, rules, exact, actual, draws),
+        recoveries=recoveries,
     )
 
 

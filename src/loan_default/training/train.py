@@ -84,6 +84,8 @@ def train(
     tested = thresholds.evaluate(judged, split.test, test_probability, settings, contract)
     served, chosen, out_of_fold = _served(split, contract, settings, validation.rounds)
     log.info("threshold %.4f (%s)", chosen.chosen, chosen.reason)
+    if chosen.strategy == "profit" and not chosen.beats_approving_all:
+        log.warning("no threshold is shown to earn more than approving all loans: see the card")
     metrics = _metrics(_outcomes(split.test), test_probability, evaluated.facts.threshold)
     metrics |= {"training_time_seconds": time.perf_counter() - started}
     reference = _reference(split, contract, out_of_fold, settings.random_seed)
