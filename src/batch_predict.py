@@ -2,7 +2,8 @@
 
 Writes predictions.parquet, sample.parquet, rejected.csv and manifest.json under
 ROOT/predictions/run_date=YYYY-MM-DD/, then updates the marker latest_prediction.txt. Scoring a date
-again uses the version in its manifest and writes the same files, unless --rescore is given. The
+again uses the version in its manifest and writes the same files, unless --rescore is given. Another
+file of the same date needs a name of its own, --batch, and is written to batch=NAME/ below. The
 last line of stdout is a JSON object: run_date, the paths, model_version and the row counts.
 """
 
@@ -30,6 +31,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     flags.add_argument(
         "--rescore", action="store_true", help="use the version behind the alias now"
+    )
+    flags.add_argument(
+        "--batch", type=cli.batch, help="name of a further run, of another file of the same date"
+    )
+    flags.add_argument(
+        "--latest",
+        action="store_true",
+        help="with --rescore: the newest scored date with its own input; --run-date if none is",
     )
     cli.add_accept_findings(flags)
     return flags

@@ -1,5 +1,5 @@
 """
-Trains a model, promotes it if it passes the gate, and rescores the day's applications.
+Trains a model, promotes it if it passes the gate, and rescores the newest scored applications.
 
 `prepare_data` → `train` → `decide` → `promote` (triggers `promote_model_dag` and waits for it) or
 `skip_promotion` (sends a message with the reasons) → `rescore` (triggers `batch_prediction_dag`).
@@ -111,7 +111,6 @@ with DAG(
         trigger_dag_id="batch_prediction_dag",
         trigger_rule="none_failed_min_one_success",
         conf=conf(
-            run_date="(dag_run.logical_date or dag_run.run_after).strftime('%Y-%m-%d')",
             rescore="true",
             model_name="params.model_name",
             output_path="params.output_path",

@@ -21,8 +21,9 @@ DEFAULT_ARGS: dict[str, Any] = {
     "execution_timeout": timedelta(hours=1),
     "on_failure_callback": [FAILED],
 }
-# The day of a run: from its form, else from its schedule, else the day on which it was triggered.
-RUN_DATE = "params.run_date or (dag_run.logical_date or dag_run.run_after).strftime('%Y-%m-%d')"
+# When a run is due: by its schedule, else when it was triggered; and the day of that
+TIME = "(dag_run.logical_date or dag_run.run_after)"
+DAY = f"{TIME}.strftime('%Y-%m-%d')"
 WHO = (
     "dag_run.triggering_user_name"
     " or ('the schedule' if dag_run.run_type == 'scheduled' else dag_run.run_type.value)"

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -87,6 +88,15 @@ def run_date(text: str) -> date:
     if parsed > datetime.now(UTC).date() + timedelta(days=1):
         raise argparse.ArgumentTypeError(f"{text!r} is later than tomorrow: correct the year")
     return parsed
+
+
+def batch(text: str) -> str:
+    """Parse the name of a batch: letters, digits, `_`, `-` and `.`, for it becomes a folder."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a name: up to 64 letters, digits, _, - and . as in afternoon-2"
+        )
+    return text
 
 
 def port(text: str) -> int:

@@ -1,6 +1,7 @@
 """What a run of a DAG passes on: to its scripts, to the next DAG and to people."""
 
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -91,9 +92,34 @@ def test_a_scored_day_is_monitored_and_a_backfilled_one_only_reported() -> None:
         assert passed == {"run_date": "2026-05-10", "output_path": None, "report_only": report_only}
 
 
-def test_after_a_training_the_day_is_scored_anew() -> None:
+def test_after_a_training_the_newest_scored_day_is_scored_anew_with_its_own_file() -> None:
     passed = json.loads(rendered(parsed(TRAIN), "rescore", {"logical_date": None}).conf)
-    assert passed["run_date"] == "2026-05-11" and passed["rescore"] is True
+    assert passed["rescore"] is True and not {"run_date", "input_path"} & set(passed)
+    command = rendered(parsed(BATCH), "predict", {"logical_date": None}, **passed).command()
+    assert {"--rescore", "--latest"} <= set(command)
+
+
+@pytest.mark.parametrize("given", [{"run_date": "2026-05-02"}, {"input_path": "a.csv"}])
+def test_a_day_or_a_file_that_is_named_is_the_one_that_is_scored_anew(given: Any) -> None:
+    command = rendered(parsed(BATCH), "predict", rescore=True, **given).command()
+    assert "--rescore" in command and "--latest" not in command
+
+
+@pytest.mark.parametrize(
+    ("hour", "day"), [(0, "2026-05-09"), (2, "2026-05-09"), (6, "2026-05-10"), (23, "2026-05-10")]
+)
+def test_until_a_day_is_scored_a_rescoring_takes_none_that_is_still_due(
+    hour: int, day: str
+) -> None:
+    triggered = {"logical_date": None, "run_after": datetime(2026, 5, 10, hour, 30, tzinfo=UTC)}
+    flags = rendered(parsed(BATCH), "predict", triggered, rescore=True).flags
+    assert flags["--run-date"] == day
+    assert rendered(parsed(BATCH), "predict", triggered).flags["--run-date"] == "2026-05-10"
+
+
+def test_a_further_file_of_a_day_has_a_name() -> None:
+    assert rendered(parsed(BATCH), "predict", batch="noon").flags["--batch"] == "noon"
+    assert rendered(parsed(BATCH), "predict").flags["--batch"] == ""
 
 
 def test_the_messages_can_be_written_from_what_the_scripts_say(dag: DAG) -> None:

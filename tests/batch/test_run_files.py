@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from loan_default import storage
-from loan_default.batch.run_files import DATA_FILES, RunFiles, marked_date
+from loan_default.batch.run_files import DATA_FILES, RunFiles, marked_date, runs_of, scored_dates
 from loan_default.errors import InputError
 
 DAY, NEXT = date(2026, 3, 1), date(2026, 3, 2)
 
 
-def publish(root: Path, day: date, text: str = "data") -> RunFiles:
-    run = RunFiles(str(root / "out"), day)
+def publish(root: Path, day: date, text: str = "data", batch: str | None = None) -> RunFiles:
+    run = RunFiles(str(root / "out"), day, batch)
     here = root / "here"
     here.mkdir(exist_ok=True)
     for name in DATA_FILES:
@@ -34,6 +34,21 @@ def test_the_marker_never_moves_to_an_older_date(tmp_path: Path) -> None:
     older = publish(tmp_path, DAY)
     assert marked_date(older.root) == NEXT
     assert older.complete_manifest()
+
+
+def test_a_further_run_of_a_date_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    first = publish(tmp_path, DAY, "first")
+    for name in ("b", "a"):
+        publish(tmp_path, DAY, name, name)
+    publish(tmp_path, NEXT, batch="only")
+    found = runs_of(first.root, DAY)
+    assert [run.batch for run in found] == [None, "a", "b"]
+    assert [run.name for run in found] == ["2026-03-01", "2026-03-01/a", "2026-03-01/b"]
+    assert all(run.complete_manifest() for run in found)
+    assert Path(found[1].path(DATA_FILES[0])).read_text() == "a"
+    assert "/run_date=2026-03-01/batch=a/" in found[1].path(DATA_FILES[0])
+    assert scored_dates(first.root) == [DAY, NEXT] and marked_date(first.root) == NEXT
+    assert runs_of(first.root, date(2026, 3, 3)) == []
 
 
 def test_the_marker_moves_to_a_newer_date(tmp_path: Path) -> None:

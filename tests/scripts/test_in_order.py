@@ -9,6 +9,7 @@ import time
 from datetime import date
 from os import environ
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -117,6 +118,79 @@ def test_a_rerun_gives_the_same_files_and_keeps_its_model(
     older = run("batch_predict", "--input-path", APPLICATIONS, "--run-date", "2026-02-28").result
     assert marked_date(str(workspace.folder / "artifacts")) == date(2026, 3, 1)
     assert Path(older["manifest_path"]).exists()
+
+
+def ids(result: dict[str, object]) -> list[str]:
+    return pl.read_parquet(result["predictions_path"])["id"].to_list()
+
+
+@pytest.fixture
+def days(workspace: Workspace, narrow_export: Path) -> list[Path]:
+    """Three files of a trained workspace, each of other applications than the others."""
+    workspace.run("train_with_mlflow", "--data-path", narrow_export)
+    rows = pl.read_csv(APPLICATIONS, infer_schema=False)
+    paths = [workspace.folder / f"day-{n}.csv" for n in range(3)]
+    for n, path in enumerate(paths):
+        rows[30 * n : 30 * (n + 1)].write_csv(path)
+    return paths
+
+
+def test_a_second_file_of_a_day_has_a_name_and_is_monitored_with_the_first(
+    workspace: Workspace, days: list[Path]
+) -> None:
+    def score(path: Path, *more: str) -> Any:
+        given = ("--input-path", path, "--run-date", "2026-03-01", "--reasons", "none")
+        return workspace.run("batch_predict", *given, *more)
+
+    first = score(days[0]).result
+    refused = score(days[1])
+    assert refused.code == 2 and "with --batch NAME" in refused.error
+    assert score(days[0]).result == first
+    second = score(days[1], "--batch", "noon").result
+    assert second["batch"] == "noon" and "/batch=noon/" in second["predictions_path"]
+    assert score(days[1], "--batch", "noon").result == second
+    assert not set(ids(first)) & set(ids(second)) and len(ids(first)) == len(ids(second)) == 30
+    twice = score(days[0], "--batch", "evening")
+    assert twice.code == 2 and "already scored as 2026-03-01:" in twice.error
+    assert score(days[2], "--batch", "noon").code == 2
+    assert score(days[2], "--batch", "a/b").code == 2
+    monitored = workspace.run("monitor_predictions", "--run-date", "2026-03-01").result
+    assert monitored["rows_in"] == 60
+    before = ids(first)
+    assert not set(ids(score(days[2], "--rescore").result)) & {*ids(second), *before}
+
+
+def test_a_rescoring_repeats_the_newest_day_and_leaves_the_next_to_the_daily_run(
+    workspace: Workspace, days: list[Path]
+) -> None:
+    """A training on Sunday at 02:00, a new file, and the daily run at 06:00."""
+    daily = workspace.folder / "applications.csv"
+
+    def run(day: str, *more: str) -> Any:
+        given = ("--run-date", day, *more)
+        return workspace.run("batch_predict", *given, BATCH_INPUT_PATH=str(daily))
+
+    first = workspace.run(
+        "batch_predict",
+        "--run-date",
+        "2026-03-06",
+        "--rescore",
+        "--latest",
+        BATCH_INPUT_PATH=str(days[2]),
+    ).result
+    assert first["run_date"] == "2026-03-06", "nothing was scored yet"
+    daily.write_bytes(days[0].read_bytes())
+    saturday = run("2026-03-07", "--reasons", "all").result
+    again = run("2026-03-08", "--rescore", "--latest").result
+    assert again["run_date"] == "2026-03-07" and ids(again) == ids(saturday)
+    assert pl.read_parquet(again["predictions_path"])["reasons"].null_count() == 0
+    daily.write_bytes(days[1].read_bytes())
+    late = run("2026-03-08", "--rescore", "--latest").result
+    assert late["run_date"] == "2026-03-07" and "not scored again" in late["findings"][0]
+    assert run("2026-03-07", "--rescore").code == 2
+    sunday = run("2026-03-08").result
+    assert sunday["run_date"] == "2026-03-08" and not set(ids(sunday)) & set(ids(saturday))
+    assert run("2026-03-08", "--latest").code == 2
 
 
 def test_production_is_preferred_and_staging_serves_until_then(

@@ -9,7 +9,7 @@ import re
 import polars as pl
 
 from loan_default import storage
-from loan_default.batch.run_files import RunFiles, marked_date
+from loan_default.batch.run_files import marked_date, runs_of
 from loan_default.errors import InputError
 
 # Key of the metadata of the online log's files
@@ -36,8 +36,8 @@ def recorded(path: str) -> str | None:
 def _batch_owner(root: str) -> str | None:
     """Return the model of the newest batch run."""
     marked = marked_date(root)
-    manifest = RunFiles(root, marked).manifest() if marked else None
-    return str(manifest["model_name"]) if manifest else None
+    manifests = [run.manifest() for run in (runs_of(root, marked) if marked else ())]
+    return next((str(manifest["model_name"]) for manifest in manifests if manifest), None)
 
 
 def _online_owner(root: str) -> str | None:

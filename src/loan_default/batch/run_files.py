@@ -18,24 +18,42 @@ from loan_default.errors import InputError
 PREDICTIONS = "predictions.parquet"
 SAMPLE = "sample.parquet"
 MANIFEST = "manifest.json"
+_RUN = re.compile(rf"/run_date=(\d{{4}}-\d{{2}}-\d{{2}})/(?:batch=([^/]+)/)?{MANIFEST}$")
 DATA_FILES = (PREDICTIONS, SAMPLE, REJECTED_FILE)
 
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The files of the run of one date, below an output root."""
+    """The files of the run of one date, below an output root.
+
+    `batch` names a further run of the date, next to the one without a name.
+    """
 
     root: str
     run_date: date
+    batch: str | None = None
 
     @property
     def marker(self) -> str:
         """The path of the marker, which names the latest complete run."""
         return storage.join(self.root, "predictions", "latest_prediction.txt")
 
+    @property
+    def name(self) -> str:
+        """The run's name among all below the root."""
+        return f"{self.run_date}/{self.batch}" if self.batch else str(self.run_date)
+
+    @property
+    def flags(self) -> str:
+        """The flags of batch_predict.py for this run."""
+        batch = f" --batch {self.batch}" if self.batch else ""
+        return f"--run-date {self.run_date}{batch}"
+
     def path(self, name: str) -> str:
         """Return the path of one of the run's files."""
-        return storage.join(self.root, "predictions", f"run_date={self.run_date}", name)
+        batch = (f"batch={self.batch}",) if self.batch else ()
+        folder = storage.join(self.root, "predictions", f"run_date={self.run_date}")
+        return storage.join(folder, *batch, name)
 
     def manifest(self) -> dict[str, Any] | None:
         """Read the run's manifest; None if there is none. Raises InputError if it is not JSON."""
@@ -55,13 +73,13 @@ class RunFiles:
         if manifest is None:
             raise InputError(
                 f"there is no complete run of {self.run_date} under {self.root}: "
-                f"run batch_predict.py --run-date {self.run_date}"
+                f"run batch_predict.py {self.flags}"
             )
         for name, digest in manifest["digests"].items():
             if name != "input" and storage.digest(self.path(name)) != digest:
                 raise InputError(
                     f"{self.path(name)} does not match its manifest (the run was interrupted): "
-                    f"run batch_predict.py --run-date {self.run_date} again"
+                    f"run batch_predict.py {self.flags} again"
                 )
         return manifest
 
@@ -95,8 +113,17 @@ def marked_date(root: str) -> date | None:
 
 def scored_dates(root: str) -> list[date]:
     """Return the run dates under `root` that have a manifest, oldest first."""
-    matches = (
-        re.search(rf"/run_date=(\d{{4}}-\d{{2}}-\d{{2}})/{MANIFEST}$", path)
-        for path in storage.files_below(storage.join(root, "predictions"))
-    )
-    return sorted(date.fromisoformat(match[1]) for match in matches if match)
+    return sorted({run.run_date for run in runs(root)})
+
+
+def runs_of(root: str, day: date) -> list[RunFiles]:
+    """Return the runs of a date under `root` that have a manifest, the one without a name first."""
+    return runs(root, f"run_date={day}")
+
+
+def runs(root: str, *folder: str) -> list[RunFiles]:
+    """Return the runs under `root` that have a manifest, oldest date first; maybe of one folder."""
+    paths = storage.files_below(storage.join(root, "predictions", *folder))
+    matches = [match for path in paths if (match := _RUN.search(path))]
+    found = [RunFiles(root, date.fromisoformat(match[1]), match[2]) for match in matches]
+    return sorted(found, key=lambda run: (run.run_date, run.batch or ""))

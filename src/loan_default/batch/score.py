@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from loan_default import columns
-from loan_default.batch.run_files import PREDICTIONS, SAMPLE
+from loan_default.batch.run_files import PREDICTIONS, SAMPLE, RunFiles
 from loan_default.columns import ID, ISSUE_MONTH, PROBABILITY, TERM
 from loan_default.contract.contract import Contract
 from loan_default.data import ids
@@ -44,17 +44,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ScoringJob:
-    """What to score with: the model, its registered version, which rows get reasons, the date."""
+    """What to score with: the model, its version, which rows get reasons; and the run of a date."""
 
     model: Model
     version: str
     reasons: scoring.ReasonScope
     run_date: date
+    batch: str | None = None
 
     @property
     def run(self) -> str:
         """The run's name in the ids of rows that came without one."""
-        return self.run_date.isoformat()
+        return RunFiles("", self.run_date, self.batch).name
 
 
 def score_blocks(reader: LoanReader, job: ScoringJob, folder: Path) -> dict[str, Any]:

@@ -40,6 +40,19 @@ def test_a_batch_and_the_online_log_add_up() -> None:
     )
 
 
+def test_two_runs_of_a_day_add_up_with_their_rejections() -> None:
+    kinds = (RejectionCount("out_of_range", "dti", 1), RejectionCount("blank_line", None, 4))
+    reasons = {"dti is outside its range": 1, "blank line": 4}
+    more = DayCounts(6, 1, 5, 0, 0.25, reasons, kinds, BATCH.columns)
+    found = BATCH.plus(more)
+    assert (found.rows_in, found.rows_rejected) == (16, 7)
+    assert found.rejected_by_reason == {"dti is outside its range": 3, "blank line": 4}
+    assert found.rejections == (
+        RejectionCount("blank_line", None, 4),
+        RejectionCount("out_of_range", "dti", 3),
+    )
+
+
 @pytest.mark.parametrize(("mean", "expected"), [(None, 0.125), (0.25, 0.125)])
 def test_a_part_without_rows_weighs_nothing(mean: float | None, expected: float) -> None:
     none = DayCounts(0, 0, 0, 0, mean, {}, (), ONLINE.columns)

@@ -22,9 +22,14 @@ def rows(*ids: str, **more: Any) -> pl.DataFrame:
 
 
 def batch(
-    root: Path, day: date, frame: pl.DataFrame, complete: bool = True, manifest: str = "{}"
+    root: Path,
+    day: date,
+    frame: pl.DataFrame,
+    complete: bool = True,
+    manifest: str = "{}",
+    name: str = "",
 ) -> None:
-    folder = root / "predictions" / f"run_date={day}"
+    folder = root / "predictions" / f"run_date={day}" / name
     folder.mkdir(parents=True)
     frame.write_parquet(folder / PREDICTIONS)
     if complete:
@@ -68,6 +73,14 @@ def test_the_ids_of_all_predictions_are_known(tmp_path: Path) -> None:
     given = pl.DataFrame({"id": ["a", "b", "x", "d"]})
     assert matched_ids(given, found) == MatchedIds(4, 2, "d")
     assert matched_ids(given.clear(), found) == MatchedIds(0, 0, None)
+
+
+def test_every_run_of_a_day_counts(tmp_path: Path) -> None:
+    batch(tmp_path, DAY, rows("a", "b", model_version="first"))
+    batch(tmp_path, DAY, rows("b", "c", model_version="noon"), name="batch=noon")
+    batch(tmp_path, NEXT, rows("a", "d", model_version="next"), name="batch=only")
+    found = labelled(tmp_path, a=1, b=0, c=0, d=1)
+    assert versions(found) == {"a": "first", "b": "first", "c": "noon", "d": "next"}
 
 
 def test_the_online_log_is_a_source_in_the_order_of_its_times(tmp_path: Path) -> None:

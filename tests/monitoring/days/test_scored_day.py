@@ -44,9 +44,9 @@ def serve(root: Path, day: date, ids: list[str], version: str = "1", score: floa
     assert log.lost == 0
 
 
-def score_day(root: Path, day: date, rows: int) -> None:
+def score_day(root: Path, day: date, rows: int, batch: str | None = None) -> None:
     """A complete batch run whose every score is 0.5."""
-    run, here = RunFiles(str(root), day), root / "here"
+    run, here = RunFiles(str(root), day, batch), root / "here"
     here.mkdir(exist_ok=True)
     empty = {name: 0 for name in ("missing", "unknown", "rejected")}
     frame = pl.DataFrame({"id": [str(row) for row in range(rows)], "dti": [1.0] * rows})
@@ -74,6 +74,29 @@ def test_a_batch_run_is_its_sample_and_its_manifest(tmp_path: Path) -> None:
     assert (found.run_date, found.model_name, found.version) == (DAY, "loans", "3")
     assert found.sample["model_version"].unique().to_list() == ["3"]
     assert (found.counts.rows_in, found.latest) == (7, DAY)
+
+
+def test_all_runs_of_a_day_are_taken_together(tmp_path: Path) -> None:
+    def read(source: scored_day.Source = "batch") -> scored_day.ScoredDay:
+        return scored_day.read(str(tmp_path), None, source, "other", lambda *_: CONTRACT)
+
+    score_day(tmp_path, DAY, 5)
+    alone = read()
+    score_day(tmp_path, DAY, 3, "noon")
+    found = read()
+    assert (found.source, found.counts.rows_in, found.sample.height) == ("batch", 12, 8)
+    assert found.counts.rejected_by_reason == {"dti is not a number": 4}
+    assert found.digest != alone.digest and found.latest == DAY
+    assert scored_day.sample(str(tmp_path), DAY, "batch").height == 8
+    serve(tmp_path, DAY, ["a", "b"])
+    assert read("both").counts.rows_scored == 10
+
+
+def test_a_day_of_a_named_run_alone_is_a_day(tmp_path: Path) -> None:
+    score_day(tmp_path, DAY, 3, "noon")
+    for source in ("batch", "both"):
+        found = scored_day.read(str(tmp_path), DAY, source, "other", lambda *_: CONTRACT)
+        assert found.counts.rows_scored == 3
 
 
 def test_the_online_log_is_counted_like_a_batch(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The counts over all rows of a scored day. Pure."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -78,7 +79,7 @@ class DayCounts:
         return self.rows_declined / self.rows_scored if self.rows_scored else None
 
     def plus(self, other: Self) -> Self:
-        """Add the counts of `other`, which has no rejected rows: the online log rejects none."""
+        """Add the counts of `other`, a further run or the online log of the day."""
         rows = self.rows_scored + other.rows_scored
         totals = [(part.mean_probability or 0) * part.rows_scored for part in (self, other)]
         return replace(
@@ -88,6 +89,10 @@ class DayCounts:
             rows_rejected=self.rows_rejected + other.rows_rejected,
             rows_declined=self.rows_declined + other.rows_declined,
             mean_probability=sum(totals) / rows if rows else None,
+            rejected_by_reason=dict(
+                Counter(self.rejected_by_reason) + Counter(other.rejected_by_reason)
+            ),
+            rejections=_sum_of(self.rejections, other.rejections),
             columns={
                 name: CellCounts(
                     cells.missing + other.columns[name].missing,
@@ -97,3 +102,15 @@ class DayCounts:
                 for name, cells in self.columns.items()
             },
         )
+
+
+def _sum_of(
+    some: tuple[RejectionCount, ...] | None, more: tuple[RejectionCount, ...] | None
+) -> tuple[RejectionCount, ...] | None:
+    """Add rejections of the same kind; None if either is not known."""
+    if some is None or more is None:
+        return None
+    rows: Counter[tuple[str, str | None]] = Counter()
+    for kind in (*some, *more):
+        rows[kind.code, kind.column] += kind.rows
+    return tuple(RejectionCount(*kind, count) for kind, count in rows.most_common())

@@ -6,11 +6,12 @@ Outcomes are joined with an application's earliest prediction, the one that was 
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
+from itertools import groupby
 
 import polars as pl
 
 from loan_default import storage
-from loan_default.batch.run_files import PREDICTIONS, RunFiles, scored_dates
+from loan_default.batch.run_files import PREDICTIONS, RunFiles, runs
 from loan_default.columns import ID, ISSUE_MONTH, PREDICTION, PROBABILITY, TERM, VERSION
 from loan_default.data import ids
 from loan_default.data.dates import month
@@ -65,10 +66,10 @@ def days(root: str) -> Iterator[tuple[date, str, pl.DataFrame]]:
     The column `trained_on` marks loans issued in the training months of the model that scored them.
     """
     online = _online_files(root)
-    batch = set(scored_dates(root))
-    for day in sorted(batch | set(online)):
-        if day in batch:
-            yield day, "batch", _batch_predictions(RunFiles(root, day))
+    batch = {day: list(group) for day, group in groupby(runs(root), lambda run: run.run_date)}
+    for day in sorted({*batch, *online}):
+        for run in batch.get(day, []):
+            yield day, "batch", _batch_predictions(run)
         if day in online:
             yield day, "online", _online_predictions(online[day])
 

@@ -11,7 +11,7 @@ import pyarrow.parquet
 
 from loan_default import storage
 from loan_default.batch import own_root
-from loan_default.batch.run_files import PREDICTIONS, SAMPLE, RunFiles, marked_date
+from loan_default.batch.run_files import PREDICTIONS, SAMPLE, RunFiles, marked_date, runs_of
 from loan_default.batch.score import SAMPLE_ROWS, Counts
 from loan_default.columns import VERSION
 from loan_default.contract.contract import Contract
@@ -70,20 +70,20 @@ def read(
     latest = max((day for day in (marked_date(root), _newest_online(root)) if day), default=None)
     day = run_date or latest
     parts = []
-    if day and RunFiles(root, day).manifest():
+    if day and runs_of(root, day):
         parts.append(_batch(root, day))
     if day in predictions.online_dates(root):
         parts.append(_online(root, day, model_name, contract_of))
     if not parts:
         raise InputError(f"nothing was scored under {root} {_on(day)}, neither batch nor online")
-    return replace(_combined(parts), latest=latest)
+    return replace(_combined(parts, "both"), latest=latest)
 
 
 def sample(root: str, day: date, source: Source) -> pl.DataFrame:
     """Return the sample of a day; no rows if nothing was scored."""
-    parts = []
+    parts = [pl.DataFrame()]
     if source != "online":
-        parts.append(_batch_sample(RunFiles(root, day)))
+        parts += [_batch_sample(run) for run in runs_of(root, day)]
     if source != "batch" and day in predictions.online_dates(root):
         parts.append(_online_sample(root, day, None)[0])
     return pl.concat(parts, how="diagonal_relaxed")
@@ -94,10 +94,14 @@ def _batch(root: str, run_date: date | None) -> ScoredDay:
     day = run_date or latest
     if day is None:
         raise InputError(f"nothing was scored under {root} yet: run batch_predict.py first")
-    run = RunFiles(root, day)
+    runs = runs_of(root, day) or [RunFiles(root, day)]
+    return _combined([_batch_run(run, latest) for run in runs], "batch")
+
+
+def _batch_run(run: RunFiles, latest: date | None) -> ScoredDay:
     manifest = run.complete_manifest()
     return ScoredDay(
-        run_date=day,
+        run_date=run.run_date,
         source="batch",
         model_name=manifest["model_name"],
         version=str(manifest["model_version"]),
@@ -183,15 +187,17 @@ def _newest_online(root: str) -> date | None:
     return max(predictions.online_dates(root), default=None)
 
 
-def _combined(parts: list[ScoredDay]) -> ScoredDay:
-    """Combine the batch run and the online log of a day, or return the only part."""
+def _combined(parts: list[ScoredDay], source: Source) -> ScoredDay:
+    """Combine the batch runs and the online log of a day."""
+    if len(parts) == 1:
+        return replace(parts[0], source=source)
     frame = pl.concat([part.sample for part in parts], how="diagonal_relaxed")
     counts = parts[0].counts
     for part in parts[1:]:
         counts = counts.plus(part.counts)
     return replace(
         parts[0],
-        source="both",
+        source=source,
         version=_main_version(frame),
         sample=frame,
         counts=counts,

@@ -11,7 +11,7 @@ from datetime import date
 
 import polars as pl
 
-from loan_default.batch.run_files import RunFiles, scored_dates
+from loan_default.batch.run_files import runs_of, scored_dates
 from loan_default.columns import PROBABILITY, VERSION
 from loan_default.model.artifact import Vector
 from loan_default.monitoring.days import history, scored_day
@@ -65,8 +65,10 @@ def windows_before(root: str, day: date, source: Source, past: pl.DataFrame) -> 
         return [Window(*row) for row in rows.select(names).iter_rows()]
     drift, windows = dict(past.select("run_date", "drift").iter_rows()), []
     for run_date in [each for each in scored_dates(root) if each < day][-LOOK_BACK_DAYS:]:
-        if manifest := RunFiles(root, run_date).manifest():
-            version, rows_in = str(manifest["model_version"]), manifest["rows_in"]
+        manifests = [manifest for run in runs_of(root, run_date) if (manifest := run.manifest())]
+        if manifests:
+            largest = max(manifests, key=lambda manifest: int(manifest["rows_in"]))
+            version, rows_in = str(largest["model_version"]), sum(m["rows_in"] for m in manifests)
             windows.append(Window(run_date, version, drift.get(run_date), rows_in))
     return windows
 
