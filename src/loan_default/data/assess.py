@@ -54,10 +54,12 @@ def of_columns(
     if not records.height:
         return
     for column in contract.record:
+        if column.name not in records.columns:
+            continue
         expected = expectations.get(column.name, _UNKNOWN)
-        if finding := columns.missing(column, missing[column.name], rows, expected):
+        if finding := columns.missing(column, missing.get(column.name, 0), rows, expected):
             yield finding
-        filled = rows - missing[column.name]
+        filled = rows - missing.get(column.name, 0)
         yield from _of_values(column, records[column.name], expected, filled)
 
 

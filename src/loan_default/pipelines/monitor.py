@@ -9,7 +9,7 @@ from functools import cache
 from loan_default.batch import own_root
 from loan_default.columns import ID, PREDICTION, PROBABILITY
 from loan_default.contract.contract import Contract
-from loan_default.monitoring.days import scored_day
+from loan_default.monitoring.days import plausible, scored_day
 from loan_default.monitoring.days.data_quality import quality
 from loan_default.monitoring.days.scored_day import ScoredDay, Source
 from loan_default.monitoring.decision import message
@@ -124,6 +124,7 @@ def to_json(result: Result) -> dict[str, object]:
         "report_html": result.paths.report_html,
         "report_json": result.paths.report_json,
         "findings": report.quality.findings,
+        "plausibility": report.plausibility.as_json(),
         "labels": _labels_json(result.delivered),
         "estimate": asdict(report.estimate),
         "quality_report": result.paths.quality_report,
@@ -198,20 +199,12 @@ def _measure(
     realised: RealisedPerformance | None,
     config: Settings,
 ) -> DayReport:
+    contract = version.model.contract
     comparison = compare.compare(root, day, version, config)
-    return DayReport(
-        day=day,
-        comparison=comparison,
-        quality=quality(
-            day.counts,
-            version.reference,
-            day.sample,
-            comparison.past_rows,
-            version.model.contract,
-        ),
-        estimate=_estimate(day),
-        realised=realised,
-    )
+    measured = quality(day.counts, version.reference, day.sample, comparison.past_rows, contract)
+    found = plausible.report(day.counts, day.sample, version.reference, contract, day.plausibility)
+    report = DayReport(day, comparison, measured, _estimate(day), realised, found)
+    return _with_findings(report, plausible.sentences(found))
 
 
 def _estimate(day: ScoredDay) -> Estimate:
@@ -232,6 +225,7 @@ def _facts(report: DayReport, delivered: Delivered, request: Request) -> Decisio
         realised=report.realised,
         report_only=request.report_only,
         key=request.idempotency_key,
+        failed_columns=plausible.failed_columns(report.plausibility),
     )
 
 

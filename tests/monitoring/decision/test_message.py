@@ -126,3 +126,9 @@ def test_quality_loss_and_unusual_rows_have_their_own_subjects() -> None:
     assert subject(lost, quiet) == "Quality loss on 2026-05-09 (critical)"
     assert subject(unusual, quiet) == "Unusual number of rows on 2026-05-09 (notice)"
     assert not any("Since" in line for line in lines(quiet))
+
+
+def test_columns_that_failed_are_named_in_the_subject() -> None:
+    failed = replace(DECISION, severity="warning", because="implausible columns")
+    situation = replace(SITUATION, drift=False, failed_columns=("dti", "grade", "term"))
+    assert subject(failed, situation) == ("Implausible columns on 2026-05-09 (warning): dti, grade")

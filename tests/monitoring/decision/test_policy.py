@@ -198,3 +198,28 @@ def test_what_eases_is_not(change: dict[str, object]) -> None:
 def test_days_newest_streak(holds: list[bool | None], row: list[int]) -> None:
     days = [(TODAY + timedelta(days=n), value) for n, value in enumerate(holds)]
     assert newest_streak(days) == [TODAY + timedelta(days=n) for n in row]
+
+
+FAILED = replace(DRIFT, drift=False, columns=(), drift_days=0, failed_columns=("dti", "term"))
+
+
+def test_columns_that_failed_alert_without_drift_and_retrain_nothing() -> None:
+    found = decide(FAILED, POLICY)
+    assert calls(found) == (True, False)
+    assert (found.severity, found.because) == ("warning", "implausible columns")
+    assert found.decision == (
+        "no retraining: columns are implausible, which only their source can correct"
+    )
+    both = decide(replace(FAILED, unusual_rows=True), POLICY)
+    assert both.because == "implausible columns"
+    assert decide(replace(DRIFT, failed_columns=("dti",)), POLICY).because == "drift"
+
+
+@pytest.mark.parametrize(
+    ("named", "drift", "alert"),
+    [(("dti", "term"), False, False), (("dti",), False, True), (("dti", "term"), True, True)],
+)
+def test_columns_that_failed_alert_again_only_if_one_is_new(named, drift, alert) -> None:
+    sent = SentAlert(date(2026, 5, 8), "warning", named, None)
+    day = replace(FAILED, since=date(2026, 5, 8), last_alert=sent, drift=drift, columns=("age",))
+    assert decide(day, POLICY).alert == alert

@@ -61,6 +61,7 @@ FACTS = {
     },
 }
 QUALITY_REPORT = FACTS | {
+    "plausibility": ["severity", "accepted_because", "findings"],
     "estimate": ["kind", "rows", "default_rate", "AUC", "F1", "Brier"],
     "realised": {
         "kind": None,

@@ -1,10 +1,10 @@
 """A scored day: sample, counts and model version, from the batch run, the online log or both."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 import pyarrow.parquet
@@ -31,7 +31,8 @@ class ScoredDay:
 
     `version` is the model version that scored most rows. `sample` holds typed records with score,
     decision and the version that scored them; `counts` are over all rows. `digest` identifies the
-    data. `latest` is the newest scored day of the source.
+    data. `latest` is the newest scored day of the source. `plausibility` is the report in the
+    manifest of a batch.
     """
 
     run_date: date
@@ -42,6 +43,7 @@ class ScoredDay:
     counts: DayCounts
     digest: str
     latest: date | None
+    plausibility: Mapping[str, Any] | None = None
 
 
 def read(
@@ -109,6 +111,7 @@ def _batch_run(run: RunFiles, latest: date | None) -> ScoredDay:
         counts=DayCounts.from_manifest(manifest),
         digest=manifest["digests"][PREDICTIONS],
         latest=latest,
+        plausibility=manifest.get("plausibility"),
     )
 
 

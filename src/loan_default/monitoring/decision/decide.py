@@ -25,6 +25,7 @@ class DecisionFacts:
     `unusual_rows` says that the number of rows is unusual, `few_matched` that few of the delivered
     outcomes belong to a scored application. With `report_only` nothing is alerted or retrained.
     A repeat with the same `key` gets the same decision.
+    `failed_columns` vanished, are constant, in another unit, or hold what was never learned from.
     """
 
     day: ScoredDay
@@ -34,6 +35,7 @@ class DecisionFacts:
     realised: RealisedPerformance | None
     report_only: bool
     key: str | None
+    failed_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def decide_day(root: str, facts: DecisionFacts, registry: Registry, config: Sett
         answered=log.answered(),
         unusual_rows=facts.unusual_rows,
         few_matched=facts.few_matched,
+        failed_columns=facts.failed_columns,
         latest=day.latest,
         trained=max((time for time in trainings if time), default=None),
         retrainings=tuple(retrainings),

@@ -165,7 +165,7 @@ def _record(situation: Situation, decision: Decision, key: str | None, digest: s
         digest=digest,
         evidence=situation.evidence,
         time=situation.now,
-        columns=tuple(sorted({*named_before, *situation.columns})),
+        columns=tuple(sorted({*named_before, *situation.columns, *situation.failed_columns})),
         decision=decision,
     )
 

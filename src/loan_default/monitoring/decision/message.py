@@ -6,7 +6,7 @@ Pure.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loan_default.monitoring.decision.policy import DRIFT, Decision, Situation
+from loan_default.monitoring.decision.policy import DRIFT, FAILED_COLUMNS, Decision, Situation
 from loan_default.monitoring.drift.verdict import ColumnDrift
 from loan_default.monitoring.performance.realised_metrics import Estimate, RealisedPerformance
 
@@ -37,9 +37,10 @@ class Findings:
 
 def subject(decision: Decision, situation: Situation) -> str:
     """Return one line: the trouble, the day, the severity and the worst columns."""
-    columns = ", ".join(situation.columns[:2])
+    named = {DRIFT: situation.columns, FAILED_COLUMNS: situation.failed_columns}
+    columns = ", ".join(named.get(decision.because, ())[:2])
     trouble = decision.because.capitalize()
-    worst = f": {columns}" if columns and decision.because == DRIFT else ""
+    worst = f": {columns}" if columns else ""
     return f"{trouble} on {situation.run_date} ({decision.severity}){worst}"
 
 

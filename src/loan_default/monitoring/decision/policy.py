@@ -13,6 +13,7 @@ _SEVERITIES = (NONE, NOTICE, WARNING, CRITICAL)
 
 DRIFT, QUALITY_LOSS, UNUSUAL_ROWS = "drift", "quality loss", "unusual number of rows"
 FEW_MATCHED = "outcomes of other ids"
+FAILED_COLUMNS = "implausible columns"
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,14 @@ class SentAlert:
 class Situation:
     """The facts about a day that the rule decides on; all times are in UTC.
 
-    `columns` are the drifted columns. The last `drift_days` scored days in a row drifted, from
-    `drift_since` to this one. `since` is the first day of the current trouble. `degradation` says
-    how outcomes fall short, None if they do not; `evidence` identifies those outcomes, and
-    `answered` all that earlier retrainings took into account. `unusual_rows` is about the number of
-    rows, `few_matched` about the delivered outcomes, of which few belong to a scored application.
-    `latest` is the newest scored day. `trained` is when a model was last registered or a retraining
-    requested, `retrainings` are the requests of monitoring. `repeated` says that the day has
-    alerted before, or that the same data were decided before.
+    `columns` are the drifted columns, `failed_columns` the implausible ones. The last `drift_days`
+    scored days in a row drifted, from `drift_since` to this one. `since` is the first day of the
+    current trouble. `degradation` says how outcomes fall short, None if they do not; `evidence`
+    identifies those outcomes, and `answered` all that earlier retrainings took into account.
+    `unusual_rows` is about the number of rows, `few_matched` about the delivered outcomes, of which
+    few belong to a scored application. `latest` is the newest scored day. `trained` is when a model
+    was last registered or a retraining requested, `retrainings` are the requests of monitoring.
+    `repeated` says that the day has alerted before, or that the same data were decided before.
     """
 
     run_date: date
@@ -65,6 +66,7 @@ class Situation:
     answered: frozenset[str] = frozenset()
     unusual_rows: bool = False
     few_matched: bool = False
+    failed_columns: tuple[str, ...] = ()
     latest: date | None = None
     trained: datetime | None = None
     retrainings: tuple[datetime, ...] = ()
@@ -82,7 +84,8 @@ class Situation:
 class Decision:
     """Whether to alert people and whether to retrain, with the reason in `decision`.
 
-    `because` names the trouble: DRIFT, QUALITY_LOSS, UNUSUAL_ROWS, FEW_MATCHED, or "" without any.
+    `because` names the trouble: DRIFT, QUALITY_LOSS, UNUSUAL_ROWS, FEW_MATCHED,
+    FAILED_COLUMNS, or "" without any.
     """
 
     alert: bool
@@ -95,10 +98,11 @@ class Decision:
 def decide(situation: Situation, policy: Policy) -> Decision:
     """Decide what the day calls for.
 
-    Drift, quality loss and an unusual number of rows on the latest day alert once, and again only
-    if it got worse, something new drifted, or a retraining starts. Lasting drift and quality loss
-    retrain within the cool-down and the weekly cap, so that one retraining cannot cause the next.
-    Outcomes that belong to no scored application always alert: no day brings them again.
+    Drift, quality loss, implausible columns and an unusual number of rows on the latest day alert
+    once, and again only if it got worse, something new drifted or failed, or a retraining starts.
+    Lasting drift and quality loss retrain within the cool-down and the weekly cap, so that one
+    retraining cannot cause the next. Outcomes that belong to no scored application always alert: no
+    day brings them again.
     """
     decision = _decide_day(situation, policy)
     if not situation.few_matched or situation.report_only or decision.alert:
@@ -148,6 +152,8 @@ def _severity(situation: Situation, policy: Policy) -> tuple[str, str]:
     if situation.drift:
         lasting = situation.drift_days >= policy.sustained_days > 1
         return CRITICAL if lasting else WARNING, DRIFT
+    if situation.failed_columns:
+        return WARNING, FAILED_COLUMNS
     return (NOTICE, UNUSUAL_ROWS) if situation.unusual_rows else (NONE, "")
 
 
@@ -161,7 +167,8 @@ def _reason_to_ignore(situation: Situation) -> str | None:
 
 def _obstacle_to_retraining(situation: Situation, policy: Policy) -> str | None:
     if not (situation.degraded or situation.drift):
-        return "only the number of rows is unusual"
+        failed = "columns are implausible, which only their source can correct"
+        return failed if situation.failed_columns else "only the number of rows is unusual"
     if not situation.degraded and situation.drift_days < policy.sustained_days:
         return f"drift has lasted {situation.drift_days} of {policy.sustained_days} scored days"
     if situation.trained and situation.now - situation.trained < policy.cooldown:
@@ -185,6 +192,7 @@ def _sufficient_alert(situation: Situation, severity: str) -> SentAlert | None:
     if alert is None or situation.since is None or alert.run_date < situation.since:
         return None
     worse = _SEVERITIES.index(severity) > _SEVERITIES.index(alert.severity)
-    new_columns = situation.drift and not set(situation.columns) <= set(alert.columns)
+    columns = {*(situation.columns if situation.drift else ()), *situation.failed_columns}
+    new_columns = not columns <= set(alert.columns)
     new_outcomes = situation.degraded and situation.evidence != alert.evidence
     return None if worse or new_columns or new_outcomes else alert

@@ -1,6 +1,6 @@
 """The measurements of a monitored day, and what the report files and the history say of them."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 from loan_default.columns import PROBABILITY
@@ -13,17 +13,22 @@ from loan_default.monitoring.drift import compare
 from loan_default.monitoring.drift.compare import DayComparison, DriftReport
 from loan_default.monitoring.performance import realised_json
 from loan_default.monitoring.performance.realised_metrics import Estimate, RealisedPerformance
+from loan_default.plausibility.finding import Report
 
 
 @dataclass(frozen=True)
 class DayReport:
-    """What was measured on a day; `realised` is None before there are outcomes."""
+    """What was measured on a day; `realised` is None before there are outcomes.
+
+    `plausibility` holds what was noticed about its rows.
+    """
 
     day: ScoredDay
     comparison: DayComparison
     quality: DataQuality
     estimate: Estimate
     realised: RealisedPerformance | None
+    plausibility: Report = field(default_factory=Report)
 
     @cached_property
     def drift(self) -> DriftReport:
@@ -41,6 +46,7 @@ def quality_facts(report: DayReport) -> dict[str, object]:
     realised = report.realised
     return {
         **drift_facts(report),
+        "plausibility": report.plausibility.as_json(),
         "estimate": asdict(report.estimate),
         "realised": realised_json.to_json(realised) if realised else None,
     }
