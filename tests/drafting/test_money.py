@@ -21,6 +21,7 @@ def test_the_money_is_what_was_lent_and_what_came_back(tmp_path: Path) -> None:
     assert money is not None
     assert (money.lent, money.returned) == ("facility_amount", "final_settlement")
     assert (money.recovered, money.recovery_fee) == ("recoveries_gbp", None)
+    assert (money.amount, money.price) == ("facility_amount", "margin_pct")
 
 
 def test_without_what_came_back_there_is_no_guess(tmp_path: Path) -> None:

@@ -101,8 +101,11 @@ def _guesses(read: _Read, judged: list[Judged]) -> Guesses:
     set_apart = {one.source for one in judged if one.suspicion}
     apart = [column for column in read.columns if column.name in set_apart]
     features = [column for column in read.columns if column.name not in set_apart]
+    names = {one.source: one.name for one in judged if not one.suspicion}
     return Guesses(
         known_through=money.known_through(apart, read.loans),
         default_month=money.default_month(apart, read.loans),
         money=money.money(features, apart, read.loans),
+        price=names.get(money.yearly_rate(features, read.loans) or ""),
+        names=names,
     )

@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from loan_default.drafting.columns import Column
 from loan_default.drafting.leaks import Loans, life
-from loan_default.drafting.names import named
+from loan_default.drafting.names import is_price, named
 
 _LENT = frozenset("amount principal lent funded advanced disbursed amnt".split())
 _RECOVERED = frozenset("recovered recovery recoveries".split())
 _FEE = frozenset("fee cost costs".split())
+_SURE_RATES = frozenset("interest int rate".split())
+_RATES = _SURE_RATES | frozenset("apr coupon margin price pricing yield".split())
 _PAYMENT = frozenset("paid payment pymnt pmt repayment instalment installment".split())
 _PLANNED = frozenset(
     "next due maturity matures expiry expected scheduled planned target review".split()
@@ -30,6 +32,19 @@ class Money:
     returned: str
     recovered: str | None
     recovery_fee: str | None
+
+
+def yearly_rate(features: list[Column], loans: Loans) -> str | None:
+    """Return the feature that looks most like a yearly interest rate; None if none does."""
+    found = []
+    for place, column in enumerate(features):
+        if column.values is None or not is_price(column.name) or not named(column.name, _RATES):
+            continue
+        middle = _median(column.numbers[loans.ended])
+        # As a fraction or in percent
+        if 0.005 <= middle <= 0.6 or 1 <= middle <= 60:
+            found.append((not named(column.name, _SURE_RATES), place, column.name))
+    return min(found)[2] if found else None
 
 
 def known_through(columns: list[Column], loans: Loans) -> list[str]:

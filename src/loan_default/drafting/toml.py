@@ -18,11 +18,15 @@ class Guesses:
         known_through: columns of dates that tell through which month outcomes are known.
         default_month: the column of the month of default, and months to add; None if unknown.
         money: the columns of [money]; None if unknown.
+        price: the record's column of the yearly interest rate; None if unknown.
+        names: the record's name of each feature by its source.
     """
 
     known_through: list[str]
     default_month: tuple[str, int] | None
     money: Money | None
+    price: str | None
+    names: dict[str, str]
 
 
 def write(path: str, facts: Facts, judged: list[Judged], guesses: Guesses) -> str:
@@ -30,7 +34,7 @@ def write(path: str, facts: Facts, judged: list[Judged], guesses: Guesses) -> st
     name = path.rsplit("/", 1)[-1].replace("\n", " ")
     lines = [f"# A first contract, drafted from {name}: check every line.", 'name = "My loans"']
     lines += _date_forms(facts, judged)
-    lines += _loan(facts, guesses) + _outcome(facts, guesses) + _money(guesses.money)
+    lines += _loan(facts, guesses) + _outcome(facts, guesses) + _money(guesses)
     for one in judged:
         if one.table:
             lines += ["", f"# {missing_shares(one.missing)}"]
@@ -79,13 +83,21 @@ def _outcome(facts: Facts, guesses: Guesses) -> list[str]:
     return lines
 
 
-def _money(money: Money | None) -> list[str]:
+def _money(guesses: Guesses) -> list[str]:
+    money = guesses.money
     if money is None:
         return []
-    lines = ["", "# A guess, for evaluation only: what was paid out, and all that came back"]
-    lines += ["[money]", f"lent = {quoted(money.lent)}", f"returned = {quoted(money.returned)}"]
-    lines += [f"recovered = {quoted(money.recovered)}"] if money.recovered else []
-    return lines + ([f"recovery_fee = {quoted(money.recovery_fee)}"] if money.recovery_fee else [])
+    given = {
+        "lent": money.lent,
+        "returned": money.returned,
+        "recovered": money.recovered,
+        "recovery_fee": money.recovery_fee,
+        "amount": guesses.names.get(money.lent),
+        "price": guesses.price,
+    }
+    lines = ["", "# A guess: what was paid out and all that came back, and the record's columns of"]
+    lines += ["# the amount and the yearly rate", "[money]"]
+    return lines + [f"{key} = {quoted(name)}" for key, name in given.items() if name]
 
 
 def _is_in(one: Judged, place: str) -> bool:
