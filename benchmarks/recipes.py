@@ -7,6 +7,7 @@ month on. The last line of stdout is a JSON object with every AUC.
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from loan_default import cli
@@ -50,24 +51,23 @@ def compare(flags: argparse.Namespace) -> dict[str, Any]:
 
 
 def _auc(split: Any, config: Any, change: dict[str, Any]) -> float:
-    from unittest import mock
-
     from loan_default.metrics import classification
     from loan_default.model import features
-    from loan_default.training import fitting
+    from loan_default.training import fitting, training_set
 
-    free = dict.fromkeys(CONTRACT.features, 0)
-    risks = CONTRACT.risks if change.pop("monotone", True) else free
+    contract = CONTRACT if change.pop("monotone", True) else _without_risks(CONTRACT)
     config = config.model_copy(update=change)
-    with mock.patch.object(features, "RISKS", risks):
-        matrix, default = (
-            features.matrix(split.earlier, CONTRACT),
-            split.earlier["default"].to_numpy(),
-        )
-        rounds = fitting.cross_validate(matrix, default, CONTRACT, config).rounds
-        booster = fitting.fit(matrix, default, CONTRACT, config, rounds)
-    margin = booster.inplace_predict(features.matrix(split.test, CONTRACT))
+    data = training_set.training_sets(split, contract, config).evaluation
+    rounds = fitting.cross_validate(data, contract, config).rounds
+    booster = fitting.fit(data, contract, config, rounds)
+    margin = booster.inplace_predict(features.matrix(split.test, contract))
     return classification.metrics(split.test["default"].to_numpy(), margin, 0.5)["AUC"]
+
+
+def _without_risks(contract: Any) -> Any:
+    record = tuple(replace(column, risk=0) for column in contract.record)
+    ratios = tuple(replace(ratio, risk=0) for ratio in contract.ratios)
+    return replace(contract, record=record, ratios=ratios)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

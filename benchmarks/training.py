@@ -75,17 +75,19 @@ def profile(data: str) -> dict[str, float]:
         from loan_default.registry.mlflow_client import MlflowConnection
         from loan_default.registry.tracking import Run
         from loan_default.registry.versions import Registry
-        from loan_default.training import cohorts, fitting, model_card, provenance
+        from loan_default.training import benchmarks, cohorts, fitting, model_card, provenance
     clock.on(builtins, "__import__", "imports")
     clock.on(pipeline, "read", "reading and cleaning")
     clock.on(cohorts, "split", "splitting by month")
     clock.on(provenance, "data_digest", "digest of the data")
     clock.on(features, "matrix", "feature matrix")
     clock.on(fitting, "cross_validate", "cross-validation, twice")
-    clock.on(fitting, "fit", "fitting, twice")
+    clock.on(fitting, "fit", "fitting, three times")
     for name in ("calibrate", "threshold"):
         clock.on(fitting, name, "calibration and threshold")
     clock.on(classification, "metrics", "metrics")
+    for name in ("linear_score", "compare"):
+        clock.on(benchmarks, name, "the price and a linear model")
     clock.on(model_card, "write", "plots and model card")
     clock.on(gate, "evaluate", "the gate")
     clock.on(MlflowConnection, "check", "MLflow")
@@ -104,28 +106,29 @@ def fits(data: str, rounds: int, repeats: int) -> tuple[list[float], list[float]
     import xgboost as xgb
 
     from loan_default.data.ingest import open_loans
-    from loan_default.model import features
     from loan_default.model.artifact import dmatrix
     from loan_default.settings import settings
-    from loan_default.training import cohorts, fitting
+    from loan_default.training import cohorts, fitting, training_set
 
     with open_loans(data, CONTRACT, labelled=True) as reader:
         loans = pl.concat([block.records for block in reader])
     assert reader.as_of
-    matured = cohorts.matured(loans, reader.as_of)
-    matrix, default = features.matrix(matured, CONTRACT), matured["default"].to_numpy()
     config = settings()
-    parameters = fitting.parameters(config, CONTRACT)
+    split = cohorts.split(loans.drop("row"), reader.as_of, config.test_share)
+    data = training_set.training_sets(split, CONTRACT, config).served
+    parameters = fitting.parameters(config, CONTRACT, data.offset is not None)
 
     def bare() -> Callable[[], Any]:
-        ready = dmatrix(matrix, CONTRACT, CONTRACT.features, default, config.threads)
+        ready = dmatrix(data.matrix, CONTRACT, CONTRACT.features, data.label, config.threads)
+        if data.offset is not None:
+            ready.set_base_margin(data.offset)
         return lambda: xgb.train(parameters, ready, num_boost_round=rounds)
 
     ours, theirs = [], []
     for _ in range(repeats):
-        ours.append(_seconds(lambda: fitting.fit(matrix, default, CONTRACT, config, rounds)))
+        ours.append(_seconds(lambda: fitting.fit(data, CONTRACT, config, rounds)))
         theirs.append(_seconds(bare()))
-    print(f"{len(default):,} matured loans, {matrix.shape[1]} features, {rounds} rounds")
+    print(f"{len(data.label):,} loans, {data.matrix.shape[1]} features, {rounds} rounds")
     return ours, theirs
 
 

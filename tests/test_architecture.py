@@ -87,7 +87,13 @@ DOORS = {
     },
     # The model: fitted, kept and scored, imported without its ballast
     "xgboost": {"training.fitting", "model.artifact", "model.xgboost_import"},
-    "sklearn": {"metrics.classification", "training.fitting", "metrics.plots"},
+    "sklearn": {
+        "metrics.classification",
+        "metrics.plots",
+        "training.benchmarks",
+        "training.fitting",
+        "training.hazard",
+    },
     "scipy": {"metrics.intervals", "monitoring.drift.verdict"},
     "matplotlib": {"metrics.plots", "monitoring.reports.charts"},
     # What Evidently and MLflow's pyfunc want their tables in

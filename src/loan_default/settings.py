@@ -169,6 +169,11 @@ class Settings(BaseSettings):
     test_share: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.2, description="Share of the matured loans, newest issue months, held out as the test set"
     )
+    outcome_window_months: Annotated[int, Field(ge=0, le=120)] = Field(
+        60,
+        description="Months after issue in which a default teaches, running loans included; 0: "
+        "only matured loans teach, by the outcome of their full term",
+    )
     cv_folds: Annotated[int, Field(ge=2)] = Field(
         5, description="Cross-validation folds for early stopping and out-of-fold calibration"
     )

@@ -7,20 +7,18 @@ import polars as pl
 
 import lendingclub
 from lendingclub import CONTRACT
-from loan_default.model import features
 from loan_default.model.artifact import Model
 from loan_default.settings import Settings
-from loan_default.training import fitting
+from loan_default.training import fitting, training_set
 
 QUICK = Settings(cv_folds=3, n_threads=1)
 
 
 def fitted_model(loans: pl.DataFrame, rounds: int) -> Model:
     """A model of `rounds` trees fitted and calibrated on the loans."""
-    matrix, default = features.matrix(loans, CONTRACT), loans["default"].to_numpy()
-    validation = fitting.cross_validate(matrix, default, CONTRACT, QUICK, rounds=rounds)
-    every = np.ones(len(default), dtype=bool)
-    return fitting.assemble(matrix, default, every, validation, "2014-12", CONTRACT, QUICK)[0]
+    data = training_set.full_term(loans, np.ones(loans.height, dtype=bool), CONTRACT, None)
+    validation = fitting.cross_validate(data, CONTRACT, QUICK, rounds=rounds)
+    return fitting.assemble(data, validation, CONTRACT, QUICK)[0]
 
 
 def typed_loans(rows: int, seed: int = 0, months: int = 36) -> pl.DataFrame:

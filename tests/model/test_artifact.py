@@ -51,7 +51,7 @@ def test_no_rows_give_no_scores(fitted: artifact.Model) -> None:
 def test_both_ways_into_the_booster_agree(fitted: artifact.Model) -> None:
     matrix = fitted.matrix(LOANS)
     margin = fitted.booster.predict(fitted.dmatrix(matrix), output_margin=True)
-    assert fitted.facts.calibration.probability(margin) == pytest.approx(
+    assert fitted.facts.calibration.probability(margin, fitted.terms(matrix)) == pytest.approx(
         fitted.probability_of(matrix)
     )
 

@@ -2,6 +2,7 @@ import json
 import warnings
 
 import numpy as np
+import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
@@ -9,51 +10,61 @@ import lendingclub
 from lendingclub import CONTRACT
 from loan_default.errors import InputError
 from loan_default.metrics import classification
-from loan_default.model import features
 from loan_default.model.artifact import Calibration, dmatrix
 from loan_default.settings import Settings
-from loan_default.training import fitting
+from loan_default.training import fitting, training_set
+from loan_default.training.training_set import TrainingSet
 from records import typed_loans
 
 QUICK = Settings(xgb_max_rounds=60, xgb_early_stopping_rounds=10, cv_folds=3, n_threads=1)
 LOANS = typed_loans(3000)
-MATRIX, DEFAULT = features.matrix(LOANS, CONTRACT), LOANS["default"].to_numpy()
+DEFAULT = LOANS["default"].to_numpy()
+
+
+def learned(default: np.ndarray = DEFAULT, complete: np.ndarray | None = None) -> TrainingSet:
+    """Matured loans with these final outcomes."""
+    loans = LOANS.with_columns(default=pl.Series(default))
+    every = np.ones(len(default), dtype=bool) if complete is None else complete
+    return training_set.full_term(loans, every, CONTRACT, None)
+
+
+DATA = learned()
+MATRIX = DATA.matrix
+TERMS = np.array([36.0, 60.0])
 
 
 def test_every_row_gets_a_margin_from_a_booster_that_did_not_see_it() -> None:
-    found = fitting.cross_validate(MATRIX, DEFAULT, CONTRACT, QUICK)
+    found = fitting.cross_validate(DATA, CONTRACT, QUICK)
     assert found.margins.shape == (3000,) and np.isfinite(found.margins).all()
     assert 0.6 < roc_auc_score(DEFAULT, found.margins) < roc_auc_score(DEFAULT, LOANS["truth"])
     noise = np.random.default_rng(1).permutation(DEFAULT)
-    overfitted = fitting.cross_validate(MATRIX, noise, CONTRACT, QUICK, rounds=60)
+    overfitted = fitting.cross_validate(learned(noise), CONTRACT, QUICK, rounds=60)
     assert abs(roc_auc_score(noise, overfitted.margins) - 0.5) < 0.04
 
 
 def test_early_stopping_keeps_the_round_with_the_least_validation_loss() -> None:
     settings = QUICK.model_copy(update={"xgb_learning_rate": 0.5, "xgb_max_rounds": 300})
-    found = fitting.cross_validate(MATRIX, DEFAULT, CONTRACT, settings)
+    found = fitting.cross_validate(DATA, CONTRACT, settings)
     assert found.rounds == len(found.validation_loss) == len(found.train_loss) < 290
     assert np.argmin(found.validation_loss) == found.rounds - 1
 
 
 def test_given_rounds_are_kept_and_progress_is_told() -> None:
     told: list[int] = []
-    found = fitting.cross_validate(MATRIX, DEFAULT, CONTRACT, QUICK, rounds=7, progress=told.append)
+    found = fitting.cross_validate(DATA, CONTRACT, QUICK, rounds=7, progress=told.append)
     assert (found.rounds, told) == (7, [1, 2, 3, 4, 5, 6, 7])
 
 
 def test_given_rounds_are_all_fitted_even_where_they_make_it_worse() -> None:
     hasty = {"xgb_learning_rate": 0.9, "xgb_early_stopping_rounds": 1}
-    found = fitting.cross_validate(
-        MATRIX, DEFAULT, CONTRACT, QUICK.model_copy(update=hasty), rounds=30
-    )
+    found = fitting.cross_validate(DATA, CONTRACT, QUICK.model_copy(update=hasty), rounds=30)
     assert found.rounds == len(found.validation_loss) == 30 > np.argmin(found.validation_loss) + 1
 
 
 def test_the_margins_are_those_of_the_rounds_that_were_kept() -> None:
     settings = QUICK.model_copy(update={"xgb_learning_rate": 0.5})
-    stopped = fitting.cross_validate(MATRIX, DEFAULT, CONTRACT, settings)
-    again = fitting.cross_validate(MATRIX, DEFAULT, CONTRACT, settings, rounds=stopped.rounds)
+    stopped = fitting.cross_validate(DATA, CONTRACT, settings)
+    again = fitting.cross_validate(DATA, CONTRACT, settings, rounds=stopped.rounds)
     assert stopped.rounds < settings.xgb_max_rounds
     assert (stopped.margins == again.margins).all()
 
@@ -63,7 +74,7 @@ def test_the_same_seed_and_folds_give_the_same_margins_and_others_do_not(
     change: dict[str, int],
 ) -> None:
     first, second, other = (
-        fitting.cross_validate(MATRIX, DEFAULT, CONTRACT, settings, rounds=3).margins
+        fitting.cross_validate(DATA, CONTRACT, settings, rounds=3).margins
         for settings in (QUICK, QUICK, QUICK.model_copy(update=change))
     )
     assert (first == second).all() and (first != other).any()
@@ -74,19 +85,17 @@ def test_a_class_rarer_than_the_folds_is_refused(rare: int) -> None:
     default = np.full(3000, 1 - rare, dtype=np.int8)
     default[:2] = rare
     with pytest.raises(InputError, match="only 2 matured loans.*at least 3"):
-        fitting.cross_validate(MATRIX, default, CONTRACT, QUICK)
+        fitting.cross_validate(learned(default), CONTRACT, QUICK)
     default[2] = rare
-    assert fitting.cross_validate(MATRIX, default, CONTRACT, QUICK, rounds=1).rounds == 1
+    assert fitting.cross_validate(learned(default), CONTRACT, QUICK, rounds=1).rounds == 1
 
 
 def test_the_same_rows_settings_and_threads_give_the_same_bytes() -> None:
-    first, second = (
-        fitting.fit(MATRIX, DEFAULT, CONTRACT, QUICK, 20).save_raw("ubj") for _ in range(2)
-    )
+    first, second = (fitting.fit(DATA, CONTRACT, QUICK, 20).save_raw("ubj") for _ in range(2))
     assert first == second
-    assert fitting.fit(MATRIX, DEFAULT, CONTRACT, QUICK, 20).num_boosted_rounds() == 20
+    assert fitting.fit(DATA, CONTRACT, QUICK, 20).num_boosted_rounds() == 20
     other = QUICK.model_copy(update={"random_seed": 43})
-    assert fitting.fit(MATRIX, DEFAULT, CONTRACT, other, 20).save_raw("ubj") != first
+    assert fitting.fit(DATA, CONTRACT, other, 20).save_raw("ubj") != first
 
 
 def test_calibration_finds_the_scale_of_the_margins() -> None:
@@ -102,28 +111,26 @@ def test_margins_that_say_nothing_give_the_default_rate() -> None:
     default = np.array([1, 1, 0, 0, 0, 0, 0, 0], dtype=np.int8)
     found = fitting.calibrate(-default.astype(float), default)
     assert found.slope == 0
-    assert found.probability(np.array([-3.0, 5.0])) == pytest.approx([0.25, 0.25])
+    assert found.probability(np.array([-3.0, 5.0]), TERMS) == pytest.approx([0.25, 0.25])
 
 
 def test_only_complete_months_calibrate_but_every_row_teaches() -> None:
-    validation = fitting.cross_validate(MATRIX, DEFAULT, CONTRACT, QUICK, rounds=10)
+    validation = fitting.cross_validate(DATA, CONTRACT, QUICK, rounds=10)
     half = np.arange(3000) < 1500
-    model, probability = fitting.assemble(
-        MATRIX, DEFAULT, half, validation, "2014-12", CONTRACT, QUICK
-    )
+    model, probability = fitting.assemble(learned(complete=half), validation, CONTRACT, QUICK)
     assert model.facts.calibration == fitting.calibrate(validation.margins[half], DEFAULT[half])
     assert model.facts.threshold == classification.best_f1_threshold(
         DEFAULT[half], probability[half]
     )
     assert (model.facts.fit_through, model.facts.rounds, model.threads) == ("2014-12", 10, 1)
-    assert model.booster_bytes == bytes(
-        fitting.fit(MATRIX, DEFAULT, CONTRACT, QUICK, 10).save_raw("ubj")
+    assert model.booster_bytes == bytes(fitting.fit(DATA, CONTRACT, QUICK, 10).save_raw("ubj"))
+    assert probability == pytest.approx(
+        model.facts.calibration.probability(validation.margins, DATA.term)
     )
-    assert probability == pytest.approx(model.facts.calibration.probability(validation.margins))
 
 
 def test_a_higher_risk_never_lowers_the_score() -> None:
-    booster = fitting.fit(MATRIX, DEFAULT, CONTRACT, QUICK, 40)
+    booster = fitting.fit(DATA, CONTRACT, QUICK, 40)
     column = lendingclub.FEATURES.index("dti")
     ladder = np.repeat(MATRIX[:1], 50, axis=0)
     ladder[:, column] = np.linspace(0, 60, 50)
@@ -132,8 +139,10 @@ def test_a_higher_risk_never_lowers_the_score() -> None:
 
 
 def test_platt_scaling_is_the_logistic_of_the_scaled_margin() -> None:
-    assert Calibration(2.0, -1.0).probability(np.array([0.5])) == pytest.approx([0.5])
-    assert Calibration(1.0, 0.0).probability(np.array([1e6, -1e6])) == pytest.approx([1.0, 0.0])
+    assert Calibration(2.0, -1.0).probability(np.array([0.5]), TERMS[:1]) == pytest.approx([0.5])
+    assert Calibration(1.0, 0.0).probability(np.array([1e6, -1e6]), TERMS) == pytest.approx(
+        [1.0, 0.0]
+    )
 
 
 def test_xgboost_knows_every_parameter_and_takes_it_from_its_setting() -> None:

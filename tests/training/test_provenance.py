@@ -15,8 +15,8 @@ LOANS = typed_loans(500)
 AS_OF = date(2018, 12, 1)
 
 
-def digest(loans: pl.DataFrame, as_of: date = AS_OF) -> str:
-    return provenance.data_digest(cohorts.split(loans, as_of, 0.3), CONTRACT)
+def digest(loans: pl.DataFrame, as_of: date = AS_OF, window: int = 0) -> str:
+    return provenance.data_digest(cohorts.split(loans, as_of, 0.3), window)
 
 
 def test_the_order_of_the_loans_does_not_matter() -> None:

@@ -54,6 +54,8 @@ def test_the_evaluation_model_does_not_know_the_test_months(split: cohorts.Split
             complete=pl.Series([True] * split.matured.height),
             test_from=split.test_from,
             test_through=split.test_through,
+            loans=pl.concat([split.earlier, flipped]),
+            as_of=split.as_of,
         ),
         CONTRACT,
         SETTINGS,

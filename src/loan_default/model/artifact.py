@@ -33,22 +33,53 @@ EVALUATION = "evaluation"
 TEST_ROWS = "test.parquet"
 # Two processors may round the last bits of a float32 sum differently.
 SELF_CHECK_TOLERANCE = 1e-5
+# Of a term in which no default was observed; its logarithm must be finite
+LEAST_HAZARD = 1e-6
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """The baseline cumulative hazard of default by loan age.
+
+    Attributes:
+        cumulative: at ages 0, 1, 2, ... months.
+        tail: the hazard of each further month, above 0.
+        center: the mean log cumulative hazard over the terms of the training loans.
+    """
+
+    cumulative: tuple[float, ...]
+    tail: float
+    center: float
+
+    def log_cumulative(self, term: Vector) -> Vector:
+        """Return the log of the cumulative hazard over terms (n,) in months, less `center`."""
+        last = len(self.cumulative) - 1
+        within = np.interp(term, np.arange(last + 1), self.cumulative)
+        whole = within + self.tail * np.maximum(term - last, 0)
+        return np.log(np.maximum(whole, LEAST_HAZARD)) - self.center
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Platt scaling of the margin: probability = 1 / (1 + exp(-(slope * margin + intercept))).
+    """What makes the default probability over the full term of a booster's margin.
 
-    Platt (1999), Probabilistic outputs for support vector machines.
+    Without `hazard`, Platt scaling: 1 / (1 + exp(-(slope * margin + intercept))) (Platt 1999,
+    Probabilistic outputs for support vector machines). With it, 1 - exp(-H), where log H = slope *
+    margin + intercept + hazard.log_cumulative(term): proportional hazards (Cox 1972, Regression
+    models and life-tables, JRSS B 34:187).
     """
 
     slope: float
     intercept: float
+    hazard: Hazard | None = None
 
-    def probability(self, margin: NDArray[np.floating]) -> Vector:
-        """Return calibrated default probabilities (n,) in [0, 1] for log-odds margins (n,)."""
-        log_odds = self.slope * np.asarray(margin, dtype=np.float64) + self.intercept
-        return 1.0 / (1.0 + np.exp(-np.clip(log_odds, -700, 700)))
+    def probability(self, margin: NDArray[np.floating], term: Vector) -> Vector:
+        """Return calibrated default probabilities (n,) in [0, 1] for margins and terms (n,)."""
+        score = self.slope * np.asarray(margin, dtype=np.float64) + self.intercept
+        if self.hazard is None:
+            return 1.0 / (1.0 + np.exp(-np.clip(score, -700, 700)))
+        score = score + self.hazard.log_cumulative(term)
+        return -np.expm1(-np.exp(np.clip(score, -700, 700)))
 
 
 @dataclass(frozen=True)
@@ -58,7 +89,9 @@ class Facts:
     `levels` are the category levels in the order of their codes, `threshold` is the minimum default
     probability that is declined, `fit_through` the last issue month in the training data (YYYY-MM),
     `contract` the digest of the data contract, empty in versions that were stored without one,
-    `economics` what the training data lost and earned, None without money.
+    `economics` what the training data lost and earned, None without money,
+    `known_through` the month whose knowledge of outcomes the model rests on (YYYY-MM; empty in
+    older versions).
     """
 
     features: tuple[str, ...]
@@ -70,6 +103,7 @@ class Facts:
     format: int = FORMAT
     contract: str = ""
     economics: Economics | None = None
+    known_through: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,7 +141,14 @@ class Model:
         if not len(matrix):
             return np.empty(0)
         margin = self.booster.inplace_predict(matrix, predict_type="margin")
-        return self.facts.calibration.probability(margin)
+        return self.facts.calibration.probability(margin, self.terms(matrix))
+
+    def terms(self, matrix: features.Matrix) -> Vector:
+        """Return the terms in months (n,) of a feature matrix (n, k)."""
+        loan = self.contract.loan
+        if loan.term is None:
+            return np.full(len(matrix), float(loan.window_months or 0))
+        return matrix[:, self.facts.features.index(loan.term)].astype(np.float64)
 
     def dmatrix(self, matrix: features.Matrix) -> "xgb.DMatrix":
         """Return the feature matrix (n, k) as XGBoost's DMatrix."""
@@ -196,11 +237,19 @@ def _facts(raw: dict[str, Any]) -> Facts:
     return Facts(
         features=tuple(raw["features"]),
         levels={name: tuple(levels) for name, levels in raw["levels"].items()},
-        calibration=Calibration(**raw["calibration"]),
+        calibration=_calibration(raw["calibration"]),
         threshold=float(raw["threshold"]),
         fit_through=raw["fit_through"],
         rounds=int(raw["rounds"]),
         format=int(raw["format"]),
         contract=str(raw.get("contract", "")),
         economics=Economics(**raw["economics"]) if raw.get("economics") else None,
+        known_through=str(raw.get("known_through", "")),
     )
+
+
+def _calibration(raw: dict[str, Any]) -> Calibration:
+    hazard = raw.pop("hazard", None)
+    if hazard:
+        hazard = Hazard(tuple(hazard["cumulative"]), hazard["tail"], hazard["center"])
+    return Calibration(**raw, hazard=hazard)

@@ -83,6 +83,12 @@ def explain(model: Model, matrix: features.Matrix) -> list[list[str]]:
         n lists of at most `MAX_REASONS` phrases, the strongest first.
     """
     contributions = model.booster.predict(model.dmatrix(matrix), pred_contribs=True)[:, :-1]
+    calibration, term = model.facts.calibration, model.contract.loan.term
+    if calibration.hazard and term:
+        # The baseline hazard of a longer term counts against the applicant, too
+        contributions = contributions * calibration.slope
+        whole = calibration.hazard.log_cumulative(model.terms(matrix))
+        contributions[:, model.facts.features.index(term)] += whole
     phrases, membership = _groups(model.contract, model.facts.features)
     grouped = contributions @ membership
     order = np.argsort(-grouped, axis=1, kind="stable")[:, :MAX_REASONS]

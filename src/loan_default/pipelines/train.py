@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from loan_default.training import cohorts, fitting, model_card, provenance
 from loan_default.training.cohorts import Split
 from loan_default.training.train import Trained
 from loan_default.training.train import train as fit_and_evaluate
+from loan_default.training.training_set import outcome_window
 
 REPEATED = "this idempotency key has registered it before"
 SAME_INPUTS = "same data, settings and training code"
@@ -67,7 +68,10 @@ def train(request: Request) -> dict[str, Any]:
     path = request.data_path or config.train_data_path
     contract = contracts.load(config.contract)
     split, report = _split(path, contract, request, config)
-    digest = provenance.data_digest(split, contract)
+    window = outcome_window(split.loans, config)
+    if config.outcome_window_months and not window:
+        log.warning("no month of default is known: only loans whose full term has passed teach")
+    digest = provenance.data_digest(split, window)
     tags = {FINGERPRINT: provenance.fingerprint(digest, contract, config)}
     if version := registry.find_by_tag(name, FINGERPRINT, tags[FINGERPRINT]):
         return _result(registry, version, alias, config, SAME_INPUTS, report)
@@ -111,7 +115,11 @@ def _split(
         raise InputError(
             f"{path} does not tell through which month outcomes are known: give --as-of"
         )
+    if known_through:
+        loans = cohorts.known_at_latest(loans, known_through)
     split = cohorts.split(loans, as_of, config.test_share, request.test_from)
+    if known_through and as_of < known_through:
+        split = replace(split, recoveries=False)
     log.info(
         "outcomes known through %s: %s matured loans, tested on %s issued %s to %s",
         f"{as_of:%Y-%m}",
@@ -141,7 +149,7 @@ def _register(
         params = provenance.training_settings(config) | provenance.library_versions()
         params |= {"git_commit": provenance.commit(), "data_digest": digest, "data_path": path}
         params |= {"contract": contract.name, "contract_digest": contract.digest}
-        params |= _months(split)
+        params |= _months(trained)
         _log_run(run, trained, params, report, Path(folder, "report"))
         run.log_data(path, digest, "training")
         trained.save(Path(folder, "model"))
@@ -149,9 +157,15 @@ def _register(
         return run.register(Path(folder, "model"), name, tags, example, contract)
 
 
-def _months(split: Split) -> dict[str, str]:
+def _months(trained: Trained) -> dict[str, str | int]:
+    split, sets = trained.split, trained.sets
+    evaluation = sets.evaluation
+    known = evaluation.known_through
     return {
-        "fit_through": f"{split.fit_through:%Y-%m}",
+        "target_window_months": sets.window,
+        "known_through": f"{split.as_of:%Y-%m}",
+        "fit_through": f"{evaluation.fit_through:%Y-%m}",
+        "evaluated_with_knowledge_through": f"{known or split.as_of:%Y-%m}",
         "test_from": f"{split.test_from:%Y-%m}",
         "test_through": f"{split.test_through:%Y-%m}",
     }

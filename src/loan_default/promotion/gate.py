@@ -20,6 +20,7 @@ from loan_default.promotion import rules
 from loan_default.promotion.rules import Check, Comparison, Gate, GateDecision
 from loan_default.registry.versions import ModelVersion, Registry
 from loan_default.settings import Settings
+from loan_default.training import benchmarks
 
 MAX_LEVELS = 10
 SCORE_BANDS = 5
@@ -41,20 +42,30 @@ def evaluate(
     )
     champion = registry.find_by_alias(challenger.name, champion_alias)
     checks = rules.threshold_checks(registry.metrics(challenger), gate)
-    calibration = _calibration_check(registry, challenger, settings.promotion_ratio_tolerance)
+    tested = _tested_checks(registry, challenger, settings)
     check = _champion_check(registry, champion, challenger, settings)
-    return rules.decide([*checks, calibration, check])
+    return rules.decide([*checks, *tested, check])
 
 
-def _calibration_check(registry: Registry, version: ModelVersion, tolerance: float) -> Check:
+def _tested_checks(registry: Registry, version: ModelVersion, settings: Settings) -> list[Check]:
+    """Check calibration and the gain over the price alone on the version's test loans."""
+    tolerance = settings.promotion_ratio_tolerance
     with tempfile.TemporaryDirectory() as temporary:
         try:
             model, test = _tested(registry, version, Path(temporary))
         except InputError as error:
-            return rules.calibration_check(None, tolerance, why_not=str(error))
-    return rules.calibration_check(
-        calibration_ratios(test, model.probability(test), model.contract), tolerance
-    )
+            return [rules.calibration_check(None, tolerance, why_not=str(error))]
+    probability = model.probability(test)
+    ratios = calibration_ratios(test, probability, model.contract)
+    price = benchmarks.price_score(test, model.contract)
+    gain = None
+    if price is not None and test[DEFAULT].n_unique() == 2:
+        default = test[DEFAULT].to_numpy()
+        gain = benchmarks.compare(default, probability, price, settings.random_seed).gain
+    return [
+        rules.calibration_check(ratios, tolerance),
+        rules.price_check(gain, benchmarks.price(model.contract)),
+    ]
 
 
 def calibration_ratios(
@@ -141,7 +152,7 @@ def _tested(registry: Registry, version: ModelVersion, folder: Path) -> tuple[Mo
 
 
 def _unseen(test: pl.DataFrame, models: Sequence[Model]) -> pl.DataFrame:
-    seen_through = max(_month(model.facts.fit_through) for model in models)
+    seen_through = max(month for model in models for month in _months_seen(model))
     unseen = test.filter(pl.col(ISSUE_MONTH) > seen_through)
     if unseen[DEFAULT].n_unique() < 2:
         raise InputError(
@@ -151,8 +162,12 @@ def _unseen(test: pl.DataFrame, models: Sequence[Model]) -> pl.DataFrame:
     return unseen
 
 
-def _month(text: str) -> date:
-    parsed = month(text)
-    if parsed is None:
-        raise InputError(f"fit_through {text!r} is not a month")
-    return parsed
+def _months_seen(model: Model) -> list[date]:
+    """Return the last issue month of a model's training loans, and of what it knows of them."""
+    facts, seen = model.facts, []
+    for text in filter(None, (facts.fit_through, facts.known_through)):
+        parsed = month(text)
+        if parsed is None:
+            raise InputError(f"{text!r} is not a month through which a model was trained")
+        seen.append(parsed)
+    return seen

@@ -14,6 +14,7 @@ from loan_default.metrics.intervals import Metric, loans_for_margin
 
 CHAMPION_CHECK = "not_worse_than_champion"
 CALIBRATION_CHECK = "calibration_ratio"
+PRICE_CHECK = "better_than_price"
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,27 @@ def champion_check(
     low = compared.interval.low
     passed = bool(low > -margin)
     return Check(name, low, -margin, passed, _comparison(compared, margin, champion_version))
+
+
+def price_check(gain: Interval | None, price: str | None) -> Check:
+    """Check that the model ranks better than the lender's price alone, by the paired interval.
+
+    The check's `value` is the interval's lower end, which must lie above its `limit`, 0.
+
+    Args:
+        gain: the AUC of the model less that of the price; None if there is nothing to compare.
+        price: the column of the price; None if the contract names none.
+    """
+    if price is None or gain is None:
+        reason = "no price to compare with" if price is None else f"{price} is empty in the test"
+        return Check(PRICE_CHECK, None, None, True, reason)
+    passed = bool(gain.low > 0)
+    told = "better" if passed else "not clearly better"
+    reason = (
+        f"{told} than {price} alone on the same loans: AUC {gain.difference:+.4f} "
+        f"({gain.level:.0%} interval {gain.low:+.4f} to {gain.high:+.4f})"
+    )
+    return Check(PRICE_CHECK, gain.low, 0.0, passed, reason)
 
 
 def calibration_check(

@@ -1,4 +1,4 @@
-"""Select matured loans and split them by issue month into training and test sets.
+"""Select what was known of the loans in a month, and split matured ones by issue month.
 
 A loan that is still running has no outcome, and loans that ended early (charged off or prepaid) are
 not representative. Only loans whose whole term has passed by the as-of month are used.
@@ -9,7 +9,7 @@ from datetime import date
 
 import polars as pl
 
-from loan_default.columns import DEFAULT, ISSUE_MONTH, TERM
+from loan_default.columns import DEFAULT, ISSUE_MONTH, OUTCOME_MONTH, TERM
 from loan_default.data.maturity import maturity_month
 from loan_default.errors import InputError
 
@@ -21,6 +21,8 @@ class Split:
     `earlier` holds the loans issued before the first test month, `test` those of the newest
     complete months and `matured` all of them, later incomplete months included. `complete` flags
     the rows of `matured` whose issue month is complete: loans of every term on offer have matured.
+    `loans` holds all loans as they were known by `as_of`, running ones included; `recoveries` says
+    whether what was recovered after defaults was known by then, too.
     """
 
     earlier: pl.DataFrame
@@ -29,11 +31,48 @@ class Split:
     complete: pl.Series
     test_from: date
     test_through: date
+    loans: pl.DataFrame
+    as_of: date
+    recoveries: bool = True
 
     @property
     def fit_through(self) -> date:
         """The last issue month in the evaluation model's training data."""
         return _latest(self.earlier)
+
+
+def known_by(loans: pl.DataFrame, as_of: date) -> pl.DataFrame:
+    """Return the loans as they were known at the end of `as_of`: nothing later has any influence.
+
+    Loans issued later are left out, and an outcome that became known later is open. One whose month
+    is not known counts as known from the end of the term on.
+    """
+    loans = loans.filter(pl.col(ISSUE_MONTH) <= as_of)
+    if OUTCOME_MONTH not in loans.columns:
+        return loans
+    known = pl.coalesce(OUTCOME_MONTH, maturity_month(ISSUE_MONTH)) <= as_of
+    return loans.with_columns(
+        pl.when(known).then(DEFAULT).alias(DEFAULT),
+        pl.when(known).then(OUTCOME_MONTH).alias(OUTCOME_MONTH),
+    )
+
+
+def known_at_latest(loans: pl.DataFrame, month: date) -> pl.DataFrame:
+    """Return the loans with no outcome known later than the file's own `month`.
+
+    A default that the file states is known by then, even if the rule for its month says later.
+    """
+    if OUTCOME_MONTH not in loans.columns:
+        return loans
+    return loans.with_columns(pl.min_horizontal(OUTCOME_MONTH, pl.lit(month)).alias(OUTCOME_MONTH))
+
+
+def is_complete(loans: pl.DataFrame, as_of: date) -> pl.Series:
+    """Return per loan whether its outcome is known and its whole issue month has matured."""
+    months = complete_months(loans, as_of)
+    return loans.select(
+        pl.col(ISSUE_MONTH).is_in(months) & pl.col(DEFAULT).is_not_null()
+    ).to_series()
 
 
 def matured(loans: pl.DataFrame, as_of: date) -> pl.DataFrame:
@@ -73,6 +112,7 @@ def split(
 
     Raises InputError if no loan has matured, or if a set is empty or holds one class only.
     """
+    loans = known_by(loans, as_of)
     finished = matured(loans, as_of)
     months = [m for m in complete_months(loans, as_of) if m in set(finished[ISSUE_MONTH])]
     first = test_from or _first_test_month(finished, months, test_share)
@@ -87,6 +127,8 @@ def split(
         complete=finished[ISSUE_MONTH].is_in(months),
         test_from=first,
         test_through=_latest(test),
+        loans=loans,
+        as_of=as_of,
     )
 
 

@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 from loan_default.contract.contract import Contract
 from loan_default.errors import InputError
 from loan_default.metrics import classification
-from loan_default.model import features
 from loan_default.model.artifact import Calibration, Facts, Model, Vector, dmatrix
 from loan_default.settings import Settings
+from loan_default.training import hazard
+from loan_default.training.training_set import TrainingSet
 
 if TYPE_CHECKING:
     import xgboost as xgb
 
 Outcomes = NDArray[np.int8]
 Progress = Callable[[int], None]
+# More loans change neither the rounds nor the calibration, but each costs as much in every fold
+FOLD_LOANS = 50_000
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,16 @@ class CrossValidation:
     validation_loss: list[float]
 
 
-def parameters(settings: Settings, contract: Contract) -> dict[str, Any]:
-    """Return XGBoost's parameters, including thread count and device."""
+def parameters(settings: Settings, contract: Contract, counts: bool = False) -> dict[str, Any]:
+    """Return XGBoost's parameters, including thread count and device.
+
+    With `counts`, defaults are counted by exposure instead of classified at the end of the term;
+    the margin is then a log relative risk, to which the base score adds nothing.
+    """
+    counted = {"objective": "count:poisson", "eval_metric": "poisson-nloglik", "base_score": 1.0}
+    classified = {"objective": "binary:logistic", "eval_metric": "logloss"}
     return {
-        "objective": "binary:logistic",
-        "eval_metric": "logloss",
+        **(counted if counts else classified),
         "tree_method": "hist",
         "device": settings.xgb_device,
         "max_depth": settings.xgb_max_depth,
@@ -77,8 +85,7 @@ def require_device(settings: Settings) -> None:
 
 
 def cross_validate(
-    matrix: features.Matrix,
-    default: Outcomes,
+    data: TrainingSet,
     contract: Contract,
     settings: Settings,
     rounds: int | None = None,
@@ -86,10 +93,9 @@ def cross_validate(
 ) -> CrossValidation:
     """Compute out-of-fold margins by stratified K-fold cross-validation.
 
+    Each fold's booster learns from at most `FOLD_LOANS` loans.
+
     Args:
-        matrix: (n, k) float32 features.
-        default: (n,) outcomes, 0 or 1.
-        contract: what the features mean.
         rounds: the number of boosting rounds; by default early stopping on the folds' mean loss
             chooses it.
         progress: called with the number of rounds after each round.
@@ -98,41 +104,43 @@ def cross_validate(
     """
     import xgboost as xgb
 
-    _require_loans_for_folds(default, settings.cv_folds)
-    folds = _Folds(_fold_rows(default, settings), progress)
+    _require_loans_for_folds(data.label, settings.cv_folds)
+    folds = _Folds(_fold_rows(data.label, settings), progress)
+    chosen = parameters(settings, contract, data.offset is not None)
     history: Any = xgb.cv(
-        parameters(settings, contract),
-        dmatrix(matrix, contract, contract.features, default, settings.threads),
+        chosen,
+        _dmatrix(data, contract, settings),
         num_boost_round=rounds or settings.xgb_max_rounds,
         folds=folds.rows,
         early_stopping_rounds=None if rounds else settings.xgb_early_stopping_rounds,
         as_pandas=False,
         callbacks=[folds.callback()],
     )
-    validation = [float(loss) for loss in history["test-logloss-mean"]]
-    return CrossValidation(
-        len(validation),
-        folds.margins(len(validation), len(default)),
-        [float(loss) for loss in history["train-logloss-mean"]],
-        validation,
+    training, validation = (
+        [float(loss) for loss in history[f"{rows}-{chosen['eval_metric']}-mean"]]
+        for rows in ("train", "test")
     )
+    margins = folds.margins(len(validation), len(data.label))
+    margins -= 0 if data.offset is None else data.offset
+    return CrossValidation(len(validation), margins, training, validation)
 
 
-def fit(
-    matrix: features.Matrix,
-    default: Outcomes,
-    contract: Contract,
-    settings: Settings,
-    rounds: int,
-) -> "xgb.Booster":
-    """Fit a booster of `rounds` trees to the features (n, k) and outcomes (n,).
+def fit(data: TrainingSet, contract: Contract, settings: Settings, rounds: int) -> "xgb.Booster":
+    """Fit a booster of `rounds` trees.
 
     The same rows, settings and thread count give the same bytes.
     """
     import xgboost as xgb
 
-    training = dmatrix(matrix, contract, contract.features, default, settings.threads)
-    return xgb.train(parameters(settings, contract), training, num_boost_round=rounds)
+    chosen = parameters(settings, contract, data.offset is not None)
+    return xgb.train(chosen, _dmatrix(data, contract, settings), num_boost_round=rounds)
+
+
+def _dmatrix(data: TrainingSet, contract: Contract, settings: Settings) -> "xgb.DMatrix":
+    made = dmatrix(data.matrix, contract, contract.features, data.label, settings.threads)
+    if data.offset is not None:
+        made.set_base_margin(data.offset)
+    return made
 
 
 def calibrate(margins: Vector, default: Outcomes) -> Calibration:
@@ -151,42 +159,48 @@ def calibrate(margins: Vector, default: Outcomes) -> Calibration:
 
 
 def assemble(
-    matrix: features.Matrix,
-    default: Outcomes,
-    complete: NDArray[np.bool_],
+    data: TrainingSet,
     validation: CrossValidation,
-    fit_through: str,
     contract: Contract,
     settings: Settings,
 ) -> tuple[Model, Vector]:
-    """Fit the model on all n rows and calibrate it on the rows of complete months.
+    """Fit the model on all n rows and calibrate it out of fold.
 
     Its threshold is that of the best F1, until `thresholds.choose` replaces it.
 
     Args:
-        matrix: (n, k) features.
-        default: (n,) outcomes, 0 or 1.
-        complete: (n,) whether the row's issue month is complete.
+        data: the loans to learn from.
         validation: the cross-validation of the same rows.
-        fit_through: the last issue month of the rows, YYYY-MM.
         contract: what the features mean; the model carries it.
 
     Returns:
         the model, and the out-of-fold default probabilities (n,).
     """
-    calibration = calibrate(validation.margins[complete], default[complete])
-    probability = calibration.probability(validation.margins)
+    complete = data.complete
+    if data.seen is None:
+        calibration = calibrate(validation.margins[complete], data.default)
+    else:
+        calibration = hazard.calibrate(validation.margins, data.seen, data.term)
+    probability = calibration.probability(validation.margins, data.term)
     facts = Facts(
         features=contract.features,
         levels=contract.levels,
         calibration=calibration,
-        threshold=classification.best_f1_threshold(default[complete], probability[complete]),
-        fit_through=fit_through,
+        threshold=_best_f1(data.default, probability[complete]),
+        fit_through=f"{data.fit_through:%Y-%m}",
         rounds=validation.rounds,
         contract=contract.digest,
+        known_through=f"{data.known_through:%Y-%m}" if data.known_through else "",
     )
-    booster = fit(matrix, default, contract, settings, validation.rounds)
+    booster = fit(data, contract, settings, validation.rounds)
     return Model(bytes(booster.save_raw("ubj")), facts, contract, settings.threads), probability
+
+
+def _best_f1(default: Outcomes, probability: Vector) -> float:
+    """Return the threshold of the best F1; 1 if outcomes of one class alone are known."""
+    if not 0 < default.sum() < len(default):
+        return 1.0
+    return classification.best_f1_threshold(default, probability)
 
 
 def _require_loans_for_folds(default: Outcomes, folds: int) -> None:
@@ -204,7 +218,15 @@ def _fold_rows(
     from sklearn.model_selection import StratifiedKFold
 
     splitter = StratifiedKFold(settings.cv_folds, shuffle=True, random_state=settings.random_seed)
-    return list(splitter.split(default, default))
+    generator = np.random.default_rng(settings.random_seed)
+    return [
+        (train if len(train) <= FOLD_LOANS else np.sort(_some(train, generator)), test)
+        for train, test in splitter.split(default, default)
+    ]
+
+
+def _some(rows: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
+    return generator.choice(rows, FOLD_LOANS, replace=False)
 
 
 class _Folds:

@@ -53,6 +53,8 @@ def model_card(
     )
     return environment.get_template(TEMPLATE).render(
         split=trained.split,
+        sets=trained.sets,
+        benchmarks={f"AUC_{name}": found for name, found in trained.benchmarks.items()},
         served=trained.served.facts,
         evaluated=trained.evaluated.facts,
         metrics=trained.metrics,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from loan_default.columns import DEFAULT, ID, ISSUE_MONTH, MONEY
+from loan_default.columns import ID, ROW
 from loan_default.contract.contract import Contract
 from loan_default.settings import Settings
 from loan_default.training.cohorts import Split
@@ -22,6 +22,7 @@ BUILT_FROM = PACKAGE / "COMMIT"  # written by Dockerfile.airflow
 TRAINING_SETTINGS = (
     "random_seed",
     "threads",
+    "outcome_window_months",
     "cv_folds",
     "threshold_strategy",
     "cost_ratio",
@@ -46,20 +47,17 @@ def training_settings(settings: Settings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in TRAINING_SETTINGS}
 
 
-def data_digest(split: Split, contract: Contract) -> str:
-    """Return the SHA-256 of the matured loans, in any order, and of the range of test months.
+def data_digest(split: Split, window: int) -> str:
+    """Return the SHA-256 of the loans to learn from, in any order, and of the range of test months.
 
-    Running loans are left out: a newer export in which no further loan has matured is the same
-    data.
+    Without a window running loans are left out: a newer export in which no further loan has matured
+    is the same data. With one, a later as-of month is more data.
     """
-    money = [name for name in MONEY if name in split.matured.columns]
-    digest = hashlib.sha256(f"{split.test_from:%Y-%m} {split.test_through:%Y-%m}".encode())
-    table = (
-        split.matured.select(ID, ISSUE_MONTH, DEFAULT, *contract.stored, *money)
-        .sort(ID)
-        .rechunk()
-        .to_arrow()
-    )
+    months = f"{split.test_from:%Y-%m} {split.test_through:%Y-%m}"
+    digest = hashlib.sha256((f"{months} {split.as_of:%Y-%m}" if window else months).encode())
+    loans = split.loans if window else split.matured
+    unordered = loans.select(sorted(set(loans.columns) - {ROW}))
+    table = unordered.sort(ID).rechunk().to_arrow()
     with pa.ipc.new_stream(pa.PythonFile(_Sink(digest), "w"), table.schema) as stream:
         stream.write_table(table)
     return digest.hexdigest()
