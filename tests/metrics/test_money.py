@@ -134,6 +134,17 @@ def test_no_default_rate_is_told_where_nothing_is_approved() -> None:
     assert measured["declined_share"] and measured["declined_share"].value == 1
 
 
+def test_shares_of_few_loans_stay_in_their_range() -> None:
+    found = loans(12, 40)
+    draws = money.resampled(found, [0.05], 0)
+    for rule in (money.fixed(0.05), money.by_share(0.02)):
+        measured = money.measures(rule, money.sums(found, [0.05]), draws)
+        for name in ("declined_share", "default_rate"):
+            metric = measured[name]
+            assert metric and metric.low is not None and metric.high is not None
+            assert 0 <= metric.low <= metric.high <= 1
+
+
 def test_f1_is_scikit_learns() -> None:
     found = loans(8)
     exact = money.sums(found, max_bands=None)

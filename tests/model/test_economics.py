@@ -46,6 +46,12 @@ def test_the_return_is_not_known_to_a_model_without_the_price() -> None:
     assert loss is not None and loss[0] == 400.0 and earned is None
 
 
+def test_the_return_is_not_known_where_loans_without_price_were_measured() -> None:
+    unpriced = replace(MEASURED, priced=False)
+    loss, earned = economics.expected(unpriced, CONTRACT, FEATURES, MATRIX, PROBABILITY)
+    assert loss is not None and earned is None
+
+
 @pytest.mark.parametrize(
     "measured, contract",
     [

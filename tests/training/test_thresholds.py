@@ -145,6 +145,28 @@ def test_expected_profits_add_up_to_what_was_earned() -> None:
     assert realised.low < expected.value < realised.high
 
 
+@pytest.mark.parametrize("price", [None, 0.0])
+def test_without_any_price_what_is_earned_goes_by_amount_and_term(price: float | None) -> None:
+    loans = MONEY.with_columns(int_rate=pl.lit(price, pl.Float64))
+    found = chosen(loans)
+    assert found.economics and not found.economics.priced
+    row = found.measured.table[APPROVE_ALL]
+    assert row["expected_profit"] and math.isfinite(row["expected_profit"].value)
+    # Other loans are expected to earn by the same measure, whether they have a price or not
+    tested = thresholds.evaluate(found, MONEY, PROBABILITY, Settings(), CONTRACT)
+    expected = tested.table[APPROVE_ALL]["expected_profit"]
+    assert expected and expected.value == pytest.approx(row["expected_profit"].value)
+
+
+def test_a_missing_price_counts_as_the_mean_one() -> None:
+    some = pl.int_range(pl.len()) % 10 == 0
+    mean = MONEY.filter(~some)["int_rate"].mean()
+    filled = MONEY.with_columns(int_rate=pl.when(some).then(mean).otherwise("int_rate"))
+    missing = MONEY.with_columns(int_rate=pl.when(~some).then("int_rate"))
+    one, other = chosen(filled).economics, chosen(missing).economics
+    assert one and other and one.earned_share == pytest.approx(other.earned_share)
+
+
 def test_undated_recoveries_may_be_left_out() -> None:
     with_them, without = chosen(), chosen(recoveries=False)
     lost = PROFIT - MONEY["amount_recovered"].to_numpy()

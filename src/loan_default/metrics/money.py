@@ -54,14 +54,17 @@ class Sums:
     @property
     def declined_share(self) -> Vector:
         """Return the share of the loans at or above each threshold, (..., k)."""
-        return 1 - self.below[..., _COUNT] / self.below[..., -1:, _COUNT]
+        share = 1 - self.below[..., _COUNT] / self.below[..., -1:, _COUNT]
+        return np.clip(share, 0, 1)
 
     @property
     def default_rate(self) -> Vector:
         """Return the default rate of the approved, (..., k); NaN where none is."""
         count = self.below[..., _COUNT]
         rate = np.full_like(count, np.nan)
-        return np.divide(self.below[..., _DEFAULTS], count, out=rate, where=count > 0)
+        rate = np.divide(self.below[..., _DEFAULTS], count, out=rate, where=count > 0)
+        # The normal weights of a resample may leave a share of few loans out of its range
+        return np.clip(rate, 0, 1)
 
     @property
     def profit(self) -> Vector:

@@ -24,10 +24,12 @@ class Economics:
     Attributes:
         loss_share: lost share of the amount lent, over the defaulted loans.
         earned_share: profit of the repaid loans over the sum of `volume`.
+        priced: whether that volume holds the price.
     """
 
     loss_share: float
     earned_share: float
+    priced: bool = True
 
     def loss(self, probability: Vector, amount: Vector) -> Vector:
         """Return the expected loss (n,) of loans of `amount` (n,), in its currency."""
@@ -40,7 +42,11 @@ class Economics:
 
 
 def measure(
-    default: NDArray[np.integer], profit: Vector, amount: Vector, volume: Vector
+    default: NDArray[np.integer],
+    profit: Vector,
+    amount: Vector,
+    volume: Vector,
+    priced: bool = True,
 ) -> Economics:
     """Return what n finished loans of both outcomes lost and earned.
 
@@ -49,11 +55,13 @@ def measure(
         profit: (n,) what came back less what was lent.
         amount: (n,) what was lent.
         volume: (n,) as of `volume`.
+        priced: whether it holds the price.
     """
     bad = default == 1
     return Economics(
         loss_share=float(-profit[bad].sum() / amount[bad].sum()),
         earned_share=float(profit[~bad].sum() / volume[~bad].sum()),
+        priced=priced,
     )
 
 
@@ -99,7 +107,7 @@ def expected(
     loss = np.round(economics.loss(probability, amount), 2)
     price = known.get(money.price or "")
     term = contract.loan.term
-    if price is None or (term is not None and term not in known):
+    if not economics.priced or price is None or (term is not None and term not in known):
         return loss, None
     product = volume(amount, price, known[term] if term else None)
     return loss, np.round(economics.profit(probability, amount, product), 2)

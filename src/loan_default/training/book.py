@@ -89,16 +89,23 @@ def with_money(
         return without_money(loans, probability)
     loans, probability = loans.filter(known), probability[known.to_numpy()]
     default, received = loans[DEFAULT].to_numpy(), earned.filter(known).to_numpy()
-    amount, volume = loans[LENT].to_numpy(), _volume(loans, contract)
-    found = learned or economics.measure(default, received, amount, volume)
+    amount = loans[LENT].to_numpy()
+    price = _price(loans, contract) if learned is None or learned.priced else None
+    volume = economics.volume(amount, price, _term(loans, contract))
+    priced = price is not None
+    found = learned or economics.measure(default, received, amount, volume, priced)
     outcomes = Outcomes(default, probability, received, found.profit(probability, amount, volume))
     return Book(outcomes, found, int((~known).sum()))
 
 
-def _volume(loans: pl.DataFrame, contract: Contract) -> Vector:
-    """Return amount × price × term (n,), an average one where the price is missing."""
-    assert contract.money
-    price = loans[contract.money.price].to_numpy() if contract.money.price else None
-    term = loans[TERM].to_numpy() if contract.loan.term else None
-    found = economics.volume(loans[LENT].to_numpy(), price, term)
-    return np.where(np.isnan(found), np.nanmean(found), found)
+def _price(loans: pl.DataFrame, contract: Contract) -> Vector | None:
+    """Return the prices (n,), the mean one where it is missing; None if none is known."""
+    name = contract.money.price if contract.money else None
+    prices = loans[name].drop_nulls() if name else pl.Series([], dtype=pl.Float64)
+    if not name or not prices.len() or not prices.sum() > 0:
+        return None
+    return loans[name].fill_null(strategy="mean").to_numpy()
+
+
+def _term(loans: pl.DataFrame, contract: Contract) -> Vector | None:
+    return loans[TERM].to_numpy() if contract.loan.term else None
