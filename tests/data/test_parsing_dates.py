@@ -2,9 +2,11 @@
 
 from datetime import date
 
+import polars as pl
 import pytest
 
 from lendingclub import CONTRACT
+from loan_default.data.dates import has_two_meanings, months
 from loan_default.data.parsing import month, parse
 from parsed_loans import APPLICATION, frame, record, rejection
 
@@ -37,7 +39,15 @@ from parsed_loans import APPLICATION, frame, record, rejection
         ("03/04/2010", None),
         ("11-Dec", None),
         ("14975", None),
-        ("12/2010", None),
+        ("12/2010", date(2010, 12, 1)),
+        ("13/2010", None),
+        ("2010-Dec", date(2010, 12, 1)),
+        ("Dec2010", date(2010, 12, 1)),
+        ("Dec10", None),
+        ("Dec 31, 2010", date(2010, 12, 1)),
+        ("December 1, 2010", date(2010, 12, 1)),
+        ("Dec 32, 2010", None),
+        ("12/31/10", None),
         ("2010", None),
         ("", None),
     ],
@@ -118,3 +128,28 @@ def test_a_loan_needs_an_issue_month_and_an_application_does_not():
     assert record(issue_d=None)["issue_month"] is None
     empty = ("issue_month", "issue_d '' is not a month such as Dec-2010")
     assert rejection(labelled=True, issue_d=None) == empty
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["12/31/2010", "03/04/2010"], [12, 3]),
+        (["31/12/2010", "03/04/2010"], [12, 4]),
+        (["12/31/2010", "03/04/2010 00:00", None, "?"], [12, 3, None, None]),
+        # In both orders, or too few that tell
+        (["12/31/2010", "31/12/2010", "03/04/2010"], [12, 12, None]),
+        (["31/12/2010", *(f"01/0{n}/2010" for n in range(2, 9))], [12, *[None] * 7]),
+        (["03/04/2010", "05/06/2010"], [None, None]),
+    ],
+)
+def test_the_order_of_a_columns_clear_dates_holds_for_the_others(texts, expected):
+    read = [value and value.month for value in months(pl.Series(texts))]
+    assert read == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("07/01/1998", True), ("98-Jul", True), ("07/01/98", True), ("never", False), ("", False)],
+)
+def test_an_ambiguous_date_is_called_that(text, expected):
+    assert has_two_meanings(text) == expected

@@ -4,7 +4,11 @@ import re
 from datetime import date
 
 # Cells that hold nothing
-MISSING_TEXTS = ("", "n/a", "N/A", "NA", "nan", "NaN", "null", "NULL", "None", "#N/A", "<NA>", ".")
+MISSING_TEXTS = (
+    ("", "n/a", "N/A", "NA", "nan", "NaN", "null", "NULL", "None", "#N/A", "<NA>", ".")
+    # Databases, pandas' dates, spreadsheets
+    + ("\\N", "(null)", "NaT", "-", "--")
+)
 # "auto" reads Dec-2010, 2010-12, 2010-12-31, 20101231 and whatever else has one meaning only
 DATE_FORMS = ("auto", "month first", "day first")
 _EPOCH = re.compile(r"days since (\d{4}-\d{2}-\d{2})")

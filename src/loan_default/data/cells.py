@@ -16,7 +16,7 @@ _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 # The words that may follow a number, by the first word of the column's unit
 _UNIT_WORDS = {
     "percent": frozenset({"%", "percent"}),
-    "months": frozenset({"months", "month", "mos", "mo"}),
+    "months": frozenset({"months", "month", "mths", "mth", "mos", "mo"}),
     "years": frozenset({"years", "year", "yrs", "yr", "y"}),
     "days": frozenset({"days", "day"}),
     "dollars": frozenset({"dollars", "usd"}),

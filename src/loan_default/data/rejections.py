@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from loan_default.columns import DEFAULT, ID, ISSUE_MONTH, OUTCOME_MONTH
 from loan_default.contract.contract import Column, Contract
 from loan_default.contract.texts import fold
+from loan_default.data.dates import has_two_meanings
 from loan_default.errors import InputError
 from loan_default.plausibility.units import of_value
 
@@ -277,7 +278,14 @@ def _number_reason(column: Column, value: float | None, cell: dict[str, Any]) ->
 
 
 def _not_a_month(cell: dict[str, Any], *names: str) -> str:
-    return f"{_shown(cell, *names)} is not a month such as Dec-2010"
+    shown = _shown(cell, *names)
+    text = next((cell[name] for name in names if name in cell), None)
+    if isinstance(text, str) and has_two_meanings(text):
+        return (
+            f"{shown} has more than one meaning: write Dec-2010 or 2010-12, or say in the contract "
+            "how dates are written"
+        )
+    return f"{shown} is not a month such as Dec-2010"
 
 
 def _span(column: Column) -> str:
