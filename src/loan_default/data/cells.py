@@ -89,12 +89,12 @@ def unknown(column: Column, texts: pl.Series) -> dict[str, int]:
     return dict(texts.filter(texts.is_in(odd.implode())).value_counts().rows())
 
 
-def categories(column: Column, texts: pl.Series) -> pl.Series:
-    """Return the levels that texts stand for; unknown texts stay as they are."""
+def categories(column: Column, texts: pl.Series) -> tuple[pl.Series, bool]:
+    """Return the levels that texts stand for, and whether any text stands for none and stays."""
     distinct = texts.unique().drop_nulls()
     odd = distinct.filter(~distinct.is_in(column.levels))
     if not len(odd):
-        return texts
+        return texts, False
     known = spellings(column)
     meant = {cell: level for cell in odd if (level := known.get(fold(cell)))}
-    return texts.replace(meant) if meant else texts
+    return texts.replace(meant) if meant else texts, len(meant) < len(odd)

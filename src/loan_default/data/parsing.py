@@ -88,7 +88,8 @@ def parse(
     Raises:
         InputError: the ids are none; or with `check_scale`, an amount looks log-transformed.
     """
-    values = _values(cells, contract, run_month, labelled, verbatim_ids)
+    odd: set[str] = set()
+    values = _values(cells, contract, run_month, labelled, verbatim_ids, odd)
     if check_scale:
         _reject_log_scale(values, contract)
     faults = _faults(values, contract, labelled)
@@ -97,15 +98,18 @@ def parse(
     names = tuple(name for name in names if name in values.columns)
     if not faulty.any():
         records = values.select(names)
-        return Parsed(records, pl.DataFrame(schema=SCHEMA), _unknown(records, contract))
+        return Parsed(records, pl.DataFrame(schema=SCHEMA), _unknown(records, contract, odd))
     records = values.filter(~faulty).select(names)
     rejected = explain(values.filter(faulty), faults, cells, contract)
-    return Parsed(records, rejected, _unknown(records, contract))
+    return Parsed(records, rejected, _unknown(records, contract, odd))
 
 
-def _unknown(records: pl.DataFrame, contract: Contract) -> dict[str, dict[str, int]]:
+def _unknown(records: pl.DataFrame, contract: Contract, odd: set[str]) -> dict[str, dict[str, int]]:
+    """Return how often the categories in `odd` hold each text that is none of their levels."""
     found = {
-        name: reading.unknown(contract.by_name[name], records[name]) for name in contract.categories
+        name: reading.unknown(contract.by_name[name], records[name])
+        for name in contract.categories
+        if name in odd
     }
     return {name: texts for name, texts in found.items() if texts}
 
@@ -159,8 +163,12 @@ def _values(
     run_month: date | None,
     labelled: bool,
     verbatim_ids: bool,
+    odd: set[str],
 ) -> pl.DataFrame:
-    """Return every column typed; NaN marks numbers that could not be parsed."""
+    """Return every column typed; NaN marks numbers that could not be parsed.
+
+    Adds to `odd` the categories that hold a text that is none of their levels.
+    """
     issued, form = _issue_text(cells, contract)
     issue_months = months(issued, form).alias(ISSUE_MONTH)
     columns = [cells["row"], _ids(cells, contract, verbatim_ids), issued, issue_months]
@@ -172,7 +180,7 @@ def _values(
             until = issue_months.fill_null(run_month) if run_month else issue_months
             columns.append(_months_before(until, column, cells, contract))
         else:
-            columns.append(_value(cells, column))
+            columns.append(_value(cells, column, odd))
     values = pl.DataFrame(columns)
     loan = contract.loan
     if loan.term is None:
@@ -180,7 +188,7 @@ def _values(
     return values if loan.term == TERM else values.with_columns(values[loan.term].alias(TERM))
 
 
-def _value(cells: pl.DataFrame, column: Column) -> pl.Series:
+def _value(cells: pl.DataFrame, column: Column, odd: set[str]) -> pl.Series:
     name, scale = column.name, 1.0
     if name not in cells.columns and column.source in cells.columns:
         name, scale = column.source, column.scale
@@ -190,7 +198,10 @@ def _value(cells: pl.DataFrame, column: Column) -> pl.Series:
         )
     if column.kind == "category":
         texts = reading.text(_without_fraction(cells[name]))
-        return reading.categories(column, texts).alias(column.name)
+        levels, has_odd = reading.categories(column, texts)
+        if has_odd:
+            odd.add(column.name)
+        return levels.alias(column.name)
     number = _number(cells[name], column)
     return (number if scale == 1 else number * scale).alias(column.name)
 
