@@ -116,10 +116,10 @@ def fits(data: str, rounds: int, repeats: int) -> tuple[list[float], list[float]
     config = settings()
     split = cohorts.split(loans.drop("row"), reader.as_of, config.test_share)
     data = training_set.training_sets(split, CONTRACT, config).served
-    parameters = fitting.parameters(config, CONTRACT, data.offset is not None)
+    parameters = fitting.parameters(config, CONTRACT, data.names, data.offset is not None)
 
     def bare() -> Callable[[], Any]:
-        ready = dmatrix(data.matrix, CONTRACT, CONTRACT.features, data.label, config.threads)
+        ready = dmatrix(data.matrix, CONTRACT, data.names, data.label, config.threads)
         if data.offset is not None:
             ready.set_base_margin(data.offset)
         return lambda: xgb.train(parameters, ready, num_boost_round=rounds)

@@ -174,6 +174,11 @@ class Settings(BaseSettings):
         description="Months after issue in which a default teaches, running loans included; 0: "
         "only matured loans teach, by the outcome of their full term",
     )
+    use_lender_price: bool = Field(
+        True,
+        description="Whether the model sees what the lender set, such as rate and grade; false "
+        "trains on the applicant alone, so that every cause of a decline can be told",
+    )
     cv_folds: Annotated[int, Field(ge=2)] = Field(
         5, description="Cross-validation folds for early stopping and out-of-fold calibration"
     )

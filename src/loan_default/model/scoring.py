@@ -82,13 +82,7 @@ def explain(model: Model, matrix: features.Matrix) -> list[list[str]]:
     Returns:
         n lists of at most `MAX_REASONS` phrases, the strongest first.
     """
-    contributions = model.booster.predict(model.dmatrix(matrix), pred_contribs=True)[:, :-1]
-    calibration, term = model.facts.calibration, model.contract.loan.term
-    if calibration.hazard and term:
-        # The baseline hazard of a longer term counts against the applicant, too
-        contributions = contributions * calibration.slope
-        whole = calibration.hazard.log_cumulative(model.terms(matrix))
-        contributions[:, model.facts.features.index(term)] += whole
+    contributions = _contributions(model, matrix)
     phrases, membership = _groups(model.contract, model.facts.features)
     grouped = contributions @ membership
     order = np.argsort(-grouped, axis=1, kind="stable")[:, :MAX_REASONS]
@@ -96,6 +90,27 @@ def explain(model: Model, matrix: features.Matrix) -> list[list[str]]:
     return [
         [phrases[group] for group in row[keep]] for row, keep in zip(order, against, strict=True)
     ]
+
+
+def untold_share(model: Model, matrix: features.Matrix) -> float:
+    """Return the share of n > 0 rows whose strongest cause is the lender's own and no reason."""
+    contributions = _contributions(model, matrix)
+    phrases, membership = _groups(model.contract, model.facts.features)
+    lenders = (membership.sum(axis=1) == 0).astype(np.float32)
+    strongest = (contributions @ membership).max(axis=1, initial=-np.inf)
+    return float(np.mean(contributions @ lenders > strongest))
+
+
+def _contributions(model: Model, matrix: features.Matrix) -> NDArray[np.floating]:
+    """Return what each feature adds to the score of each row, (n, k), by TreeSHAP."""
+    found = model.booster.predict(model.dmatrix(matrix), pred_contribs=True)[:, :-1]
+    calibration, term = model.facts.calibration, model.contract.loan.term
+    if calibration.hazard and term:
+        # The baseline hazard of a longer term counts against the applicant, too
+        found = found * calibration.slope
+        whole = calibration.hazard.log_cumulative(model.terms(matrix))
+        found[:, model.facts.features.index(term)] += whole
+    return np.asarray(found)
 
 
 def _rows_with_reasons(declined: NDArray[np.bool_], scope: ReasonScope) -> NDArray[np.bool_]:

@@ -70,9 +70,9 @@ def linear_score(
     rows = np.arange(len(data.label))
     if len(rows) > LINEAR_ROWS:
         rows = np.random.default_rng(seed).choice(rows, LINEAR_ROWS, replace=False)
-    prepared = _preparation(contract)
+    prepared = _preparation(data.names, contract)
     training = prepared.fit_transform(data.matrix[rows])
-    columns = prepared.transform(features.matrix(test, contract))
+    columns = prepared.transform(features.matrix(test, contract, data.names))
     if data.offset is None or hazard is None:
         logistic = LogisticRegression(C=1.0, max_iter=500).fit(training, data.label[rows])
         return np.asarray(logistic.decision_function(columns), dtype=np.float64)
@@ -84,14 +84,14 @@ def linear_score(
     return margin
 
 
-def _preparation(contract: Contract) -> Any:
+def _preparation(names: tuple[str, ...], contract: Contract) -> Any:
     """Return a transformer of the feature matrix: numbers by normal ranks, categories one-hot."""
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, QuantileTransformer
 
-    kinds = features.types(contract.features, contract)
+    kinds = features.types(names, contract)
     numbers = make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True),
         QuantileTransformer(n_quantiles=100, output_distribution="normal"),

@@ -36,8 +36,13 @@ class CrossValidation:
     validation_loss: list[float]
 
 
-def parameters(settings: Settings, contract: Contract, counts: bool = False) -> dict[str, Any]:
-    """Return XGBoost's parameters, including thread count and device.
+def parameters(
+    settings: Settings,
+    contract: Contract,
+    names: tuple[str, ...] | None = None,
+    counts: bool = False,
+) -> dict[str, Any]:
+    """Return XGBoost's parameters, including thread count and device, for features of `names`.
 
     With `counts`, defaults are counted by exposure instead of classified at the end of the term;
     the margin is then a log relative risk, to which the base score adds nothing.
@@ -54,7 +59,7 @@ def parameters(settings: Settings, contract: Contract, counts: bool = False) -> 
         "reg_lambda": settings.xgb_reg_lambda,
         "subsample": settings.xgb_subsample,
         "colsample_bytree": settings.xgb_colsample_bytree,
-        "monotone_constraints": tuple(contract.risks.values()),
+        "monotone_constraints": tuple(contract.risks[name] for name in names or contract.features),
         "seed": settings.random_seed,
         "nthread": settings.threads,
     }
@@ -106,7 +111,7 @@ def cross_validate(
 
     _require_loans_for_folds(data.label, settings.cv_folds)
     folds = _Folds(_fold_rows(data.label, settings), progress)
-    chosen = parameters(settings, contract, data.offset is not None)
+    chosen = parameters(settings, contract, data.names, data.offset is not None)
     history: Any = xgb.cv(
         chosen,
         _dmatrix(data, contract, settings),
@@ -132,12 +137,12 @@ def fit(data: TrainingSet, contract: Contract, settings: Settings, rounds: int) 
     """
     import xgboost as xgb
 
-    chosen = parameters(settings, contract, data.offset is not None)
+    chosen = parameters(settings, contract, data.names, data.offset is not None)
     return xgb.train(chosen, _dmatrix(data, contract, settings), num_boost_round=rounds)
 
 
 def _dmatrix(data: TrainingSet, contract: Contract, settings: Settings) -> "xgb.DMatrix":
-    made = dmatrix(data.matrix, contract, contract.features, data.label, settings.threads)
+    made = dmatrix(data.matrix, contract, data.names, data.label, settings.threads)
     if data.offset is not None:
         made.set_base_margin(data.offset)
     return made
@@ -183,7 +188,7 @@ def assemble(
         calibration = hazard.calibrate(validation.margins, data.seen, data.term)
     probability = calibration.probability(validation.margins, data.term)
     facts = Facts(
-        features=contract.features,
+        features=data.names,
         levels=contract.levels,
         calibration=calibration,
         threshold=_best_f1(data.default, probability[complete]),

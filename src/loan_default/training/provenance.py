@@ -23,6 +23,7 @@ TRAINING_SETTINGS = (
     "random_seed",
     "threads",
     "outcome_window_months",
+    "use_lender_price",
     "cv_folds",
     "threshold_strategy",
     "cost_ratio",

@@ -19,7 +19,7 @@ from loan_default.metrics.auc import auc, counts_by_score
 from loan_default.model import artifact
 from loan_default.model.artifact import Model, Vector
 from loan_default.settings import Settings
-from loan_default.training import benchmarks, fitting, thresholds
+from loan_default.training import benchmarks, fitting, lenders_share, thresholds
 from loan_default.training.benchmarks import Benchmark
 from loan_default.training.cohorts import Split
 from loan_default.training.thresholds import Measured, Thresholds
@@ -92,7 +92,7 @@ def train(
     compared = _benchmarks(sets, evaluated, split.test, probability, settings)
     metrics = _metrics(_outcomes(split.test), probability, evaluated.facts.threshold)
     metrics |= {f"AUC_{name}": found.auc.value for name, found in compared.items()}
-    metrics |= _gapless(sets, served, split.test, settings)
+    metrics |= _other_models(sets, served, evaluated, split.test, settings)
     metrics["training_time_seconds"] = time.perf_counter() - started
     checked = _sample(split.matured, SELF_CHECK_ROWS, settings.random_seed).select(contract.names)
     return Trained(
@@ -175,6 +175,14 @@ def _benchmarks(
         for name, score in scores.items()
         if score is not None
     }
+
+
+def _other_models(
+    sets: TrainingSets, served: Model, evaluated: Model, test: pl.DataFrame, settings: Settings
+) -> dict[str, float]:
+    """Return what models with more knowledge, and with or without the lender's price, reach."""
+    gapless = _gapless(sets, served, test, settings)
+    return gapless | lenders_share.measure(sets.evaluation, evaluated, test, settings)
 
 
 def _gapless(

@@ -5,7 +5,7 @@ Without one, or if no month of default is known, only matured loans teach, by th
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -34,7 +34,8 @@ class TrainingSet:
     Attributes:
         loans: the records; `default` is null for running loans.
         contract: what their columns mean.
-        matrix: their features, (n, k).
+        names: the k features to learn from.
+        matrix: the features, (n, k).
         label: what the booster predicts, (n,): 1 for a default, within the window if there is one.
         offset: log of the hazard that each loan has been through, (n,); None without a window.
         complete: whether the final outcome is known and every loan of its issue month has matured,
@@ -46,12 +47,17 @@ class TrainingSet:
 
     loans: pl.DataFrame
     contract: Contract
+    names: tuple[str, ...]
     matrix: features.Matrix
     label: NDArray[np.int8]
     offset: Vector | None
     complete: NDArray[np.bool_]
     seen: Exposure | None
     known_through: date | None
+
+    def with_features(self, names: tuple[str, ...]) -> "TrainingSet":
+        """Return the same loans with other features."""
+        return replace(self, names=names, matrix=features.matrix(self.loans, self.contract, names))
 
     @property
     def term(self) -> Vector:
@@ -76,13 +82,29 @@ class TrainingSet:
         return int(self.label.sum())
 
 
+def feature_names(contract: Contract, priced: bool) -> tuple[str, ...]:
+    """Return the features to learn from: all, or those that rest on the applicant alone.
+
+    The term stays in any case: the default probability is that of the full term.
+    """
+    if priced:
+        return contract.features
+    lenders = set(contract.price) - {contract.loan.term}
+    ratios = {r.name for r in contract.ratios if {r.over, r.under} & lenders}
+    return tuple(name for name in contract.features if name not in lenders | ratios)
+
+
 def full_term(
-    loans: pl.DataFrame, complete: NDArray[np.bool_], contract: Contract, known: date | None
+    loans: pl.DataFrame,
+    complete: NDArray[np.bool_],
+    contract: Contract,
+    known: date | None,
+    names: tuple[str, ...] | None = None,
 ) -> TrainingSet:
     """Return matured loans with their final outcome; arguments are as in `TrainingSet`."""
-    label = loans[DEFAULT].to_numpy()
-    matrix = features.matrix(loans, contract)
-    return TrainingSet(loans, contract, matrix, label, None, complete, None, known)
+    label, names = loans[DEFAULT].to_numpy(), names or contract.features
+    matrix = features.matrix(loans, contract, names)
+    return TrainingSet(loans, contract, names, matrix, label, None, complete, None, known)
 
 
 def windowed(
@@ -91,18 +113,20 @@ def windowed(
     window: int,
     contract: Contract,
     known: date | None,
+    names: tuple[str, ...] | None = None,
 ) -> TrainingSet:
     """Return the loans that were observed by `as_of`, each for at most `window` months.
 
     `loans` holds what was known by then (`cohorts.known_by`).
     """
-    loans = hazard.observable(loans, as_of)
+    loans, names = hazard.observable(loans, as_of), names or contract.features
     seen = hazard.exposure(loans, as_of)
     first = seen.within(window)
     return TrainingSet(
         loans=loans,
         contract=contract,
-        matrix=features.matrix(loans, contract),
+        names=names,
+        matrix=features.matrix(loans, contract, names),
         label=first.event.astype(np.int8),
         offset=hazard.log_exposure(first),
         complete=cohorts.is_complete(loans, as_of).to_numpy(),
@@ -136,27 +160,28 @@ class TrainingSets:
 def training_sets(split: Split, contract: Contract, settings: Settings) -> TrainingSets:
     """Return the loans that each model of a training learns from."""
     window = outcome_window(split.loans, settings)
+    names = feature_names(contract, settings.use_lender_price)
     if not window:
-        return _full_term_sets(split, contract)
+        return _full_term_sets(split, contract, names)
     before = (split.test_from - timedelta(days=1)).replace(day=1)
     earlier = split.loans.filter(pl.col(ISSUE_MONTH) < split.test_from)
-    lagged = windowed(cohorts.known_by(earlier, before), before, window, contract, before)
+    lagged = windowed(cohorts.known_by(earlier, before), before, window, contract, before, names)
     if lagged.defaults < MIN_DEFAULTS:
         log.info("only %s defaults were known by %s", lagged.defaults, f"{before:%Y-%m}")
     return TrainingSets(
-        served=windowed(split.loans, split.as_of, window, contract, split.as_of),
+        served=windowed(split.loans, split.as_of, window, contract, split.as_of, names),
         lagged=lagged if lagged.defaults >= MIN_DEFAULTS else None,
-        gapless=windowed(earlier, split.as_of, window, contract, None),
+        gapless=windowed(earlier, split.as_of, window, contract, None, names),
         window=window,
     )
 
 
-def _full_term_sets(split: Split, contract: Contract) -> TrainingSets:
+def _full_term_sets(split: Split, contract: Contract, names: tuple[str, ...]) -> TrainingSets:
     every = np.ones(split.earlier.height, dtype=bool)
     return TrainingSets(
-        served=full_term(split.matured, split.complete.to_numpy(), contract, split.as_of),
+        served=full_term(split.matured, split.complete.to_numpy(), contract, split.as_of, names),
         lagged=None,
-        gapless=full_term(split.earlier, every, contract, None),
+        gapless=full_term(split.earlier, every, contract, None, names),
         window=0,
     )
 
