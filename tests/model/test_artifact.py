@@ -133,3 +133,9 @@ def test_a_contract_changed_after_training_is_refused(
     path.write_text(path.read_text().replace(", 480]", ", 481]"))
     with pytest.raises(InputError, match="was changed after the model was trained"):
         artifact.load(tmp_path)
+
+
+def test_a_damaged_booster_is_refused(fitted: artifact.Model) -> None:
+    damaged = replace(fitted, booster_bytes=b"{L\x00damaged")
+    with pytest.raises(InputError, match="booster.ubj is damaged"):
+        damaged.probability(LOANS.head(3))

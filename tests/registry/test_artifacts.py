@@ -12,11 +12,12 @@ import httpx
 import pytest
 
 from loan_default import storage
+from loan_default.errors import InputError
 from loan_default.registry import artifacts as model_files
 from loan_default.sandbox.local_stack import LocalStack
 from loan_default.settings import Settings
 from scoring_server import NAME, client, copy_of
-from workspace import Workspace
+from workspace import ROOT, Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -163,3 +164,40 @@ def test_a_folder_that_the_tracking_server_names_is_copied(
 ) -> None:
     assert model_files.fetch(settings(server), NAME, "1", tmp_path)
     assert fetched(tmp_path) == files(artifacts)
+
+
+KINDS = {
+    "sklearn": "flavors: {python_function: {loader_module: mlflow.sklearn}, sklearn: {}}",
+    "no flavors": "run_id: abc",
+    "a list": "[1, 2]",
+    "no YAML": "{",
+}
+
+
+@pytest.mark.parametrize("description", KINDS.values(), ids=KINDS)
+def test_a_model_of_another_kind_is_called_that(description: str) -> None:
+    with pytest.raises(InputError, match="^version 2 of loans holds no model of this platform: "):
+        model_files.data_path(description.encode(), "version 2 of loans")
+
+
+def test_a_version_that_lacks_files_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="^version 2 of loans holds no model of this platform: "):
+        model_files.require_own(tmp_path, "version 2 of loans")
+    (tmp_path / "model.json").write_text("{}")
+    with pytest.raises(InputError, match="version 2 of loans lacks booster.ubj, self_check.parque"):
+        model_files.require_own(tmp_path, "version 2 of loans")
+    for name in model_files.MODEL_FILES:
+        (tmp_path / name).write_text("{}")
+    model_files.require_own(tmp_path, "version 2 of loans")
+
+
+def test_a_batch_with_a_model_of_another_kind_ends_in_one_line(
+    store: Workspace, tmp_path: Path
+) -> None:
+    (tmp_path / "MLmodel").write_text(KINDS["sklearn"])
+    number = registered(store, str(tmp_path))
+    client(store).set_registered_model_alias(NAME, "other_kind", number)
+    applications = ROOT / "data" / "batch_input.csv"
+    done = store.run("batch_predict", "--input-path", applications, "--alias", "other_kind")
+    assert done.code == 2
+    assert f"version {number} of {NAME} holds no model of this platform" in done.error

@@ -124,7 +124,10 @@ class Model:
         """The booster, loaded on first use."""
         import xgboost as xgb
 
-        booster = xgb.Booster(model_file=bytearray(self.booster_bytes))
+        try:
+            booster = xgb.Booster(model_file=bytearray(self.booster_bytes))
+        except xgb.core.XGBoostError:
+            raise InputError(f"{BOOSTER} is damaged or none of XGBoost's: train it again") from None
         booster.set_param({"nthread": self.threads or -1, "device": "cpu"})
         return booster
 

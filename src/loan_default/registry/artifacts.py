@@ -14,7 +14,7 @@ import httpx
 import yaml
 
 from loan_default import storage
-from loan_default.errors import LoanDefaultError
+from loan_default.errors import InputError, LoanDefaultError
 from loan_default.model import artifact
 from loan_default.registry.alias_lookup import SQLITE, query_sqlite, tracking_client
 from loan_default.settings import Settings
@@ -28,6 +28,8 @@ MODEL_FILES = (
     artifact.CONTRACT,
     artifact.REFERENCE,
 )
+# A version of an earlier release may lack the contract
+_ALWAYS = (artifact.FACTS, artifact.BOOSTER, artifact.SELF_CHECK)
 PROXIED = "mlflow-artifacts:/"
 
 # Returns the content of a file, given its path below the version's root; None if there is none.
@@ -118,7 +120,33 @@ def _copy(read: ReadFile, folder: Path) -> bool:
     return True
 
 
-def data_path(description: bytes) -> str:
-    """Return the folder of the model's own files below the version, given its MLmodel file."""
+def data_path(description: bytes, version: str = "the version") -> str:
+    """Return the folder of the model's own files below the version, given its MLmodel file.
+
+    Raises InputError, which calls it `version`, if it is a model of another kind.
+    """
     # MLflow's own reader of this file needs pandas, which the serving image does not have.
-    return str(yaml.safe_load(description)["flavors"]["python_function"]["data"])
+    try:
+        flavors = yaml.safe_load(description)["flavors"]
+        return str(flavors["python_function"]["data"])
+    except (yaml.YAMLError, KeyError, TypeError):
+        raise InputError(_not_ours(version)) from None
+
+
+def require_own(folder: Path, version: str) -> None:
+    """Raise InputError, which calls it `version`, unless a fetched version is one of this platform.
+
+    Any model that MLflow knows can be registered under the same name.
+    """
+    missing = [name for name in _ALWAYS if not (folder / name).is_file()]
+    if artifact.FACTS in missing:
+        raise InputError(_not_ours(version))
+    if missing:
+        raise InputError(f"{version} lacks {', '.join(missing)}: train it again")
+
+
+def _not_ours(version: str) -> str:
+    return (
+        f"{version} holds no model of this platform: move the alias to a version that "
+        "train_with_mlflow.py registered"
+    )

@@ -41,11 +41,13 @@ def choose(settings: Settings, name: str, aliases: Sequence[str]) -> str:
 def files(settings: Settings, name: str, version: str, folder: Path) -> Path:
     """Fetch the files that scoring needs into `folder`; return the folder that holds them.
 
-    Raises InputError if the version does not exist or its files are gone.
+    Raises InputError if the version does not exist, its files are gone, or it is a model of another
+    kind.
     """
     copied = folder / "copied"
     copied.mkdir()
     if artifacts.fetch(settings, name, version, copied):
+        artifacts.require_own(copied, f"version {version} of {name}")
         return copied
     registry = _registry(settings)
     return registry.download(registry.version(name, version), folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loan_default.errors import InputError
-from loan_default.registry.artifacts import DESCRIPTION, data_path
+from loan_default.registry.artifacts import DESCRIPTION, data_path, require_own
 from loan_default.registry.mlflow_client import MlflowConnection
 
 if TYPE_CHECKING:
@@ -95,9 +95,10 @@ class Registry:
     def download(self, version: ModelVersion, folder: Path) -> Path:
         """Download the version into `folder` and return the folder of the saved model.
 
-        Raises InputError if its files are gone.
+        Raises InputError if its files are gone, or those of a model of another kind.
         """
-        gone = f"the files of version {version.version} of {version.name} are gone"
+        called = f"version {version.version} of {version.name}"
+        gone = f"the files of {called} are gone"
         # download_artifacts asks the process's tracking URI for a models:/ URI, whatever it is told
         with self.connection.process_wide(gone) as mlflow:
             uri = f"models:/{version.name}/{version.version}"
@@ -105,7 +106,9 @@ class Registry:
         description = Path(root, DESCRIPTION)
         if not description.exists():
             raise InputError(f"{gone}, or this machine cannot reach where they are stored")
-        return Path(root, data_path(description.read_bytes()))
+        own = Path(root, data_path(description.read_bytes(), called))
+        require_own(own, called)
+        return own
 
 
 def model_version(version: "model_registry.ModelVersion") -> ModelVersion:
