@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from lendingclub import CONTRACT
+from loan_default.data.assess import of_columns
 from loan_default.data.ingest import open_loans
 from loan_default.errors import InputError
 from loan_default.plausibility.expected import of_reference
@@ -138,3 +139,19 @@ def test_a_number_out_of_range_hints_at_its_unit(save) -> None:
         with pytest.raises(InputError, match="usual among fractions instead of percent"):
             reader.check_rejected_share(0.05)
     assert LOAN["int_rate"] == "13.5%"
+
+
+def test_one_file_of_several_in_another_unit_is_refused_with_its_rows(save, tmp_path) -> None:
+    for n in range(8):
+        scale = 100 if n == 3 else 1
+        rows = varied(100, dti=lambda row, scale=scale: (5 + row % 20) / scale)
+        rows = [row | {"id": f"{n}-{row['id']}"} for row in rows]
+        (tmp_path / f"q{n}.csv").write_text(text(rows))
+    reader = report(f"{tmp_path}/q*.csv")
+    with pytest.raises(InputError, match=r"dti looks like fractions .* \(in rows 301 to 400\)"):
+        reader.check(1, 1, None)
+
+
+def test_a_day_without_any_row_has_no_finding_about_its_columns() -> None:
+    known = of_reference(pl.DataFrame(), CONTRACT)
+    assert list(of_columns([], 0, {}, CONTRACT, known)) == []

@@ -1,7 +1,8 @@
 """Assess a file that has been read: the findings of its plausibility report."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -18,6 +19,7 @@ from loan_default.plausibility.finding import Code, Finding, Severity
 # A larger share of loans that were paid, say, before their issue month refuses the file
 _MAX_DISORDER = 0.05
 _SHOWN = 8
+_ROW = "row"
 _UNKNOWN = Expected()
 
 
@@ -38,7 +40,7 @@ def of_empty(filled: Mapping[str, int], contract: Contract) -> Iterator[Finding]
 
 
 def of_columns(
-    records: pl.DataFrame,
+    parts: Sequence[pl.DataFrame],
     rows: int,
     missing: Mapping[str, int],
     contract: Contract,
@@ -47,12 +49,14 @@ def of_columns(
     """Yield what the record's columns show.
 
     Args:
-        records: a sample of typed records.
+        parts: samples of typed records, each of one part of the file: one quarter among several may
+            be in another unit than the rest.
         rows: all rows that it stands for, and `missing` their missing cells by column.
         expectations: what the columns usually hold.
     """
-    if not records.height:
+    if not (parts and rows):
         return
+    records = pl.concat(parts, how="vertical_relaxed")
     for column in contract.record:
         if column.name not in records.columns:
             continue
@@ -60,18 +64,30 @@ def of_columns(
         if finding := columns.missing(column, missing.get(column.name, 0), rows, expected):
             yield finding
         filled = rows - missing.get(column.name, 0)
-        yield from _of_values(column, records[column.name], expected, filled)
+        cells = records[column.name]
+        constant = columns.constant(column, cells, expected, filled)
+        unit = None if constant else _unit(column, parts, cells, expected, filled)
+        never = columns.never_seen(column, cells, expected, filled)
+        yield from (finding for finding in (constant, never, unit) if finding)
 
 
-def _of_values(
-    column: Column, cells: pl.Series, expected: Expected, rows: int
-) -> Iterator[Finding]:
-    found = [columns.constant(column, cells, expected, rows)]
-    found.append(columns.never_seen(column, cells, expected, rows))
-    if column.kind == "number" and expected.usual and not found[0]:
-        values = cells.drop_nulls().to_numpy()
-        found.append(units.suspect(column, values, expected.usual, rows))
-    yield from (finding for finding in found if finding)
+def _unit(
+    column: Column, parts: Sequence[pl.DataFrame], cells: pl.Series, expected: Expected, rows: int
+) -> Finding | None:
+    """Return a finding about the whole column, or about the first part that it refuses."""
+    usual = expected.usual
+    if column.kind != "number" or not usual:
+        return None
+    whole = units.suspect(column, cells.drop_nulls().to_numpy(), usual, rows)
+    if len(parts) < 2 or (whole and whole.severity == Severity.REFUSED):
+        return whole
+    for part in parts:
+        values = part[column.name].drop_nulls().to_numpy()
+        found = units.suspect(column, values, usual, len(values))
+        if found and found.severity == Severity.REFUSED and _ROW in part.columns:
+            first, last = part[_ROW][0], part[_ROW][-1]
+            return replace(found, message=f"{found.message} (in rows {first} to {last})")
+    return whole
 
 
 def of_dates(sample: RowSample, contract: Contract, labelled: bool) -> Iterator[Finding]:

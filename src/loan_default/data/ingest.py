@@ -212,7 +212,7 @@ class LoanReader:
         self._add(
             [
                 *assess.of_columns(
-                    self._sample.records(),
+                    self._sample.parts(),
                     self._sample.seen,
                     self._missing,
                     self.contract,

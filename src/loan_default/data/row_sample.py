@@ -36,6 +36,10 @@ class RowSample:
         if sum(part.height for part, _ in self._parts) > MAX_ROWS:
             self._halve()
 
+    def parts(self) -> list[pl.DataFrame]:
+        """Return the sampled records by block, in the order of the file."""
+        return [part for part, _ in self._parts]
+
     def records(self) -> pl.DataFrame:
         """Return the sampled records; no rows if none has passed."""
         parts = [part for part, _ in self._parts]

@@ -49,7 +49,7 @@ def report(
     known = {(finding.code, finding.column) for finding in found.findings}
     missing = {name: cells.missing for name, cells in counts.columns.items()}
     computed = of_columns(
-        sample, counts.rows_scored, missing, contract, of_reference(reference, contract)
+        [sample], counts.rows_scored, missing, contract, of_reference(reference, contract)
     )
     found.add([each for each in computed if (each.code, each.column) not in known])
     return found
