@@ -36,7 +36,7 @@ def worst(loans: pl.DataFrame, contract: Contract, known: Expectations) -> Sever
     """Return the worst severity of the suspicions about loans; None without any."""
     missing = dict(zip(loans.columns, loans.null_count().row(0), strict=True))
     found = of_columns([loans], loans.height, missing, contract, known)
-    severities = {finding.severity for finding in found if finding.code in SUSPICIONS}
+    severities = {f.severity for f in found if f.code in SUSPICIONS} - {Severity.NOTE}
     refused = Severity.REFUSED in severities
     return Severity.REFUSED if refused else Severity.WARNING if severities else None
 

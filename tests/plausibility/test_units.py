@@ -63,7 +63,9 @@ def test_few_rows_are_warned_about_and_not_refused() -> None:
 
 def test_a_column_of_two_units_is_suspected_too() -> None:
     cells = values("dti", 1_000)
-    cells[:200] /= 100
+    cells[:60] /= 100
+    assert suspect("dti", cells).severity == Severity.NOTE
+    cells[60:200] /= 100
     finding = suspect("dti", cells)
     assert finding.severity == Severity.WARNING and finding.share == pytest.approx(0.2, abs=0.02)
     cells[:600] = values("dti", 600) / 100
@@ -80,6 +82,9 @@ def test_values_of_no_unit_are_unlike_the_reference() -> None:
     finding = units.suspect(BY_NAME["open_acc"], np.full(100, 300.0), (2, 28), 100)
     assert finding and finding.code == Code.UNLIKE_REFERENCE
     assert finding.severity == Severity.WARNING and "such as 300" in finding.message
+    # A few that would fit in another unit do not hide that most fit in none
+    mixed = np.concatenate([np.full(900, 7_000.0), np.full(60, 0.14), np.full(40, 14.0)])
+    assert suspect("dti", mixed).code == Code.UNLIKE_REFERENCE
 
 
 def test_a_value_out_of_range_hints_at_its_unit() -> None:

@@ -16,7 +16,7 @@ from loan_default.contract.contract import Column
 from loan_default.plausibility.finding import Code, Finding, Severity
 
 # Lower ends of the 95% interval of that share
-WARN_ABOVE, REFUSE_ABOVE = 0.1, 0.4
+NOTE_ABOVE, WARN_ABOVE, REFUSE_ABOVE = 0.03, 0.1, 0.4
 # The same of the share of values outside the span, whatever the unit
 UNLIKE_ABOVE = 0.5
 # So few values are suspicious at most
@@ -75,11 +75,13 @@ def suspect(
         return None
     outside = (values < usual[0]) | (values > usual[1])
     best, share = _best(column, values[outside], usual, len(values))
-    if best and lower(share, len(values)) > WARN_ABOVE:
-        return _finding(column, values[outside], best, share, len(values), rows)
+    of_unit = None
+    if best and lower(share, len(values)) > _least(len(values)):
+        of_unit = _finding(column, values[outside], best, share, len(values), rows)
     share = float(outside.mean())
-    if lower(share, len(values)) <= UNLIKE_ABOVE:
-        return None
+    unlike = lower(share, len(values)) > UNLIKE_ABOVE
+    if not unlike or (of_unit and of_unit.severity != Severity.NOTE):
+        return of_unit
     return Finding(
         Code.UNLIKE_REFERENCE,
         Severity.WARNING,
@@ -126,10 +128,9 @@ def _finding(
     count: int,
     rows: int,
 ) -> Finding:
-    refused = lower(share, count) > REFUSE_ABOVE and count >= MIN_ROWS_TO_REFUSE
     return Finding(
         Code.UNIT,
-        Severity.REFUSED if refused else Severity.WARNING,
+        _severity(lower(share, count), count),
         f"{column.name} looks like {unit.name} in {share:.0%} of the rows (such as "
         f"{_example(outside)}): give {column.unit}, that is multiply by {unit.factor:.4g}",
         column.name,
@@ -137,6 +138,17 @@ def _finding(
         share,
         _example(outside),
     )
+
+
+def _least(count: int) -> float:
+    """Return the share above which `count` values are worth a finding."""
+    return NOTE_ABOVE if count >= MIN_ROWS_TO_REFUSE else WARN_ABOVE
+
+
+def _severity(share: float, count: int) -> Severity:
+    if share > REFUSE_ABOVE and count >= MIN_ROWS_TO_REFUSE:
+        return Severity.REFUSED
+    return Severity.WARNING if share > WARN_ABOVE else Severity.NOTE
 
 
 def _example(values: NDArray[np.float64]) -> str:
