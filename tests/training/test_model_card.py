@@ -70,7 +70,7 @@ def test_with_money_the_card_and_its_file_hold_every_strategy(
     assert ("no threshold is shown to beat approving all" in card) == (best.low <= 0)
     assert f"Threshold {1 / (1 + ratio.value):.4f} (cost)" in " ".join(card.split())
     assert "thousand dollars" in card and "| not known |" not in card
-    for name in ("cost", "profit", "f1", "rate", "approve all"):
+    for name in ("cost", "profit", "f1", "rate", "approve all", "expected return"):
         assert card.count(f"\n| {name} | ") == 2
     stored = json.loads((tmp_path / "thresholds.json").read_text())
     assert stored["strategy"] == "cost" and stored["threshold"] == with_money.served.facts.threshold

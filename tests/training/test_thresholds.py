@@ -13,7 +13,7 @@ from loan_default.errors import InputError
 from loan_default.metrics import classification
 from loan_default.settings import Settings
 from loan_default.training import thresholds
-from loan_default.training.thresholds import APPROVE_ALL
+from loan_default.training.thresholds import APPROVE_ALL, BY_RETURN
 from records import fitted_model, typed_loans
 
 LOANS = typed_loans(4000)
@@ -126,8 +126,10 @@ def test_each_strategy_is_taken_by_its_name() -> None:
 
 def test_every_strategy_is_measured_whichever_is_chosen() -> None:
     found = chosen(threshold_strategy="f1").measured
-    assert set(found.table) == {"cost", "profit", "f1", "rate", APPROVE_ALL}
+    assert set(found.table) == {"cost", "profit", "f1", "rate", APPROVE_ALL, BY_RETURN}
     for name, row in found.table.items():
+        if name == BY_RETURN:
+            continue
         threshold, declined = row["threshold"], row["declined_share"]
         realised, rate = row["realised_profit"], row["default_rate"]
         assert threshold and declined and realised and rate, name
@@ -136,6 +138,20 @@ def test_every_strategy_is_measured_whichever_is_chosen() -> None:
         assert rate.value == pytest.approx(DEFAULT[approved].mean())
         assert realised.value == pytest.approx(PROFIT[approved].sum())
         assert all(metric is not None for metric in row.values())
+
+
+def test_declining_by_the_expected_return_is_measured_without_being_chosen() -> None:
+    found = chosen()
+    assert found.economics and BY_RETURN not in found.values
+    row = found.measured.table[BY_RETURN]
+    price, term = MONEY["int_rate"].to_numpy(), MONEY["term"].to_numpy()
+    amount = MONEY["amount_lent"].to_numpy()
+    earned = (1 - PROBABILITY) * found.economics.earned_share * amount * price * term
+    approved = earned - PROBABILITY * found.economics.loss_share * amount >= 0
+    assert 0.02 < 1 - approved.mean() < 0.98
+    assert row["threshold"] is None and row["declined_share"] and row["realised_profit"]
+    assert row["declined_share"].value == pytest.approx(1 - approved.mean())
+    assert row["realised_profit"].value == pytest.approx(PROFIT[approved].sum())
 
 
 def test_expected_profits_add_up_to_what_was_earned() -> None:

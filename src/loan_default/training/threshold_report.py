@@ -74,7 +74,9 @@ def unit(contract: Contract) -> str:
 
 def cells(measures: Measures) -> list[str]:
     """Return the cells of a strategy's row below `HEAD`, after its name; profits in thousands."""
-    threshold = _shown(measures["threshold"], lambda value: f"{value:.4f}")
+    threshold = "each its own"
+    if measures["threshold"]:
+        threshold = _shown(measures["threshold"], lambda value: f"{value:.4f}")
     shares = [
         _shown(measures[name], lambda value: f"{value:.1%}")
         for name in ("declined_share", "default_rate")

@@ -20,6 +20,8 @@ from loan_default.training import book
 from loan_default.training.book import Book
 
 APPROVE_ALL = "approve all"
+# No threshold: each loan whose expected return is not negative, by its own amount and price
+BY_RETURN = "expected return"
 # More points no picture can show
 CURVE_POINTS = 200
 
@@ -45,6 +47,7 @@ class Measured:
     Attributes:
         loans: how many there are.
         table: by strategy, the measures of `money.measures`; without money the profits are None.
+            Where prices are known, `BY_RETURN` is among them, which has no threshold.
         curve: the same by threshold.
         left_out: loans of which no money is known, where that of others is.
     """
@@ -151,7 +154,7 @@ def choose(
         cost_ratio=_interval(float(exact.cost_ratio), draws.cost_ratio) if known else None,
         best=money.beats_approving_all(actual, draws) if known else None,
         economics=kept.economics,
-        measured=_measured(kept, rules, exact, actual, draws),
+        measured=_measured(kept, rules, exact, actual, draws, settings.random_seed),
         recoveries=recoveries,
     )
 
@@ -175,7 +178,7 @@ def evaluate(
     )
     rules = {name: money.fixed(value) for name, value in chosen.values.items()}
     actual, draws = _sums(kept, list(chosen.values.values()), settings.random_seed)
-    return _measured(kept, rules, actual, actual, draws)
+    return _measured(kept, rules, actual, actual, draws, settings.random_seed)
 
 
 def _strategy(settings: Settings, known: bool) -> str:
@@ -230,12 +233,22 @@ def _measured(
     exact: money.Sums,
     actual: money.Sums,
     draws: money.Sums,
+    seed: int,
 ) -> Measured:
     table = {name: money.measures(rule, exact, draws) for name, rule in rules.items()}
+    if kept.economics and kept.economics.priced:
+        table[BY_RETURN] = _by_return(kept, seed)
     if kept.economics is None:
         profits = ("expected_profit", "realised_profit", "over_approving_all")
         table = {name: row | dict.fromkeys(profits) for name, row in table.items()}
     return Measured(len(kept.outcomes.default), table, _curve(actual, draws), kept.left_out)
+
+
+def _by_return(kept: Book, seed: int) -> Measures:
+    """Return what it does to decline each loan whose expected return is negative."""
+    declined = (kept.outcomes.expected < 0).astype(np.float64)
+    asked = replace(kept, outcomes=replace(kept.outcomes, probability=declined))
+    return money.measures(money.fixed(0.5), *_sums(asked, [0.5], seed)) | {"threshold": None}
 
 
 def _curve(actual: money.Sums, draws: money.Sums) -> Curve:
