@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from loan_default import storage
-from loan_default.data import sources
+from loan_default.data import readers, sources
 from loan_default.errors import InputError
 
 
@@ -84,3 +84,22 @@ def test_the_digest_of_one_file_is_its_own_and_of_several_depends_on_the_order(f
     assert sources.digest([one]) == storage.digest(one)
     digests = {sources.digest(files) for files in ([one], [one, other], [other, one])}
     assert len(digests) == 3
+
+
+def test_folders_patterns_and_lists_may_be_in_cloud_storage(bucket: str) -> None:
+    root = f"{bucket}/of-test-sources"
+    for name in ("a.csv", "b.csv", "_SUCCESS"):
+        storage.write_text(f"{root}/loans/{name}", f"id\n{name}\n")
+    one, other = (f"{root}/loans/{name}.csv" for name in "ab")
+    for path in (
+        f"{root}/loans",
+        f"{root}/loans/",
+        f"{root}/loans/*.csv",
+        json.dumps([one, other]),
+    ):
+        assert sources.expand(path) == [one, other]
+    with readers.open_table(f"{root}/loans/", ["id"]) as table:
+        cells = [block.cells.select("row", "id").rows() for block in table.blocks]
+        assert cells == [[(1, "a.csv")], [(2, "b.csv")]] and len(table.files) == 2
+    with pytest.raises(InputError, match="no file to read in"):
+        sources.expand(f"{root}/nothing/*.csv")
