@@ -66,6 +66,7 @@ class FeatureReader:
         # after gc.freeze().
         self._fast_path = lru_cache(maxsize=64)(partial(_fast_path, contract, self._names, levels))
         self._id_at = lru_cache(maxsize=64)(partial(_id_at, contract))
+        self._unread = lru_cache(maxsize=64)(partial(_unread, contract))
 
     def id_at(self, columns: tuple[str, ...]) -> int | None:
         """Return the index of the column with the ids; None if there is none."""
@@ -97,21 +98,31 @@ class FeatureReader:
         That is categories that hold none of their levels, with the text, and columns with nearly
         the name of one that is missing.
         """
-        new = canonical(table.columns, self._contract)
-        place = {new.get(name, name): index for index, name in enumerate(table.columns)}
-        read = []
-        for name in self._contract.categories:
-            column = self._contract.by_name[name]
-            at = place.get(name, place.get(column.source))
-            if at is not None:
-                read.append((name, at, _codes(column, column.levels)))
-        columns = nearly([new.get(name, name) for name in table.columns], self._contract)
+        cacheable = len(table.columns) <= MAX_COLUMNS
+        plan = self._unread(table.columns) if cacheable else _unread(self._contract, table.columns)
+        categories, columns = plan
         found = []
         for row in table.rows:
-            odd = [(name, str(row[at])) for name, at, codes in read if _odd(row[at], codes)]
+            odd = [(name, str(row[at])) for name, at, codes in categories if _odd(row[at], codes)]
             told = [f"{name} {text.strip(WHITESPACE)[:40]!r}" for name, text in odd]
             found.append(told + columns)
         return found
+
+
+def _unread(
+    contract: Contract, columns: tuple[str, ...]
+) -> tuple[list[tuple[str, int, dict[str, float]]], list[str]]:
+    """Return each category with its index in a row and its codes, and a sentence for each column
+    with nearly the name of one that is missing."""
+    new = canonical(columns, contract)
+    place = {new.get(name, name): index for index, name in enumerate(columns)}
+    categories = []
+    for name in contract.categories:
+        column = contract.by_name[name]
+        at = place.get(name, place.get(column.source))
+        if at is not None:
+            categories.append((name, at, _codes(column, column.levels)))
+    return categories, nearly([new.get(name, name) for name in columns], contract)
 
 
 def _id_at(contract: Contract, columns: tuple[str, ...]) -> int | None:
