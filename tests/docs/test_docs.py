@@ -1,5 +1,6 @@
 """What the documentation names exists: links, files, flags, make targets, settings, rooms."""
 
+import inspect
 import re
 import subprocess
 import tomllib
@@ -9,6 +10,7 @@ from urllib.parse import unquote
 import pytest
 import yaml
 
+from loan_default import cli
 from loan_default.settings import Settings
 from workspace import ROOT
 
@@ -129,8 +131,15 @@ def test_every_flag_of_a_script_exists(page: Path) -> None:
     for span in code_spans(page):
         for script, rest in re.findall(r"(\w+\.py)\b([^|&;]*)", span):
             if script in scripts:
-                known = set(re.findall(r'"(--[a-z-]+)"', scripts[script].read_text()))
+                known = flags_of(scripts[script].read_text())
                 assert set(re.findall(r"(?<!\S)(--[a-z-]+)", rest)) <= known, span
+
+
+def flags_of(script: str) -> set[str]:
+    """The flags in a script's text, with those that a helper of cli.py adds."""
+    helpers = [getattr(cli, name) for name in re.findall(r"cli\.(add_\w+)\(", script)]
+    texts = [script, *map(inspect.getsource, helpers)]
+    return {flag for text in texts for flag in re.findall(r'"(--[a-z-]+)"', text)}
 
 
 def in_folder(name: str) -> list[Path]:
