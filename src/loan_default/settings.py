@@ -234,6 +234,11 @@ class Settings(BaseSettings):
         description="Loss of AUC against the production model that a 95% interval must rule out",
     )
 
+    promotion_price_gain: Annotated[float, Field(ge=-1, le=1)] = Field(
+        0.0,
+        description="Gain of AUC over the lender's price alone that a 95% interval must lie above",
+    )
+
     # Monitoring
     monitor_source: Literal["batch", "online", "both"] = Field(
         "batch",

@@ -16,6 +16,7 @@ from loan_default.promotion.rules import (
     calibration_check,
     champion_check,
     decide,
+    price_check,
     threshold_checks,
 )
 from properties import tries
@@ -264,3 +265,20 @@ def test_numpy_figures_become_plain_ones():
         assert type(item.value) is float
         assert type(item.passed) is bool
     assert against_version_3(*np.zeros(3)).passed is True
+
+
+@pytest.mark.parametrize(
+    "low, least, passed", [(0.001, 0.0, True), (0.0, 0.0, False), (-0.02, -0.05, True)]
+)
+def test_the_gain_over_the_price_must_be_shown(low: float, least: float, passed: bool) -> None:
+    check = price_check(Interval(0.02, low, 0.04), "int_rate", least)
+    assert (check.passed, check.value, check.limit) == (passed, low, least)
+    assert f"than int_rate alone on the same loans: AUC +0.0200 (95% interval {low:+.4f}" in (
+        check.reason
+    )
+    assert check.reason.startswith("better") is (low > 0)
+
+
+def test_without_a_price_there_is_nothing_to_beat() -> None:
+    assert price_check(None, None).passed
+    assert price_check(None, "int_rate").passed

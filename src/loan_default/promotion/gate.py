@@ -64,7 +64,7 @@ def _tested_checks(registry: Registry, version: ModelVersion, settings: Settings
         gain = benchmarks.compare(default, probability, price, settings.random_seed).gain
     return [
         rules.calibration_check(ratios, tolerance),
-        rules.price_check(gain, benchmarks.price(model.contract)),
+        rules.price_check(gain, benchmarks.price(model.contract), settings.promotion_price_gain),
     ]
 
 

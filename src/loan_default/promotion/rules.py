@@ -114,25 +114,27 @@ def champion_check(
     return Check(name, low, -margin, passed, _comparison(compared, margin, champion_version))
 
 
-def price_check(gain: Interval | None, price: str | None) -> Check:
+def price_check(gain: Interval | None, price: str | None, least: float = 0.0) -> Check:
     """Check that the model ranks better than the lender's price alone, by the paired interval.
 
-    The check's `value` is the interval's lower end, which must lie above its `limit`, 0.
+    The check's `value` is the interval's lower end, which must lie above its `limit`, `least`.
 
     Args:
         gain: the AUC of the model less that of the price; None if there is nothing to compare.
         price: the column of the price; None if the contract names none.
+        least: the gain that must be shown, in [-1, 1].
     """
     if price is None or gain is None:
         reason = "no price to compare with" if price is None else f"{price} is empty in the test"
         return Check(PRICE_CHECK, None, None, True, reason)
-    passed = bool(gain.low > 0)
-    told = "better" if passed else "not clearly better"
+    passed = bool(gain.low > least)
+    told = "better" if gain.low > 0 else "not clearly better"
     reason = (
         f"{told} than {price} alone on the same loans: AUC {gain.difference:+.4f} "
-        f"({gain.level:.0%} interval {gain.low:+.4f} to {gain.high:+.4f})"
+        f"({gain.level:.0%} interval {gain.low:+.4f} to {gain.high:+.4f}, which must lie above "
+        f"PROMOTION_PRICE_GAIN={least:g})"
     )
-    return Check(PRICE_CHECK, gain.low, 0.0, passed, reason)
+    return Check(PRICE_CHECK, gain.low, least, passed, reason)
 
 
 def calibration_check(

@@ -108,7 +108,7 @@ def train(
         self_check=_scored(checked, served.probability(checked)),
         thresholds=chosen,
         judged=judged,
-        tested=thresholds.evaluate(judged, split.test, probability, settings, contract),
+        tested=_tested(judged, split, probability, settings, contract),
     )
 
 
@@ -144,6 +144,14 @@ def _evaluated(
         # What was recovered, and when, is not dated: it counts only where nothing is hidden
         judged = _choose(data, out_of_fold, settings, recoveries=sets.lagged is None)
     return judged.put_into(model), judged
+
+
+def _tested(
+    judged: Thresholds, split: Split, probability: Vector, settings: Settings, contract: Contract
+) -> Measured:
+    return thresholds.evaluate(
+        judged, split.test, probability, settings, contract, split.recoveries
+    )
 
 
 def _choose(
