@@ -68,6 +68,7 @@ def stack(
             "TRAIN_DATA_PATH": str(narrow_export),
             "BATCH_INPUT_PATH": str(applications),
             "PROMOTION_AUC_THRESHOLD": "0.5",
+            "PROMOTION_PRICE_GAIN": "-1",
             "DRIFT_SHARE_THRESHOLD": "0.05",
             "RETRAIN_COOLDOWN_DAYS": "0",
             "DRIFT_RETRAIN_DAYS": "1",

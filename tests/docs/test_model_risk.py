@@ -38,7 +38,12 @@ def answers(heading: str, workspace: Workspace) -> list[str]:
 @pytest.fixture(scope="module")
 def lender(trained: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace with a promoted version, a scored day and a served application."""
-    made = copy_of(trained, tmp_path_factory.mktemp("lender"), PROMOTION_AUC_THRESHOLD="0.5")
+    made = copy_of(
+        trained,
+        tmp_path_factory.mktemp("lender"),
+        PROMOTION_AUC_THRESHOLD="0.5",
+        PROMOTION_PRICE_GAIN="-1",
+    )
     assert made.run("promote_model", "--triggered-by", "a person").result["promoted"]
     made.run("batch_predict", "--input-path", ROOT / "data" / "batch_input.csv").result
     sample = json.loads((ROOT / "data" / "sample_input.json").read_text())["dataframe_split"]

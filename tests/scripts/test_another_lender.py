@@ -26,6 +26,7 @@ def lender(workspace: Workspace) -> Workspace:
     given = {"CONTRACT": str(folder / "contract.toml"), "MODEL_NAME": "facilities"}
     # As few loans as these leave the calibration to chance
     gate = {"PROMOTION_AUC_THRESHOLD": "0.55", "PROMOTION_CALIBRATION_TOLERANCE": "0.15"}
+    gate["PROMOTION_PRICE_GAIN"] = "-1"
     lender = Workspace(folder, given | gate)
     path = ("--output-path", folder / "contract.toml")
     lender.run("draft_contract", "--input-path", folder / "loans.csv", *path, *ANSWERS).result

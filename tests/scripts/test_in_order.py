@@ -32,7 +32,11 @@ def pipeline(workspace: Workspace, export: Path, gate: str) -> dict[str, dict[st
         "prepare": run("prepare_data", "--input-path", export, "--output-path", prepared).result,
         "train": run("train_with_mlflow", "--data-path", prepared).result,
         "promote": run(
-            "promote_model", "--triggered-by", "test", PROMOTION_AUC_THRESHOLD=gate
+            "promote_model",
+            "--triggered-by",
+            "test",
+            PROMOTION_AUC_THRESHOLD=gate,
+            PROMOTION_PRICE_GAIN="-1",
         ).result,
         "batch": run("batch_predict", "--input-path", prepared, "--run-date", "2026-03-01").result,
         "monitor": run("monitor_predictions").result,

@@ -30,7 +30,9 @@ def test_the_demo_runs_the_four_dags_and_its_addresses_answer_until_told_to_stop
 ) -> None:
     folder = tmp_path / "demo"
     arguments = ("--rows", "20000", "--folder", folder, "--keep")
-    done = Workspace(tmp_path).spawn("run_demo", *arguments, PROMOTION_AUC_THRESHOLD="0.5")
+    done = Workspace(tmp_path).spawn(
+        "run_demo", *arguments, PROMOTION_AUC_THRESHOLD="0.5", PROMOTION_PRICE_GAIN="-1"
+    )
     result = done.result
     assert set(result["runs"]) == set(DAGS)
     assert "What happened" in done.stderr and "What next" in done.stderr

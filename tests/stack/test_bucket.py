@@ -46,6 +46,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerStack]:
             GCS_BUCKET="loans",
             TRAIN_DATA_PATH=raw,
             PROMOTION_AUC_THRESHOLD="0.5",
+            PROMOTION_PRICE_GAIN="-1",
             SERVE_LOG_SECONDS="1",
         )
         (folder / "docker-compose.override.yaml").write_text(OVERRIDE.format(url=emulator.url))

@@ -14,13 +14,13 @@ from records import typed_loans
 SETTINGS = Settings(
     cv_folds=3, n_threads=1, xgb_max_rounds=20, xgb_early_stopping_rounds=5, xgb_learning_rate=0.2
 )
-AS_OF = date(2017, 6, 1)
+AS_OF = date(2019, 6, 1)
 
 
 @pytest.fixture(scope="module")
 def loans() -> pl.DataFrame:
-    """Loans of 2012 to 2014; defaults become known at any age, up to five months after the term."""
-    made = typed_loans(4_000, months=36)
+    """Loans of 2012 to 2016; defaults become known at any age, up to five months after the term."""
+    made = typed_loans(4_000, months=60)
     age = np.random.default_rng(4).integers(3, 42, made.height)
     months = [
         month.year * 12 + month.month - 1 + int(after)
@@ -39,10 +39,10 @@ def test_as_of_is_a_time_machine(loans: pl.DataFrame) -> None:
     known = pl.col("outcome_month") <= AS_OF
     other = loans.with_columns(
         default=pl.when(known).then("default").otherwise(1 - pl.col("default")),
-        outcome_month=pl.when(known).then("outcome_month").otherwise(pl.lit(date(2018, 12, 1))),
+        outcome_month=pl.when(known).then("outcome_month").otherwise(pl.lit(date(2020, 12, 1))),
     )
     later = typed_loans(500, seed=9).with_columns(
-        issue_month=pl.lit(date(2017, 7, 1)), outcome_month=pl.lit(date(2017, 8, 1))
+        issue_month=pl.lit(date(2019, 7, 1)), outcome_month=pl.lit(date(2019, 8, 1))
     )
     other = pl.concat([other, later.select(other.columns)])
     assert other.height == 4_500 and not other.head(4_000).equals(loans)
@@ -110,6 +110,13 @@ def test_too_few_known_defaults_leave_the_evaluation_gapless(loans: pl.DataFrame
     assert found.evaluated.facts.known_through == ""
 
 
+def test_an_evaluation_without_hindsight_needs_a_whole_term(loans: pl.DataFrame) -> None:
+    young = loans.filter(pl.col("issue_month") >= date(2013, 1, 1))
+    split = cohorts.split(young, AS_OF, 0.3)
+    sets = training_set.training_sets(split, CONTRACT, SETTINGS)
+    assert sets.gapless.defaults > training_set.MIN_DEFAULTS and sets.lagged is None
+
+
 def test_an_outcome_of_the_file_is_never_later_than_the_file(loans: pl.DataFrame) -> None:
     found = cohorts.known_at_latest(loans, date(2015, 1, 1))
     assert found["outcome_month"].max() == date(2015, 1, 1)
@@ -120,7 +127,7 @@ def test_an_outcome_of_the_file_is_never_later_than_the_file(loans: pl.DataFrame
 def test_an_outcome_without_a_month_is_known_from_the_end_of_the_term_on() -> None:
     loans = pl.DataFrame(
         {
-            "issue_month": [date(2012, 1, 1), date(2014, 7, 1)],
+            "issue_month": [date(2012, 1, 1), date(2016, 7, 1)],
             "term": [36.0, 36.0],
             "default": [1, 1],
             "outcome_month": [None, None],

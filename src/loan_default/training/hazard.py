@@ -41,6 +41,13 @@ class Exposure:
     event: NDArray[np.bool_]
     since: Integers
 
+    @property
+    def reached(self) -> int:
+        """The oldest age that `MIN_AT_RISK` loans have reached, at least 1."""
+        at_risk = np.cumsum(np.bincount(self.age)[::-1])[::-1]
+        enough = np.flatnonzero(at_risk >= MIN_AT_RISK)
+        return max(int(enough[-1]) if len(enough) else 0, 1)
+
     def within(self, window: int) -> "Exposure":
         """Return the exposure of each loan's first `window` months."""
         return replace(
@@ -113,8 +120,7 @@ def calibrate(margins: Vector, seen: Exposure, term: Vector) -> Calibration:
     slope = _slope(margins, seen)
     risk = np.exp(slope * margins)
     whole = cumulative(seen, risk)
-    reached = np.flatnonzero(np.cumsum(np.bincount(seen.age)[::-1])[::-1] >= MIN_AT_RISK)
-    hazard = whole[: max(int(reached[-1]) if len(reached) else 0, 1) + 1]
+    hazard = whole[: seen.reached + 1]
     last = max(len(hazard) - 1 - TAIL_MONTHS, 0)
     tail = float(hazard[-1] - hazard[last]) / (len(hazard) - 1 - last)
     level = _recent_level(seen, risk, whole)

@@ -141,7 +141,8 @@ class TrainingSets:
 
     Attributes:
         served: everything that is known.
-        lagged: what was known before the first test month; None if that is too little.
+        lagged: what was known before the first test month; None if that is less than
+            `MIN_DEFAULTS` defaults or does not show a whole term.
         gapless: the loans issued before the first test month, with all that is known of them now.
         window: the months after issue in which a default counts; 0: the full term.
     """
@@ -166,14 +167,29 @@ def training_sets(split: Split, contract: Contract, settings: Settings) -> Train
     before = (split.test_from - timedelta(days=1)).replace(day=1)
     earlier = split.loans.filter(pl.col(ISSUE_MONTH) < split.test_from)
     lagged = windowed(cohorts.known_by(earlier, before), before, window, contract, before, names)
-    if lagged.defaults < MIN_DEFAULTS:
-        log.info("only %s defaults were known by %s", lagged.defaults, f"{before:%Y-%m}")
+    enough = lagged.defaults >= MIN_DEFAULTS and _saw_a_whole_term(lagged)
+    if not enough:
+        log.info(
+            "evaluated with hindsight: by %s, %s defaults were known and loans of %s months seen",
+            f"{before:%Y-%m}",
+            lagged.defaults,
+            lagged.seen.reached if lagged.seen else 0,
+        )
     return TrainingSets(
         served=windowed(split.loans, split.as_of, window, contract, split.as_of, names),
-        lagged=lagged if lagged.defaults >= MIN_DEFAULTS else None,
+        lagged=lagged if enough else None,
         gapless=windowed(earlier, split.as_of, window, contract, None, names),
         window=window,
     )
+
+
+def _saw_a_whole_term(data: TrainingSet) -> bool:
+    """Return whether the shortest term on offer was observed to its end.
+
+    Beyond the ages observed the hazard is a guess, and so is the level of the default probability.
+    """
+    assert data.seen
+    return bool(len(data.term) and data.seen.reached >= data.term.min())
 
 
 def _full_term_sets(split: Split, contract: Contract, names: tuple[str, ...]) -> TrainingSets:
