@@ -23,6 +23,7 @@ from loan_default.training.hazard import Exposure
 
 # Fewer defaults than these choose neither the rounds nor the level
 MIN_DEFAULTS = 50
+MIN_COVERED = 2 / 3
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +143,7 @@ class TrainingSets:
     Attributes:
         served: everything that is known.
         lagged: what was known before the first test month; None if that is less than
-            `MIN_DEFAULTS` defaults or does not show a whole term.
+            `MIN_DEFAULTS` defaults or does not show the whole term of most loans.
         gapless: the loans issued before the first test month, with all that is known of them now.
         window: the months after issue in which a default counts; 0: the full term.
     """
@@ -167,7 +168,7 @@ def training_sets(split: Split, contract: Contract, settings: Settings) -> Train
     before = (split.test_from - timedelta(days=1)).replace(day=1)
     earlier = split.loans.filter(pl.col(ISSUE_MONTH) < split.test_from)
     lagged = windowed(cohorts.known_by(earlier, before), before, window, contract, before, names)
-    enough = lagged.defaults >= MIN_DEFAULTS and _saw_a_whole_term(lagged)
+    enough = lagged.defaults >= MIN_DEFAULTS and _saw_whole_terms(lagged)
     if not enough:
         log.info(
             "evaluated with hindsight: by %s, %s defaults were known and loans of %s months seen",
@@ -183,13 +184,13 @@ def training_sets(split: Split, contract: Contract, settings: Settings) -> Train
     )
 
 
-def _saw_a_whole_term(data: TrainingSet) -> bool:
-    """Return whether the shortest term on offer was observed to its end.
+def _saw_whole_terms(data: TrainingSet) -> bool:
+    """Return whether the terms of `MIN_COVERED` of the loans were observed to their end.
 
     Beyond the ages observed the hazard is a guess, and so is the level of the default probability.
     """
     assert data.seen
-    return bool(len(data.term) and data.seen.reached >= data.term.min())
+    return len(data.term) > 0 and bool(np.mean(data.term <= data.seen.reached) >= MIN_COVERED)
 
 
 def _full_term_sets(split: Split, contract: Contract, names: tuple[str, ...]) -> TrainingSets:
