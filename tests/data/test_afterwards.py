@@ -57,6 +57,16 @@ def test_unknown_money_is_missing_not_zero():
     assert [found[name] for name in (LENT, RETURNED, RECOVERED)] == [10_000, None, 0]
 
 
+@pytest.mark.parametrize("amount", ["inf", "-inf", "nan", "much", None])
+def test_what_is_no_amount_is_missing_as_text_and_as_number(amount: str | None):
+    loan = {**LOAN, "loan_status": PAID, "funded_amnt": "100"}
+    found = parse(frame(loan | {"total_pymnt": amount}), CONTRACT, labelled=True)
+    assert found.records[RETURNED].to_list() == [None]
+    if amount in ("inf", "-inf", "nan"):
+        number = frame(loan).with_columns(total_pymnt=pl.lit(float(amount)))
+        assert parse(number, CONTRACT, labelled=True).records[RETURNED].to_list() == [None]
+
+
 def test_a_prepared_file_keeps_month_and_money(tmp_path):
     cells = {"funded_amnt": 100.0, "total_pymnt": 120.0, "recoveries": 0.0}
     loan = {**LOAN, "loan_status": LOST, "issue_d": "Dec-2010", "last_pymnt_d": "Mar-2012", **cells}

@@ -15,14 +15,18 @@ OUTCOME_TEXT = "outcome month text"
 _AMOUNT = Column(name="amount", kind="number", unit="dollars", low=float("-inf"), high=float("inf"))
 
 
-def sources(contract: Contract) -> tuple[str, ...]:
+def sources(contract: Contract) -> frozenset[str]:
     """Return the columns to read, under their own names and those of a prepared file."""
-    rule, money = contract.outcome.default_month, contract.money
-    names = [OUTCOME_MONTH, rule.column] if rule else []
-    if money:
-        raw = (money.lent, money.returned, money.recovered, money.recovery_fee)
-        names += [LENT, RETURNED, RECOVERED, *(name for name in raw if name)]
-    return tuple(names)
+    rule = contract.outcome.default_month
+    return amounts(contract) | ({OUTCOME_MONTH, rule.column} if rule else set())
+
+
+def amounts(contract: Contract) -> frozenset[str]:
+    """Return those that hold amounts of money, which files mostly fill with plain numbers."""
+    if not (money := contract.money):
+        return frozenset()
+    raw = (money.lent, money.returned, money.recovered, money.recovery_fee)
+    return frozenset({LENT, RETURNED, RECOVERED, *(name for name in raw if name)})
 
 
 def stored(contract: Contract) -> dict[str, pl.DataType]:
@@ -111,5 +115,7 @@ def _amount(cells: pl.DataFrame, name: str | None) -> pl.Series:
     if name is None or name not in cells.columns:
         return pl.Series([None], dtype=pl.Float64).new_from_index(0, cells.height)
     if cells[name].dtype.is_numeric():
-        return cells[name].cast(pl.Float64).fill_nan(None)
-    return reading.numbers(_AMOUNT, reading.text(cells[name])).fill_nan(None)
+        amounts = cells[name].cast(pl.Float64)
+    else:
+        amounts = reading.numbers(_AMOUNT, reading.text(cells[name]))
+    return amounts.set(~amounts.is_finite(), None)

@@ -277,7 +277,8 @@ def open_loans(
         if labelled and {DEFAULT, ISSUE_MONTH} & set(columns):
             _reject_known_afterwards(name, columns, contract)
 
-    with open_table(path, wanted, plain_numbers(contract), rename, check) as table:
+    numbers = plain_numbers(contract) | (afterwards.amounts(contract) if labelled else frozenset())
+    with open_table(path, wanted, numbers, rename, check) as table:
         yield LoanReader(table, contract, run_month, labelled, expectations)
 
 
