@@ -99,16 +99,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, export:
 def narrow_trained(
     tmp_path_factory: pytest.TempPathFactory, empty_store: Path, narrow_export: Path
 ) -> Workspace:
-    """Like `trained`, learned from `narrow_export`."""
-    return _trained(tmp_path_factory, "narrow_trained", empty_store, narrow_export)
+    """Like `trained`, learned from the matured loans of `narrow_export` alone: those issued later
+    are new to the model, so that their outcomes can judge it."""
+    matured = {"OUTCOME_WINDOW_MONTHS": "0"}
+    return _trained(tmp_path_factory, "narrow_trained", empty_store, narrow_export, **matured)
 
 
 def _trained(
-    factory: pytest.TempPathFactory, name: str, empty_store: Path, export: Path
+    factory: pytest.TempPathFactory, name: str, empty_store: Path, export: Path, **settings: str
 ) -> Workspace:
     def make(folder: Path) -> None:
         shutil.copy(empty_store, folder / "mlflow.db")
-        made = Workspace(folder).run("train_with_mlflow", "--data-path", export)
+        made = Workspace(folder).run("train_with_mlflow", "--data-path", export, **settings)
         assert made.result["model_version"] == "1"
 
     return Workspace(made_once(factory, name, make))

@@ -93,7 +93,7 @@ def drifted(narrow_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """Applications whose incomes are in thousands and whose rates went up."""
     path = tmp_path_factory.mktemp("drifted") / "applications.csv"
     loans = pl.read_csv(narrow_export, n_rows=2_000, infer_schema=False)
-    income = pl.col("annual_inc").cast(pl.Float64) / 1_000
+    income = pl.col("annual_inc").cast(pl.Float64) * 4
     dti = pl.col("dti").cast(pl.Float64) * 1.5
     loans.with_columns(income, dti, purpose=pl.lit("vacation")).write_csv(path)
     return path

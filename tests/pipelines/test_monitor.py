@@ -59,6 +59,7 @@ RESULT = {
     **dict.fromkeys(("compared_with", "recent_runs")),
     **dict.fromkeys(("reference_drift", "reference_drift_share", "reference_drifted_columns")),
     **dict.fromkeys(("rows_in", "sampled_rows", "report_html", "report_json", "findings")),
+    "plausibility": ["severity", "accepted_because", "findings"],
     "labels": [
         *("labels_path", "as_of", "rows_in", "rows_rejected", "repeated"),
         *("contradictions", "corrections", "ids", "ids_matched", "matched_share"),
@@ -180,7 +181,7 @@ def test_alerts_compare_with_the_recent_days_once_there_are_enough(
     a yesterday they alert, and they retrain when they stay."""
     root, richer, day = tmp_path / "out", tmp_path / "richer.csv", "2026-03-0{}".format
     loans = pl.read_csv(narrow_export, infer_schema=False).drop_nulls("loan_amnt")
-    dollars = [pl.col(name).cast(pl.Float64) * 4 for name in ("annual_inc", "revol_bal")]
+    dollars = [pl.col(name).cast(pl.Float64) * 1.8 for name in ("annual_inc", "revol_bal")]
     loans.with_columns(dollars).tail(6_000).write_csv(richer)
     more = {"DRIFT_RECENT_RUNS": "2", "DRIFT_SHARE_THRESHOLD": "0.01"}
     more |= {"DRIFT_RETRAIN_DAYS": "2", "RETRAIN_COOLDOWN_DAYS": "0"}

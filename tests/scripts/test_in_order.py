@@ -66,7 +66,8 @@ def test_the_scripts_in_order_on_generated_loans(workspace: Workspace, narrow_ex
 def test_the_scripts_in_order_on_real_loans(
     workspace: Workspace, real_loans: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Workspace(workspace.folder, {"XGB_MAX_ROUNDS": "300", "XGB_LEARNING_RATE": "0.05"})
+    whole = {"OUTCOME_WINDOW_MONTHS": "0", "XGB_MAX_ROUNDS": "300", "XGB_LEARNING_RATE": "0.05"}
+    real = Workspace(workspace.folder, whole)
     results = pipeline(real, real_loans, "0.75")
     metrics = results["train"]["metrics"]
     assert results["prepare"]["rows_in"] == 20_816

@@ -149,6 +149,7 @@ def test_only_promoted_versions_serve_behind_production(trained: Workspace, tmp_
         time.sleep(1)
         assert found.post().status_code == 503
         gate = {"PROMOTION_AUC_THRESHOLD": "0.5", "PROMOTION_CALIBRATION_TOLERANCE": "1"}
+        gate["PROMOTION_PRICE_GAIN"] = "-1"
         assert workspace.run("promote_model", **gate).result["promoted"] is True
         assert found.serves("1")["passed_gate"] is True
         assert found.metric("serve_gate_passed") == 1
