@@ -144,9 +144,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     for name, seed in (("loans.csv", "11"), ("newer.csv", "12")):
         arguments = ("--rows", "20000", "--seed", seed, "--output-path", loans / name)
         assert Workspace(loans).run("make_loans", *arguments).code == 0
-    # Some 500 test loans cannot tell whether a version beats the price, or the second the first.
+    # Some 500 test loans tell little of calibration, of the price, and of two versions
     gate = {"PROMOTION_AUC_THRESHOLD": "0.5", "PROMOTION_AUC_MARGIN": "1"}
-    gate["PROMOTION_PRICE_GAIN"] = "-1"
+    gate |= {"PROMOTION_PRICE_GAIN": "-1", "PROMOTION_CALIBRATION_TOLERANCE": "1"}
+    gate |= {"PROMOTION_RATIO_TOLERANCE": "1"}
     made.configure(TRAIN_DATA_PATH="data/raw/loans.csv", **gate)
     made.remove_leftovers()
     made.make("start")
