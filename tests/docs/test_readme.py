@@ -221,11 +221,7 @@ def second_terminal(terminal: Terminal) -> Iterator[Terminal]:
 def test_from_loans_to_a_served_decision(terminal: Terminal, blocks: list[str]) -> None:
     printed = "".join(terminal.type(block) for block in blocks)
     made, prepared, trained, checked, promoted, scored, answer = results(printed)
-    assert (made["rows"], prepared["rows_written"], prepared["rows_rejected"]) == (
-        300_000,
-        300_000,
-        2,
-    )
+    assert made["rows"] == prepared["rows_written"] == 300_000 and prepared["rows_rejected"] == 2
     assert prepared["rows_defaulted"] == 40_363 and prepared["rows_paid"] == 128_497
     assert trained["metrics"]["AUC"] == pytest.approx(0.78, abs=0.01)
     assert trained["promotable"] and not checked["promoted"] and promoted["promoted"]

@@ -64,6 +64,7 @@ def model_card(
         accepted_because=report.accepted_because,
         thresholds=trained.thresholds,
         tested=trained.tested,
+        own_thresholds=trained.judged is not trained.thresholds,
         show=threshold_report,
         unit=threshold_report.unit(trained.served.contract),
     )
